@@ -1,0 +1,60 @@
+# fiblake's commands. Each does the set-up it needs: Python 3.11 or newer and make are enough.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := lake database batch_layer speed_layer serving_layer fiblake infra
+ARGS ?=
+
+.PHONY: demo up test check format bench soak requirements system clean
+
+demo: $(VENV)/ready  ## import real daily bars, resample them, write a chart page
+	$(BIN)/fiblake demo $(ARGS)
+
+up: $(VENV)/ready  ## serve the lake in ./data on localhost until Ctrl-C
+	$(BIN)/fiblake up $(ARGS)
+
+test: check system  ## check, then every test; ARGS='-k x' passes on to pytest
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/ready  ## lint, formatting, types, the dependency rule
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PACKAGES) tests
+	$(BIN)/lint-imports
+
+format: $(VENV)/ready  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/ready  ## the benchmarks; writes docs/benchmarks.md
+	$(BIN)/python -m tests.bench $(ARGS)
+
+soak: $(VENV)/ready  ## a thousand kills
+	$(BIN)/pytest tests/soak --override-ini=addopts= -x -s $(ARGS)
+
+requirements: $(VENV)/ready  ## pin every dependency anew, with hashes
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --no-header \
+	    requirements/uv.in -o requirements/uv.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --no-header --python-version 3.11 \
+	    pyproject.toml --all-extras -o requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --no-header --python-version 3.11 \
+	    pyproject.toml --all-extras --group dev -c requirements/runtime.txt -o requirements/dev.txt
+
+system:  ## what tests need of the operating system: a browser
+	@sh tests/system-packages.sh
+
+clean:  ## remove what the commands above made, but no data
+	rm -rf $(VENV) artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/ready: requirements/dev.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "fiblake needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
+	         "Hint: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
+	    echo "Python's venv module is missing. Hint: apt-get install python3-venv"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes \
+	    -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@

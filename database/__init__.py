@@ -1,0 +1,1 @@
+"""The relational store: what changes by transaction (keys, alerts, outbox, audit)."""

@@ -1,0 +1,1 @@
+"""The AWS infrastructure, one stack a concern."""

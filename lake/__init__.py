@@ -1,0 +1,1 @@
+"""The kernel every layer stands on: bars, sessions, keys, the object store, settings and errors."""

@@ -1,0 +1,94 @@
+"""Every error fiblake raises on purpose, in one tree.
+
+FiblakeError
+├── MisuseError                   the caller asked for something that cannot be (exit 2, HTTP 400)
+│   ├── InvalidIntervalError      not an interval, or one that is not offered here
+│   ├── InvalidRangeError         start after end, a cursor or a date that cannot be read
+│   └── InvalidLocationError      a lake location that is neither a folder nor s3://bucket/prefix
+├── NotFoundError                 the thing named does not exist (exit 1, HTTP 404)
+│   ├── UnknownSymbolError
+│   └── EmptyLakeError            nothing was imported yet
+├── SourceError                   a file to import cannot be read as bars or splits
+├── CalendarError
+│   ├── UnknownSessionError       a date that is not a session, or lies outside the table
+│   └── SessionsChangedError      the calendar library disagrees with committed history
+└── StoreError                    the object store failed
+    ├── ObjectNotFoundError
+    └── ConflictError             someone else replaced the object first
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+IMPORT_HINT: Final = "fiblake import FILE, or fiblake import --sample."
+
+
+class FiblakeError(Exception):
+    """Base of all errors: the fact and what is allowed, then a hint of what to do.
+
+    Args:
+        fact: What is wrong, with the offending value and what is allowed.
+        hint: What the user can do about it; empty where nothing helps.
+    """
+
+    def __init__(self, fact: str, *, hint: str = "") -> None:
+        super().__init__(f"{fact} Hint: {hint}" if hint else fact)
+        self.fact = fact
+        self.hint = hint
+
+
+class MisuseError(FiblakeError):
+    """The caller asked for something that cannot be."""
+
+
+class InvalidIntervalError(MisuseError):
+    """Not an interval, or one that is not offered here."""
+
+
+class InvalidRangeError(MisuseError):
+    """A start after its end, or a date or cursor that cannot be read."""
+
+
+class InvalidLocationError(MisuseError):
+    """A lake location that is neither a folder nor `s3://bucket/prefix`."""
+
+
+class NotFoundError(FiblakeError):
+    """The thing named does not exist."""
+
+
+class UnknownSymbolError(NotFoundError):
+    """No bar of that symbol is in the lake."""
+
+
+class EmptyLakeError(NotFoundError):
+    """Nothing was imported into the lake yet."""
+
+
+class SourceError(FiblakeError):
+    """A file to import cannot be read as bars or splits."""
+
+
+class CalendarError(FiblakeError):
+    """Something is wrong with sessions."""
+
+
+class UnknownSessionError(CalendarError):
+    """A date that is not a session of the exchange, or lies outside the session table."""
+
+
+class SessionsChangedError(CalendarError):
+    """The calendar library disagrees with sessions that are already committed."""
+
+
+class StoreError(FiblakeError):
+    """The object store failed."""
+
+
+class ObjectNotFoundError(StoreError):
+    """There is no object under that key."""
+
+
+class ConflictError(StoreError):
+    """Someone else created or replaced the object first."""

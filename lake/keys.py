@@ -1,0 +1,64 @@
+"""Every path in the lake: nothing else builds or takes apart a key."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from lake.interval import Interval
+
+SESSIONS: Final = "meta/sessions.parquet"
+BOUNDARY: Final = "meta/boundary.json"
+SPLITS: Final = "bronze/splits.parquet"
+DAILY: Final = "bronze/daily/"
+DAILY_HISTORY: Final = "bronze/daily_history/"
+DAILY_MANIFESTS: Final = "meta/bronze/daily/"
+SILVER: Final = "silver/"
+SILVER_CHECKPOINTS: Final = "meta/silver/"
+
+_YEAR: Final = re.compile(r"year=(\d{4})")
+
+
+def daily(year: int) -> str:
+    """Return the key of the daily bars of a year."""
+    return f"{DAILY}year={year}/bars.parquet"
+
+
+def daily_history(year: int) -> str:
+    """Return the key of a year's superseded and withdrawn daily bars."""
+    return f"{DAILY_HISTORY}year={year}/bars.parquet"
+
+
+def daily_manifest(year: int) -> str:
+    """Return the key of the digests of a year's sessions."""
+    return f"{DAILY_MANIFESTS}year={year}.json"
+
+
+def silver(interval: Interval, year: int) -> str:
+    """Return the key of the bars whose bucket starts in a year."""
+    return f"{silver_prefix(interval)}year={year}/bars.parquet"
+
+
+def silver_prefix(interval: Interval) -> str:
+    """Return the prefix of an interval's partitions."""
+    return f"{SILVER}interval={interval}/"
+
+
+def silver_checkpoint(interval: Interval, year: int) -> str:
+    """Return the key of a partition's checkpoint."""
+    return f"{SILVER_CHECKPOINTS}interval={interval}/year={year}.json"
+
+
+def rejects(name: str, digest: str) -> str:
+    """Return the key of the rows rejected from a source file of this name and content digest."""
+    return f"rejects/daily/{name}-{digest[:12]}.csv"
+
+
+def year_of(key: str) -> int:
+    """Return the year of a key that names one, as `.../year=2012/...`."""
+    match = _YEAR.search(key)
+    if match is None:
+        msg = f"{key} names no year"
+        raise ValueError(msg)
+    return int(match[1])

@@ -1,0 +1,76 @@
+"""The Arrow schemas of everything the lake stores.
+
+Units: prices USD a share, volume shares, dates of the exchange's calendar, instants UTC in
+microseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+_INSTANT: Final = pa.timestamp("us", tz="UTC")
+
+_VALUES: Final = [
+    pa.field("open", pa.float64(), nullable=False),
+    pa.field("high", pa.float64(), nullable=False),
+    pa.field("low", pa.float64(), nullable=False),
+    pa.field("close", pa.float64(), nullable=False),
+    pa.field("volume", pa.float64(), nullable=False),
+    pa.field("vwap", pa.float64()),
+    pa.field("trades", pa.int64()),
+]
+
+_LISTING: Final = [
+    pa.field("listing", pa.string(), nullable=False),
+    pa.field("symbol", pa.string(), nullable=False),
+]
+
+SESSIONS: Final = pa.schema(
+    [
+        pa.field("ordinal", pa.int32(), nullable=False),
+        pa.field("session", pa.date32(), nullable=False),
+        pa.field("open", _INSTANT, nullable=False),
+        pa.field("close", _INSTANT, nullable=False),
+    ]
+)
+
+DAILY: Final = pa.schema(
+    [
+        *_LISTING,
+        pa.field("session", pa.date32(), nullable=False),
+        *_VALUES,
+        pa.field("revision", pa.int32(), nullable=False),
+        pa.field("known_from", _INSTANT, nullable=False),
+    ]
+)
+"""Bronze: unadjusted daily bars; `revision` counts the changes of a bar, from 0."""
+
+DAILY_HISTORY: Final = DAILY.append(pa.field("known_to", _INSTANT, nullable=False))
+"""Bars that were superseded or withdrawn, and until when they were known."""
+
+SPLITS: Final = pa.schema(
+    [
+        *_LISTING,
+        pa.field("effective", pa.date32(), nullable=False),
+        pa.field("split_from", pa.float64(), nullable=False),
+        pa.field("split_to", pa.float64(), nullable=False),
+        pa.field("known_from", _INSTANT, nullable=False),
+    ]
+)
+"""From session `effective` on, `split_to` shares stand for `split_from` before."""
+
+BARS: Final = pa.schema(
+    [
+        *_LISTING,
+        pa.field("start", pa.date32(), nullable=False),
+        *_VALUES,
+        pa.field("sessions", pa.int32(), nullable=False),
+        pa.field("sessions_expected", pa.int32(), nullable=False),
+        pa.field("through", pa.date32(), nullable=False),
+        pa.field("state", pa.string(), nullable=False),
+        pa.field("revision", pa.int32(), nullable=False),
+    ]
+)
+"""Silver: bars of session intervals, each on the split basis of its `through`."""

@@ -1,0 +1,36 @@
+"""From a lake's location, as the user names it, to its store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from lake.errors import InvalidLocationError
+from lake.store.local import LocalStore
+
+if TYPE_CHECKING:
+    from lake.settings import Settings
+    from lake.store.protocol import ObjectStore
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """Return the store of the lake at `settings.lake`, a folder or `s3://bucket/prefix`.
+
+    Raises:
+        InvalidLocationError: If it is neither.
+    """
+    location = settings.lake
+    if "://" not in location:
+        return LocalStore(Path(location).expanduser())
+    url = urlsplit(location)
+    if url.scheme != "s3" or not url.netloc:
+        fact = f"{location!r} is not a lake's location. Allowed: a folder or s3://bucket/prefix."
+        raise InvalidLocationError(fact)
+    # Imported here: only a lake on S3 needs boto3, an extra.
+    try:
+        from lake.store.s3 import S3Store  # noqa: PLC0415
+    except ImportError:
+        fact = f"{location!r} needs boto3, which is not installed."
+        raise InvalidLocationError(fact, hint="pip install 'fiblake[s3]'.") from None
+    return S3Store(url.netloc, url.path.strip("/"), settings)

@@ -1,0 +1,1 @@
+"""The speed layer: live trades into bars of the present."""
