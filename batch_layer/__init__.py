@@ -1,0 +1,1 @@
+"""The batch layer: from source files and vendors to bronze, from bronze to silver."""

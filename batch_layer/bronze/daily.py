@@ -1,0 +1,175 @@
+"""The daily bars of the lake: one object a year of current bars, and one of those they replaced.
+
+A commit writes the history first, then the bars, then the manifest. Killed in between, it leaves a
+row of history whose revision is still current (it counts only once the bars have moved on) or a
+manifest that is not of these objects (it is made anew). Running again completes either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from batch_layer.bronze import manifest
+from batch_layer.bronze.year import KEY, Year, read_year
+from lake import keys
+from lake.errors import ConflictError
+from lake.parquet import encode_frame
+from lake.schemas import DAILY, DAILY_HISTORY
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    from lake.store import ObjectStore
+
+_PRICES: Final = ("open", "high", "low", "close", "volume")
+_OPTIONAL: Final = ("vwap", "trades")
+_ATTEMPTS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a commit did, in bars."""
+
+    added: int = 0
+    corrected: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+
+    def __add__(self, other: Changes) -> Changes:
+        return Changes(
+            added=self.added + other.added,
+            corrected=self.corrected + other.corrected,
+            unchanged=self.unchanged + other.unchanged,
+            withdrawn=self.withdrawn + other.withdrawn,
+        )
+
+
+_Revision = tuple[Year, Changes]
+
+
+def commit(
+    store: ObjectStore,
+    bars: pl.DataFrame,
+    *,
+    known_from: dt.datetime,
+    on_year: Callable[[int], None] = lambda _: None,
+) -> Changes:
+    """Bring bars into bronze: new ones are added, those that differ replace.
+
+    Args:
+        store: The lake.
+        bars: The columns of `DAILY` but `revision` and `known_from`, one row a (listing, session).
+        known_from: The instant at which the lake learns of them.
+        on_year: Called with each year once it is committed.
+
+    Raises:
+        ConflictError: If others kept writing the same year all the while.
+    """
+    total = Changes()
+    for year, part in _by_year(bars):
+        total += _revise(store, year, partial(_merged, part, known_from))
+        on_year(year)
+    return total
+
+
+def withdraw(store: ObjectStore, gone: pl.DataFrame, *, known_to: dt.datetime) -> Changes:
+    """Take the bars of these (listing, session) out of bronze; history keeps them.
+
+    Raises:
+        ConflictError: If others kept writing the same year all the while.
+    """
+    total = Changes()
+    for year, part in _by_year(gone):
+        total += _revise(store, year, partial(_without, part, known_to))
+    return total
+
+
+def _by_year(rows: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
+    parts = rows.with_columns(year=pl.col("session").dt.year()).partition_by(
+        "year", as_dict=True, include_key=False
+    )
+    return sorted(((key[0], part) for key, part in parts.items()), key=lambda item: item[0])
+
+
+def _revise(store: ObjectStore, year: int, revise: Callable[[Year], _Revision]) -> Changes:
+    for _ in range(_ATTEMPTS):
+        old = read_year(store, year)
+        new, changes = revise(old)
+        if new.bars.equals(old.bars):
+            return changes
+        try:
+            manifest.write(store, year, _write_year(store, year, old, new))
+        except ConflictError:
+            continue
+        return changes
+    fact = f"The daily bars of {year} kept changing under {_ATTEMPTS} attempts to write them."
+    raise ConflictError(fact, hint="run the command again when other imports are done.")
+
+
+def _write_year(store: ObjectStore, year: int, old: Year, new: Year) -> Year:
+    history = old.history_fingerprint
+    if not new.history.equals(old.history):
+        data = encode_frame(new.history.sort(*KEY, "revision"), DAILY_HISTORY)
+        history = store.put_if(keys.daily_history(year), data, history)
+    data = encode_frame(new.bars.sort(KEY), DAILY)
+    bars = store.put_if(keys.daily(year), data, old.bars_fingerprint)
+    return replace(new, bars_fingerprint=bars, history_fingerprint=history)
+
+
+def _merged(incoming: pl.DataFrame, known_from: dt.datetime, old: Year) -> _Revision:
+    current = old.bars.select(*KEY, "symbol", *_PRICES, *_OPTIONAL, "revision")
+    rows = incoming.join(current, on=KEY, how="left", suffix="_now")
+    known = pl.col("revision").is_not_null()
+    rows = rows.with_columns(
+        # A source without vwap or trades says nothing of them: it does not erase what is known.
+        pl.when(_same_prices()).then(pl.coalesce(name, f"{name}_now")).otherwise(name).alias(name)
+        for name in _OPTIONAL
+    )
+    same = _same_prices() & pl.all_horizontal(
+        pl.col(name).eq_missing(pl.col(f"{name}_now")) for name in ("symbol", *_OPTIONAL)
+    )
+    rows = rows.with_columns(same=known & same)
+    changed = rows.filter(~pl.col("same"))
+    corrected = changed.filter(known)
+    withdrawn = old.withdrawn().rename({"revision": "revision_withdrawn"})
+    fresh = changed.join(withdrawn, on=KEY, how="left").with_columns(
+        revision=(pl.coalesce("revision", "revision_withdrawn", pl.lit(-1)) + 1).cast(pl.Int32),
+        known_from=pl.lit(known_from).cast(pl.Datetime("us", "UTC")),
+    )
+    new = _replace(old, corrected, fresh.select(DAILY.names), known_to=known_from)
+    changes = Changes(
+        added=changed.height - corrected.height,
+        corrected=corrected.height,
+        unchanged=rows.height - changed.height,
+    )
+    return new, changes
+
+
+def _same_prices() -> pl.Expr:
+    same = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_now") for name in _PRICES)
+    return same.fill_null(value=False)
+
+
+def _without(gone: pl.DataFrame, known_to: dt.datetime, old: Year) -> _Revision:
+    found = old.bars.join(gone, on=KEY, how="semi")
+    new = _replace(old, found, old.bars.clear(), known_to=known_to)
+    return new, Changes(withdrawn=found.height, unchanged=gone.height - found.height)
+
+
+def _replace(
+    old: Year, replaced: pl.DataFrame, fresh: pl.DataFrame, *, known_to: dt.datetime
+) -> Year:
+    past = old.bars.join(replaced, on=KEY, how="semi").with_columns(
+        known_to=pl.lit(known_to).cast(pl.Datetime("us", "UTC"))
+    )
+    history = pl.concat([old.history, past.select(DAILY_HISTORY.names)])
+    return replace(
+        old,
+        bars=pl.concat([old.bars.join(replaced, on=KEY, how="anti"), fresh]),
+        history=history.unique([*KEY, "revision"], keep="last", maintain_order=True),
+    )

@@ -1,0 +1,76 @@
+"""The manifest of bronze: a digest of each session's bars, by which silver knows what changed.
+
+It is derived: where it is missing, or not of the objects that are there, it is made anew from them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from batch_layer.bronze.year import read_year
+from lake import keys
+from lake.errors import ObjectNotFoundError
+
+if TYPE_CHECKING:
+    from batch_layer.bronze.year import Year
+    from lake.store import ObjectStore
+
+Digests = dict[dt.date, str]
+_FLOATS: Final = ("open", "high", "low", "close", "volume", "vwap")
+
+
+def read(store: ObjectStore) -> Digests:
+    """Return the digest of every session that was ever committed, in order."""
+    bars = store.fingerprints(keys.DAILY)
+    history = store.fingerprints(keys.DAILY_HISTORY)
+    digests: Digests = {}
+    for key in sorted(bars):
+        year = keys.year_of(key)
+        digests |= _read_year(store, year, bars[key], history.get(keys.daily_history(year)))
+    return digests
+
+
+def write(store: ObjectStore, year: int, content: Year) -> Digests:
+    """Keep, and return, the digests of a year's content."""
+    digests = digest(content)
+    document = {
+        "bars": content.bars_fingerprint,
+        "history": content.history_fingerprint,
+        "sessions": {session.isoformat(): text for session, text in digests.items()},
+    }
+    store.put(keys.daily_manifest(year), json.dumps(document, indent=1).encode())
+    return digests
+
+
+def digest(content: Year) -> Digests:
+    """Return a digest of each session's bars and withdrawals, the same on every machine."""
+    rows = pl.concat([content.bars, content.withdrawn()], how="diagonal").sort("session", "listing")
+    numbers = {name: rows[name].fill_null(float("nan")).to_numpy() for name in _FLOATS}
+    numbers["trades"] = rows["trades"].fill_null(-1).to_numpy()
+    numbers["revision"] = rows["revision"].to_numpy()
+    names = (rows["listing"] + "\t" + rows["symbol"].fill_null("")).to_list()
+    digests: Digests = {}
+    start = 0
+    for session, length in rows.group_by("session", maintain_order=True).len().iter_rows():
+        part = slice(start, start + length)
+        state = hashlib.blake2b("\n".join(names[part]).encode(), digest_size=16)
+        for column in numbers.values():
+            state.update(column[part].tobytes())
+        digests[session] = state.hexdigest()
+        start += length
+    return digests
+
+
+def _read_year(store: ObjectStore, year: int, bars: str, history: str | None) -> Digests:
+    try:
+        document = json.loads(store.get(keys.daily_manifest(year)).data)
+    except ObjectNotFoundError:
+        document = {}
+    if (document.get("bars"), document.get("history")) != (bars, history):
+        return write(store, year, read_year(store, year))
+    return {dt.date.fromisoformat(day): text for day, text in document["sessions"].items()}

@@ -1,0 +1,203 @@
+"""Import: files of daily bars and splits into bronze.
+
+All files are read and judged before anything is written, so that one that cannot be read stops the
+import while the lake is still as it was.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+import structlog
+
+from batch_layer.bronze import daily, manifest
+from batch_layer.bronze import splits as bronze_splits
+from batch_layer.bronze.year import KEY
+from batch_layer.fetching.sources import digest_of
+from batch_layer.fetching.validation import Reading, Validator
+from lake import keys
+from lake.errors import UnknownSessionError
+from lake.exchange import ensure_sessions, trading_day
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from batch_layer.fetching.validation import Validated
+    from lake.clock import Clock
+    from lake.session import SessionTable
+    from lake.store import ObjectStore
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """What came of one file.
+
+    Attributes:
+        rows: Rows it holds.
+        rejected: Rows that break a rule.
+        reasons: How many rows were rejected for each reason.
+        rejects: The key under which they are kept; None where there are none.
+        ignored_columns: Its columns that say nothing to us.
+    """
+
+    source: str
+    rows: int
+    rejected: int
+    reasons: dict[str, int]
+    rejects: str | None
+    ignored_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did; bars are counted once each."""
+
+    sources: tuple[SourceReport, ...] = ()
+    rows: int = 0
+    rejected: int = 0
+    added: int = 0
+    corrected: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    splits_changed: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """Brings files into one lake.
+
+    Attributes:
+        store: The lake.
+        clock: Tells when the lake learns of a bar, and which sessions are over.
+        settling: How long after its close a session's bars are taken.
+        reading: How the files are to be read.
+        on_progress: Called with (done, of how many) as years are committed.
+    """
+
+    store: ObjectStore
+    clock: Clock
+    settling: dt.timedelta = dt.timedelta()
+    reading: Reading = field(default_factory=Reading)
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None
+
+    def import_files(
+        self, paths: Sequence[Path], *, splits: pl.DataFrame | None = None
+    ) -> ImportReport:
+        """Import daily bars, and splits if given.
+
+        Raises:
+            SourceError: If a file cannot be read; nothing was written then.
+            SessionsChangedError: If the calendar library contradicts committed sessions.
+            ConflictError: If other imports kept writing the same bars.
+        """
+        started = time.perf_counter()
+        judged = self._judge(paths, with_values=True) if paths else None
+        splits_changed = self._commit_splits(splits)
+        if judged is None:
+            return ImportReport(splits_changed=splits_changed, seconds=_since(started))
+        sources = self._keep_rejects(paths, judged)
+        changes = self._commit(judged.good)
+        return _report(sources, changes, splits_changed, _since(started))
+
+    def withdraw_files(self, paths: Sequence[Path]) -> ImportReport:
+        """Withdraw the bars whose symbol and session the files name.
+
+        Raises:
+            SourceError: If a file cannot be read; nothing was withdrawn then.
+            ConflictError: If other imports kept writing the same bars.
+        """
+        started = time.perf_counter()
+        judged = self._judge(paths, with_values=False)
+        sources = self._keep_rejects(paths, judged)
+        changes = daily.withdraw(self.store, judged.good.select(KEY), known_to=self.clock.now())
+        return _report(sources, changes, 0, _since(started))
+
+    def _judge(self, paths: Sequence[Path], *, with_values: bool) -> Validated:
+        table = self.sessions()
+        last = self._last_settled(table)
+        validator = Validator(table, last, self.reading, with_values=with_values)
+        for path in paths:
+            validator.add(path)
+        return validator.judge()
+
+    def sessions(self) -> SessionTable:
+        """Return the lake's session table, made or extended first where it must be."""
+        return ensure_sessions(
+            self.store,
+            today=trading_day(self.clock.now()),
+            committed=lambda: max(manifest.read(self.store), default=None),
+        )
+
+    def _last_settled(self, table: SessionTable) -> dt.date:
+        last = table.last_closed(self.clock.now() - self.settling)
+        if last is None:
+            fact = f"No session of {table.exchange} is over at {self.clock.now():%Y-%m-%d}."
+            raise UnknownSessionError(fact, hint="set the machine's clock.")
+        return last
+
+    def _commit_splits(self, splits: pl.DataFrame | None) -> int:
+        if splits is None:
+            return 0
+        return bronze_splits.commit(self.store, splits, known_from=self.clock.now())
+
+    def _keep_rejects(self, paths: Sequence[Path], judged: Validated) -> tuple[SourceReport, ...]:
+        return tuple(self._source_report(path, judged) for path in dict.fromkeys(paths))
+
+    def _source_report(self, path: Path, judged: Validated) -> SourceReport:
+        source = str(path)
+        rejected = judged.rejected.filter(pl.col("source") == source).drop("source")
+        key = None
+        if not rejected.is_empty():
+            key = keys.rejects(path.name, digest_of(path))
+            self.store.put(key, rejected.write_csv().encode())
+            _log.warning("rows rejected", source=source, rows=rejected.height, kept=key)
+        reasons = rejected["reason"].str.replace(r"^(malformed line).*", "$1").value_counts()
+        return SourceReport(
+            source=source,
+            rows=judged.rows.get(source, 0),
+            rejected=rejected.height,
+            reasons=dict(sorted(reasons.iter_rows())),
+            rejects=key,
+            ignored_columns=judged.ignored[source],
+        )
+
+    def _commit(self, good: pl.DataFrame) -> daily.Changes:
+        years = good["session"].dt.year().n_unique()
+        done = 0
+
+        def advance(year: int) -> None:
+            nonlocal done
+            done += 1
+            _log.info("year committed", year=year)
+            self.on_progress(done, years)
+
+        self.on_progress(0, years)
+        return daily.commit(self.store, good, known_from=self.clock.now(), on_year=advance)
+
+
+def _since(started: float) -> float:
+    return time.perf_counter() - started
+
+
+def _report(
+    sources: tuple[SourceReport, ...], changes: daily.Changes, splits_changed: int, seconds: float
+) -> ImportReport:
+    return ImportReport(
+        sources=sources,
+        rows=sum(source.rows for source in sources),
+        rejected=sum(source.rejected for source in sources),
+        added=changes.added,
+        corrected=changes.corrected,
+        unchanged=changes.unchanged,
+        withdrawn=changes.withdrawn,
+        splits_changed=splits_changed,
+        seconds=seconds,
+    )

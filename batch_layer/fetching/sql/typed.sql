@@ -1,0 +1,49 @@
+-- One row a row of `raw`: its fields in the lake's types, and why it is rejected (null: it is good).
+-- Binds: $date_format (null: ISO 8601), $last_closed (the last session whose bars may be taken),
+-- $with_values (false: the rows name bars, by symbol and session alone).
+CREATE OR REPLACE TABLE typed AS
+WITH cast_row AS (
+    SELECT
+        rowid AS id,
+        source,
+        nullif(upper(trim(symbol)), '') AS symbol,
+        CASE
+            WHEN $date_format IS NOT NULL THEN CAST(try_strptime(trim(session), $date_format) AS DATE)
+            WHEN regexp_matches(trim(session), '^\d{4}-\d{2}-\d{2}([ T][0-9:.]+(Z|[+-][0-9:]+)?)?$')
+                THEN TRY_CAST(left(trim(session), 10) AS DATE)
+        END AS session,
+        TRY_CAST(open AS DOUBLE) AS open,
+        TRY_CAST(high AS DOUBLE) AS high,
+        TRY_CAST(low AS DOUBLE) AS low,
+        TRY_CAST(close AS DOUBLE) AS close,
+        TRY_CAST(volume AS DOUBLE) AS volume,
+        TRY_CAST(vwap AS DOUBLE) AS vwap,
+        TRY_CAST(TRY_CAST(trades AS DOUBLE) AS BIGINT) AS trades,
+        vwap IS NOT NULL AS has_vwap,
+        trades IS NOT NULL AS has_trades
+    FROM raw
+)
+SELECT
+    cast_row.*,
+    CASE
+        WHEN symbol IS NULL THEN 'no symbol'
+        WHEN NOT regexp_matches(symbol, '^[A-Z0-9][A-Z0-9.^/=+_-]*$') THEN 'not a symbol'
+        WHEN cast_row.session IS NULL THEN 'not a date'
+        WHEN known.session IS NULL THEN 'not a session of the exchange'
+        WHEN cast_row.session > $last_closed THEN 'session not settled yet'
+        WHEN NOT $with_values THEN NULL
+        WHEN open IS NULL OR high IS NULL OR low IS NULL OR close IS NULL THEN 'price is not a number'
+        WHEN NOT (isfinite(open) AND isfinite(high) AND isfinite(low) AND isfinite(close))
+            THEN 'price is not finite'
+        WHEN least(open, high, low, close) <= 0 THEN 'price is not positive'
+        WHEN low > least(open, close) THEN 'low is above open or close'
+        WHEN high < greatest(open, close) THEN 'high is below open or close'
+        WHEN volume IS NULL THEN 'volume is not a number'
+        WHEN NOT isfinite(volume) THEN 'volume is not finite'
+        WHEN volume < 0 THEN 'volume is negative'
+        WHEN has_vwap AND (vwap IS NULL OR NOT isfinite(vwap) OR vwap <= 0)
+            THEN 'vwap is not a positive number'
+        WHEN has_trades AND (trades IS NULL OR trades < 0) THEN 'trades is not a count'
+    END AS reason
+FROM cast_row
+LEFT JOIN (SELECT session FROM sessions) AS known ON known.session = cast_row.session;

@@ -1,0 +1,172 @@
+"""The rules a bar must keep to land in bronze; what breaks one is rejected with its reason.
+
+A row is good when it names a symbol and a settled session, its prices are finite, positive and in
+order (low <= open, close <= high), its volume is finite and not negative, and no other row says
+something about the same bar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import duckdb
+import polars as pl
+
+from batch_layer.fetching.columns import FIELDS, KEY_FIELDS, REQUIRED, Columns, recognise
+from batch_layer.fetching.sources import malformed_lines, open_source
+from lake.errors import SourceError
+from lake.exchange import arrow_sessions
+from lake.scan import sql
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from lake.session import SessionTable
+
+_PACKAGE = "batch_layer.fetching"
+_MALFORMED = "malformed line"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How source files are to be read.
+
+    Attributes:
+        columns: Field → column where the spelling does not tell.
+        symbol: The one symbol of files that have no symbol column.
+        date_format: A strptime format; None for ISO 8601.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    symbol: str | None = None
+    date_format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What source files hold.
+
+    Attributes:
+        good: The columns of `DAILY` but `revision` and `known_from`, one row a bar.
+        rejected: `source`, `reason`, the text of each field, and of `line` where it was malformed.
+        rows: Rows of each source, good or not.
+        ignored: Columns of each source that say nothing to us.
+    """
+
+    good: pl.DataFrame
+    rejected: pl.DataFrame
+    rows: Mapping[str, int]
+    ignored: Mapping[str, tuple[str, ...]]
+
+
+class Validator:
+    """Reads source files and tells good rows from bad ones.
+
+    Args:
+        table: The sessions of the exchange.
+        last_closed: The last session whose bars may be taken.
+        reading: How the files are to be read.
+        with_values: Whether rows hold bars; else they just name them, by symbol and session.
+    """
+
+    def __init__(
+        self,
+        table: SessionTable,
+        last_closed: dt.date,
+        reading: Reading,
+        *,
+        with_values: bool = True,
+    ) -> None:
+        self._connection = duckdb.connect()
+        self._connection.register("sessions", arrow_sessions(table))
+        self._connection.execute(sql(_PACKAGE, "raw"))
+        self._last_closed = last_closed
+        self._reading = reading
+        self._with_values = with_values
+        self._malformed: list[tuple[str, str, str]] = []
+        self._ignored: dict[str, tuple[str, ...]] = {}
+
+    def add(self, path: Path) -> None:
+        """Read a file.
+
+        Raises:
+            SourceError: If it cannot be read, lacks a required column or holds no rows.
+        """
+        source = str(path)
+        given = self._reading.columns
+        required = REQUIRED if self._with_values else KEY_FIELDS
+        wanted = [name for name in required if name != "symbol" or self._reading.symbol is None]
+        with open_source(self._connection, path) as rows:
+            columns = recognise(rows.columns, source=source, given=given, required=wanted)
+            before = self._count()
+            self._insert(source, rows, columns)
+        malformed = malformed_lines(self._connection)
+        if self._count() == before and not malformed:
+            fact = f"{source} holds no rows."
+            raise SourceError(fact)
+        self._malformed += [
+            (source, f"{_MALFORMED} {number}: {why}", text) for number, text, why in malformed
+        ]
+        self._ignored[source] = columns.ignored
+
+    def judge(self) -> Validated:
+        """Return all rows read so far, good and rejected.
+
+        Raises:
+            SourceError: If no date of some file can be read.
+        """
+        binds = {
+            "date_format": self._reading.date_format,
+            "last_closed": self._last_closed,
+            "with_values": self._with_values,
+        }
+        self._connection.execute(sql(_PACKAGE, "typed"), binds)
+        self._refuse_unreadable_dates()
+        self._connection.execute(sql(_PACKAGE, "duplicates"))
+        rejected = self._connection.execute(sql(_PACKAGE, "rejected")).pl()
+        return Validated(
+            good=self._connection.execute(sql(_PACKAGE, "good")).pl(),
+            rejected=pl.concat([rejected, self._malformed_rows()], how="diagonal"),
+            rows=self._rows_by_source(),
+            ignored=self._ignored,
+        )
+
+    def _insert(self, source: str, rows: duckdb.DuckDBPyRelation, columns: Columns) -> None:
+        text = duckdb.sqltypes.VARCHAR
+        fields = [duckdb.ConstantExpression(source).cast(text)]
+        for name in FIELDS:
+            if name in columns.of_field:
+                value = duckdb.ColumnExpression(columns.of_field[name])
+            else:
+                default = self._reading.symbol if name == "symbol" else None
+                value = duckdb.ConstantExpression(default)
+            fields.append(value.cast(text).alias(name))
+        rows.select(*fields).insert_into("raw")
+
+    def _count(self) -> int:
+        return int(self._connection.table("raw").shape[0])
+
+    def _rows_by_source(self) -> dict[str, int]:
+        rows = dict(self._connection.execute(sql(_PACKAGE, "rows_by_source")).fetchall())
+        for source, _, _ in self._malformed:
+            rows[source] = rows.get(source, 0) + 1
+        return rows
+
+    def _malformed_rows(self) -> pl.DataFrame:
+        return pl.DataFrame(
+            self._malformed,
+            schema=dict.fromkeys(("source", "reason", "line"), pl.String()),
+            orient="row",
+        )
+
+    def _refuse_unreadable_dates(self) -> None:
+        found = self._connection.execute(sql(_PACKAGE, "unreadable_dates")).fetchone()
+        if found is None:
+            return
+        source, example = found
+        wanted = self._reading.date_format or "YYYY-MM-DD"
+        fact = f"No date of {source} can be read as {wanted}; the first is {example!r}."
+        raise SourceError(fact, hint="name the format, as --date-format %m/%d/%Y.")
