@@ -1,0 +1,31 @@
+-- One row: what bronze holds of daily bars, against the sessions of the exchange.
+-- Binds: $files. Reads: sessions.
+WITH listings AS (
+    SELECT
+        listing,
+        count(*) AS bars,
+        min(session) AS first,
+        max(session) AS last,
+        max(ordinal) - min(ordinal) + 1 AS expected
+    FROM read_parquet($files, hive_partitioning = false)
+    JOIN sessions USING (session)
+    GROUP BY listing
+),
+
+held AS (
+    SELECT count(DISTINCT session) AS sessions
+    FROM read_parquet($files, hive_partitioning = false)
+)
+
+SELECT
+    count(*) AS symbols,
+    coalesce(sum(bars), 0)::BIGINT AS bars,
+    any_value(held.sessions) AS sessions,
+    min(first) AS first,
+    max(last) AS last,
+    coalesce(sum(expected - bars), 0)::BIGINT AS missing_bars,
+    (
+        SELECT count(*) FROM sessions
+        WHERE session BETWEEN (SELECT min(first) FROM listings) AND (SELECT max(last) FROM listings)
+    ) - any_value(held.sessions) AS missing_sessions
+FROM listings, held;
