@@ -1,0 +1,1 @@
+"""The serving layer: one answer from the lake, over HTTP and on a page."""

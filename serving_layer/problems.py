@@ -1,0 +1,70 @@
+"""Errors as RFC 9457 problem details."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from lake.errors import FiblakeError, MisuseError, NotFoundError, StoreError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+    from starlette.responses import Response
+
+_log = structlog.get_logger(__name__)
+MEDIA_TYPE: Final = "application/problem+json"
+_STATUS: Final = (
+    (MisuseError, HTTPStatus.BAD_REQUEST),
+    (NotFoundError, HTTPStatus.NOT_FOUND),
+    (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+def problem(status: int, title: str, detail: str, hint: str = "") -> JSONResponse:
+    """Return a problem: its kind, what is wrong here, and what to do about it."""
+    body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
+    if hint:
+        body["hint"] = hint
+    return JSONResponse(body, status_code=int(status), media_type=MEDIA_TYPE)
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Make every error of `app` a problem."""
+    app.add_exception_handler(FiblakeError, _of_fiblake)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(Exception, _of_defect)
+
+
+def _of_fiblake(_: Request, error: Exception) -> Response:
+    assert isinstance(error, FiblakeError)  # noqa: S101 - registered for it; tells mypy so
+    found = (status for kind, status in _STATUS if isinstance(error, kind))
+    status = next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return problem(status, status.phrase, error.fact, error.hint)
+
+
+def _of_validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - likewise
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc'][1:])}={fault.get('input')!r}: {fault['msg']}"
+        for fault in error.errors()
+    ]
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return problem(status, "Unprocessable Entity", "; ".join(faults), "see /docs.")
+
+
+def _of_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - likewise
+    status = HTTPStatus(error.status_code)
+    return problem(status, status.phrase, str(error.detail), "see /docs.")
+
+
+def _of_defect(request: Request, error: Exception) -> Response:
+    _log.error("request failed", path=request.url.path, exc_info=error)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return problem(status, status.phrase, "The server failed; its log says why.")

@@ -1,0 +1,211 @@
+"""The reader: bars and symbols out of the lake, through DuckDB.
+
+Split adjustment happens here, when bars are read: each bar is stored on the split basis of its
+`through`, so a reader multiplies by the splits effective after it. No later split rewrites silver.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from lake import keys
+from lake.boundary import read_boundary
+from lake.errors import (
+    IMPORT_HINT,
+    EmptyLakeError,
+    InvalidRangeError,
+    MisuseError,
+    UnknownSymbolError,
+)
+from lake.exchange import trading_day
+from lake.interval import DAILY
+from lake.parquet import read_frame
+from lake.scan import connect, execute, sql
+from lake.schemas import BARS, SPLITS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from lake.clock import Clock
+    from lake.interval import Interval
+    from lake.store import ObjectStore
+
+Adjustment = Literal["raw", "split"]
+ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("raw", "split")
+_PACKAGE: Final = "serving_layer"
+
+
+def parse_adjustment(text: str) -> Adjustment:
+    """Return the adjustment that `text` names.
+
+    Raises:
+        MisuseError: If it names none.
+    """
+    for adjustment in ADJUSTMENTS:
+        if text == adjustment:
+            return adjustment
+    fact = f"{text!r} is not an adjustment. Allowed: {', '.join(ADJUSTMENTS)}."
+    raise MisuseError(fact)
+
+
+@dataclass(frozen=True, slots=True)
+class BarsQuery:
+    """Which bars, and on which basis.
+
+    Attributes:
+        symbols: Tickers, in any case; at least one.
+        interval: 1d or a Fibonacci interval.
+        start: First `start` of a bar, inclusive; None: from the first bar.
+        end: Last `start` of a bar, inclusive; None: to the last bar.
+        adjustment: `raw` as stored, or `split`: on the basis of `as_of`.
+        as_of: Splits effective by this date are applied; None: by today.
+        after: Only bars behind this (symbol, start), in the order of the answer.
+        limit: At most so many bars; None: all.
+
+    Raises:
+        MisuseError: If there is no symbol, or the adjustment is not one.
+        InvalidRangeError: If `start` is after `end`.
+    """
+
+    symbols: tuple[str, ...]
+    interval: Interval
+    start: dt.date | None = None
+    end: dt.date | None = None
+    adjustment: Adjustment = "split"
+    as_of: dt.date | None = None
+    after: tuple[str, dt.date] | None = None
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check what was asked for."""
+        if not self.symbols:
+            fact = "No symbol was given."
+            raise MisuseError(fact, hint="name one or more, as AAPL.")
+        object.__setattr__(self, "symbols", tuple(name.strip().upper() for name in self.symbols))
+        parse_adjustment(self.adjustment)
+        if self.start and self.end and self.start > self.end:
+            fact = f"The start {self.start} is after the end {self.end}."
+            raise InvalidRangeError(fact)
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A symbol of the lake, its first and last session, and how many daily bars it has."""
+
+    symbol: str
+    listing: str
+    first: dt.date
+    last: dt.date
+    bars: int
+
+
+class Reader:
+    """Answers queries on one lake, from many threads; it sees every commit at once.
+
+    Args:
+        store: The lake.
+        clock: Tells today's date, by which splits are effective.
+    """
+
+    def __init__(self, store: ObjectStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._connection = connect(store)
+        for macro in ("daily_bars", "session_bars"):
+            self._connection.execute(sql(_PACKAGE, macro))
+        self._lock = threading.Lock()
+        self._symbols: tuple[dict[str, str], dict[str, Symbol]] = ({}, {})
+
+    def bars(self, query: BarsQuery) -> pa.Table:
+        """Return the bars asked for, schema `BARS`, in order of symbol and start.
+
+        Raises:
+            UnknownSymbolError: If the lake has no bar of a symbol.
+            EmptyLakeError: If it has none at all, or none of the interval yet.
+            StoreError: If the lake cannot be read.
+        """
+        self._check_known(query.symbols)
+        files = self._files(query)
+        if not files:
+            return BARS.empty_table()
+        source = "daily_bars" if query.interval == DAILY else "session_bars"
+        statement = sql(_PACKAGE, "bars").replace("bars_of(", f"{source}(")
+        after_symbol, after_start = query.after or (None, None)
+        binds = {
+            "files": files,
+            "symbols": list(query.symbols),
+            "first": query.start,
+            "last": query.end,
+            "after_symbol": after_symbol,
+            "after_start": after_start,
+            "as_of": self.as_of(query) if query.adjustment == "split" else None,
+            "limit": query.limit,
+        }
+        with self._connection.cursor() as cursor:
+            cursor.register("splits", read_frame(self._store, keys.SPLITS, SPLITS)[0])
+            return execute(cursor, statement, binds).to_arrow_table().cast(BARS)
+
+    def as_of(self, query: BarsQuery) -> dt.date:
+        """Return the date by which splits are applied: the one asked for, or today's."""
+        return query.as_of or trading_day(self._clock.now())
+
+    def symbols(self, text: str = "") -> list[Symbol]:
+        """Return the symbols that contain `text`; those that begin with it come first.
+
+        Raises:
+            EmptyLakeError: If the lake has no bars.
+        """
+        wanted = text.strip().upper()
+        found = [symbol for name, symbol in self._known_symbols().items() if wanted in name]
+        return sorted(found, key=lambda each: (not each.symbol.startswith(wanted), each.symbol))
+
+    def boundary(self) -> dt.date | None:
+        """Return the last session that batch has committed; None before the first."""
+        return read_boundary(self._store).daily
+
+    def _files(self, query: BarsQuery) -> list[str]:
+        daily = query.interval == DAILY
+        prefix = keys.DAILY if daily else keys.silver_prefix(query.interval)
+        found = self._store.fingerprints(prefix)
+        if not found:
+            fact = f"The lake {self._store.location} holds no {query.interval} bars yet."
+            raise EmptyLakeError(fact, hint="fiblake resample.")
+        first = query.start.year if query.start else dt.MINYEAR
+        last = query.end.year if query.end else dt.MAXYEAR
+        wanted = [key for key in found if first <= keys.year_of(key) <= last]
+        return [self._store.uri(key) for key in wanted]
+
+    def _check_known(self, symbols: Sequence[str]) -> None:
+        known = self._known_symbols()
+        unknown = [symbol for symbol in symbols if symbol not in known]
+        if unknown:
+            fact = f"{', '.join(unknown)}: no such symbol in the lake {self._store.location}."
+            raise UnknownSymbolError(fact, hint=_like(unknown[0], known))
+
+    def _known_symbols(self) -> Mapping[str, Symbol]:
+        objects = self._store.fingerprints(keys.DAILY)
+        if not objects:
+            fact = f"The lake {self._store.location} is empty."
+            raise EmptyLakeError(fact, hint=IMPORT_HINT)
+        with self._lock:
+            seen, known = self._symbols
+            if seen != objects:
+                known = self._read_symbols(objects)
+                self._symbols = (objects, known)
+            return known
+
+    def _read_symbols(self, objects: Mapping[str, str]) -> dict[str, Symbol]:
+        files = [self._store.uri(key) for key in objects]
+        with self._connection.cursor() as cursor:
+            rows = execute(cursor, sql(_PACKAGE, "symbols"), {"files": files}).fetchall()
+        return {row[0]: Symbol(*row) for row in rows}
+
+
+def _like(symbol: str, known: Mapping[str, Symbol]) -> str:
+    near = sorted(name for name in known if name.startswith(symbol[:1])) or sorted(known)
+    return f"it has {', '.join(near[:5])}{' and more' if len(near) > len(near[:5]) else ''}."

@@ -1,0 +1,172 @@
+"""The REST routes, version 1."""
+
+from __future__ import annotations
+
+import datetime as dt
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from pydantic_core import to_json
+
+from lake.bar import Bar
+from lake.errors import InvalidRangeError
+from lake.interval import SESSION_INTERVALS, parse_one_of
+from serving_layer.problems import MEDIA_TYPE
+from serving_layer.reader import Adjustment, BarsQuery, Reader, Symbol
+
+MAX_LIMIT: Final = 50_000
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": "A problem, RFC 9457", "content": {MEDIA_TYPE: {}}}
+    for status in (400, 404, 422, 503)
+}
+
+router = APIRouter()
+
+
+def _reader(request: Request) -> Reader:
+    reader: Reader = request.app.state.reader
+    return reader
+
+
+TheReader = Annotated[Reader, Depends(_reader)]
+
+
+@dataclass(frozen=True, slots=True)
+class BarsAnswer:
+    """Bars of one symbol.
+
+    Attributes:
+        as_of: Splits effective by this date are applied; null for raw bars.
+        boundary: The last session that batch has committed; null before the first.
+        next_cursor: Ask again with it as `cursor` for the bars behind these; null at the end.
+    """
+
+    symbol: str
+    interval: str
+    adjustment: Adjustment
+    as_of: dt.date | None
+    boundary: dt.date | None
+    bars: list[Bar]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalAnswer:
+    """An interval, and how many sessions its bars have."""
+
+    interval: str
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalsAnswer:
+    """The intervals on offer."""
+
+    intervals: list[IntervalAnswer]
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolsAnswer:
+    """Symbols, best match first."""
+
+    symbols: list[Symbol]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthAnswer:
+    """Whether the service lives, or is ready."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class BarsParameters:
+    """The query of `GET /v1/bars/{symbol}`."""
+
+    interval: Annotated[str, Query(description="1d 3d 5d 8d 13d 21d 34d")] = "1d"
+    start: Annotated[dt.date | None, Query(description="first start of a bar, inclusive")] = None
+    end: Annotated[dt.date | None, Query(description="last start of a bar, inclusive")] = None
+    adjustment: Adjustment = "split"
+    as_of: Annotated[dt.date | None, Query(description="apply splits effective by then")] = None
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5000
+    cursor: Annotated[str | None, Query(description="next_cursor of the answer before")] = None
+
+
+@router.get("/v1/bars/{symbol}", response_model=BarsAnswer, responses=_PROBLEMS, tags=["bars"])
+def bars(symbol: str, asked: Annotated[BarsParameters, Depends()], reader: TheReader) -> Response:
+    """Bars of a symbol, in order of start; those forming are among them, and say so."""
+    query = _query(symbol, asked)
+    rows = reader.bars(query).to_pylist()
+    more = len(rows) > asked.limit
+    rows = rows[: asked.limit]
+    answer = {
+        "symbol": query.symbols[0],
+        "interval": asked.interval,
+        "adjustment": asked.adjustment,
+        "as_of": reader.as_of(query) if asked.adjustment == "split" else None,
+        "boundary": reader.boundary(),
+        "bars": rows,
+        "next_cursor": _cursor(rows[-1]["start"]) if more else None,
+    }
+    # Rows come in the right types: to validate each again would take most of the time.
+    return Response(to_json(answer), media_type="application/json")
+
+
+@router.get("/v1/symbols", responses=_PROBLEMS, tags=["reference"])
+def symbols(
+    reader: TheReader,
+    query: Annotated[str, Query(description="part of the symbol; empty: all")] = "",
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
+) -> SymbolsAnswer:
+    """Symbols that contain a text; those that begin with it come first."""
+    return SymbolsAnswer(reader.symbols(query)[:limit])
+
+
+@router.get("/v1/intervals", tags=["reference"])
+def intervals() -> IntervalsAnswer:
+    """The intervals on offer."""
+    offered = [IntervalAnswer(str(each), each.sessions) for each in SESSION_INTERVALS]
+    return IntervalsAnswer(offered)
+
+
+@router.get("/health/live", tags=["health"])
+def live() -> HealthAnswer:
+    """Whether the service runs."""
+    return HealthAnswer("live")
+
+
+@router.get("/health/ready", responses=_PROBLEMS, tags=["health"])
+def ready(reader: TheReader) -> HealthAnswer:
+    """Whether it can answer: the lake is there and holds bars."""
+    reader.symbols()
+    return HealthAnswer("ready")
+
+
+def _query(symbol: str, asked: BarsParameters) -> BarsQuery:
+    name = symbol.strip().upper()
+    return BarsQuery(
+        symbols=(name,),
+        interval=parse_one_of(asked.interval, SESSION_INTERVALS),
+        start=asked.start,
+        end=asked.end,
+        adjustment=asked.adjustment,
+        as_of=asked.as_of,
+        after=None if asked.cursor is None else (name, _behind(asked.cursor)),
+        # One more than asked for tells whether there are more.
+        limit=asked.limit + 1,
+    )
+
+
+def _cursor(start: dt.date) -> str:
+    return urlsafe_b64encode(start.isoformat().encode()).decode()
+
+
+def _behind(cursor: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(urlsafe_b64decode(cursor).decode())
+    except ValueError:
+        fact = f"{cursor!r} is not a cursor. Allowed: the next_cursor of an answer."
+        raise InvalidRangeError(fact) from None
