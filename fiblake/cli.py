@@ -1,0 +1,208 @@
+"""The command `fiblake`.
+
+Exit codes: 0 done, 1 failed, 2 misused.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from batch_layer.fetching.columns import parse_columns
+from batch_layer.fetching.sample import sample_file, sample_splits
+from batch_layer.fetching.splits_file import read_splits
+from batch_layer.fetching.validation import Reading
+from fiblake import reports
+from fiblake.demo import run_demo
+from fiblake.lake import Lake
+from fiblake.local import is_loopback, serve
+from fiblake.output import Output
+from fiblake.printing import Format, write_bars
+from lake.errors import FiblakeError, MisuseError
+from lake.interval import FIBONACCI, SESSION_INTERVALS
+from lake.logs import configure_logs
+from serving_layer.reader import parse_adjustment
+
+app = typer.Typer(
+    name="fiblake",
+    help="A market-data lake of Fibonacci bars.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+LakeOption = Annotated[
+    str | None,
+    typer.Option("--lake", help="A folder or s3://bucket/prefix. [FIBLAKE_LAKE, else data]"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
+_ALL = " ".join(str(interval) for interval in SESSION_INTERVALS)
+_FIBONACCI = " ".join(str(interval) for interval in FIBONACCI)
+
+
+def main() -> None:
+    """Run the command line; an error ends it with one line on standard error."""
+    try:
+        app()
+    except FiblakeError as error:
+        Output().note(f"error: {error}")
+        sys.exit(2 if isinstance(error, MisuseError) else 1)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    *, show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    """A market-data lake of Fibonacci bars."""
+    if show_version:
+        Output().show(f"fiblake {version('fiblake')}")
+        raise typer.Exit
+
+
+@app.command("import")
+def import_(  # noqa: PLR0913 - a command's options
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="CSV, CSV.gz or Parquet files of daily bars.")
+    ] = None,
+    *,
+    sample: Annotated[bool, typer.Option(help="Import five stocks, 2000-2013.")] = False,
+    splits: Annotated[
+        Path | None, typer.Option(help="A CSV of splits: symbol,effective,ratio (as 2:1).")
+    ] = None,
+    withdraw: Annotated[
+        bool, typer.Option(help="Withdraw the bars that the files name by symbol and date.")
+    ] = False,
+    columns: Annotated[str, typer.Option(help="As symbol=Ticker,session=Day.")] = "",
+    symbol: Annotated[str | None, typer.Option(help="For files of one symbol's bars.")] = None,
+    date_format: Annotated[
+        str | None, typer.Option(help="As %m/%d/%Y. Default: YYYY-MM-DD.")
+    ] = None,
+    lake: LakeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Import daily bars into bronze; bad rows are rejected, kept and counted."""
+    output = Output(as_json=json)
+    opened = open_lake(lake)
+    reading = Reading(parse_columns(columns), symbol, date_format)
+    with output.progress("import") as advance:
+        importer = opened.importer(reading=reading, on_progress=advance)
+        if withdraw:
+            report = importer.withdraw_files(_only_files(paths, sample=sample, splits=splits))
+        elif sample:
+            report = importer.import_files([sample_file(), *(paths or [])], splits=sample_splits())
+        else:
+            report = importer.import_files(
+                _something(paths, splits), splits=read_splits(splits) if splits else None
+            )
+    output.report(report, reports.of_import)
+    if report.rows and report.rejected == report.rows:
+        raise typer.Exit(1)
+
+
+@app.command("resample")
+def resample_(
+    *,
+    interval: Annotated[
+        list[str] | None, typer.Option(help=f"One of {_FIBONACCI}; may be repeated.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Rebuild what is not stale too.")] = False,
+    lake: LakeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Rebuild the stale partitions of silver."""
+    output = Output(as_json=json)
+    opened = open_lake(lake)
+    with output.progress("resample") as advance:
+        report = opened.resample(interval or (), force=force, on_progress=advance)
+    output.report(report, reports.of_resample)
+
+
+@app.command("status")
+def status_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
+    """Show what the lake holds, and what of it is stale."""
+    output = Output(as_json=json)
+    output.report(open_lake(lake).status(), reports.of_status)
+
+
+@app.command("bars")
+def bars_(  # noqa: PLR0913 - a command's options
+    symbols: Annotated[list[str], typer.Argument(help="Tickers, as AAPL.")],
+    *,
+    interval: Annotated[str, typer.Option(help=f"One of {_ALL}.")] = "1d",
+    start: Annotated[str | None, typer.Option(help="First start of a bar, YYYY-MM-DD.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last start of a bar, YYYY-MM-DD.")] = None,
+    adjustment: Annotated[str, typer.Option(help="raw or split.")] = "split",
+    as_of: Annotated[
+        str | None, typer.Option(help="Apply splits effective by then, YYYY-MM-DD. Default: today.")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.table,
+    output: Annotated[Path | None, typer.Option(help="Write to a file instead.")] = None,
+    lake: LakeOption = None,
+) -> None:
+    """Print bars, in order of symbol and start; those forming are among them."""
+    found = open_lake(lake).bars(
+        symbols,
+        interval,
+        start=start,
+        end=end,
+        adjustment=parse_adjustment(adjustment),
+        as_of=as_of,
+    )
+    write_bars(found, interval, form=format_, path=output)
+
+
+@app.command("up")
+def up(
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0: any free one.")] = 8000,
+    lake: LakeOption = None,
+) -> None:
+    """Serve the lake, with its chart page, until Ctrl-C."""
+    output = Output()
+    if not is_loopback(host):
+        output.note(f"warning: anyone who reaches {host} can read the lake; there are no keys yet.")
+    serve(
+        open_lake(lake),
+        host=host,
+        port=port,
+        on_start=lambda url: output.note(f"fiblake serves {url} until Ctrl-C"),
+    )
+
+
+@app.command("demo")
+def demo_(
+    *,
+    page: Annotated[Path, typer.Option(help="Where to write the chart page.")] = Path(
+        "fiblake-demo.html"
+    ),
+    lake: LakeOption = None,
+) -> None:
+    """Import the sample, resample it, show some bars and write a chart page."""
+    run_demo(open_lake(lake), page, Output())
+
+
+def open_lake(location: str | None) -> Lake:
+    """Return the lake at a location, with logs set up as its settings say."""
+    lake = Lake(location)
+    configure_logs(lake.settings)
+    return lake
+
+
+def _something(paths: list[Path] | None, splits: Path | None) -> list[Path]:
+    if not paths and splits is None:
+        fact = "There is nothing to import."
+        raise MisuseError(fact, hint="name files, or use --sample.")
+    return paths or []
+
+
+def _only_files(paths: list[Path] | None, *, sample: bool, splits: Path | None) -> list[Path]:
+    if sample or splits or not paths:
+        fact = "--withdraw takes files that name bars by symbol and date, and nothing else."
+        raise MisuseError(fact, hint="fiblake import --withdraw FILE.")
+    return paths

@@ -1,0 +1,56 @@
+"""The demo: from real daily bars to Fibonacci bars on a page, in the user's own lake."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from batch_layer.fetching.sample import sample_file, sample_splits
+from fiblake import reports
+from fiblake.printing import COLUMNS, bars_table
+from lake.errors import StoreError
+from serving_layer.page import self_contained_page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fiblake.lake import Lake
+    from fiblake.output import Output
+
+_SYMBOL: Final = "AAPL"
+_INTERVAL: Final = "13d"
+_SHOWN: Final = 8
+
+
+def run_demo(lake: Lake, page: Path, output: Output) -> None:
+    """Import the sample, resample it, show some bars and write a chart page.
+
+    Raises:
+        SourceError: If the sample is not installed.
+        StoreError: If the lake or the page cannot be written.
+    """
+    started = time.perf_counter()
+    table = lake.importer().sessions()
+    seconds = time.perf_counter() - started
+    output.show(f"{len(table):,} sessions, {table.first} to {table.last} ({seconds:.2f} s)")
+    with output.progress("import") as advance:
+        importer = lake.importer(on_progress=advance)
+        imported = importer.import_files([sample_file()], splits=sample_splits())
+    output.show(*reports.of_import(imported))
+    with output.progress("resample") as advance:
+        resampled = lake.resample(on_progress=advance)
+    output.show(*reports.of_resample(resampled))
+    if not (imported.added or imported.corrected or resampled.rebuilt):
+        output.show(f"nothing to do: {lake.store.location} is up to date")
+    bars = lake.bars(_SYMBOL, _INTERVAL).tail(_SHOWN).with_columns(interval=pl.lit(_INTERVAL))
+    output.show("", f"the last {_SHOWN} of {_SYMBOL}'s {_INTERVAL} bars:")
+    output.show(bars_table(bars.select(COLUMNS)))
+    try:
+        page.write_text(self_contained_page(lake.reader), "utf-8")
+    except OSError as error:
+        fact = f"Could not write {page}: {error.strerror}."
+        raise StoreError(fact) from error
+    output.show(f"chart page: {page.resolve().as_uri()}")
+    output.show("serve it:   make up, or fiblake up")

@@ -1,0 +1,187 @@
+"""`Lake`: the Python face of one lake."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from batch_layer.fetching.importing import Importer
+from batch_layer.fetching.sample import sample_file, sample_splits
+from batch_layer.fetching.validation import Reading
+from batch_layer.processing.resample import resample
+from batch_layer.processing.status import status_of
+from lake.clock import Clock, SystemClock
+from lake.errors import InvalidRangeError
+from lake.interval import FIBONACCI, SESSION_INTERVALS, parse_one_of
+from lake.settings import read_settings
+from lake.store import open_store
+from serving_layer.reader import Adjustment, BarsQuery, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from batch_layer.fetching.importing import ImportReport
+    from batch_layer.processing.resample import ResampleReport
+    from batch_layer.processing.status import Status
+    from lake.store import ObjectStore
+
+
+class Bars(pl.DataFrame):
+    """Bars as a Polars frame, one row a bar; `arrow()` and `pandas()` give the other forms."""
+
+    def arrow(self) -> pa.Table:
+        """Return the bars as an Arrow table."""
+        return self.to_arrow()
+
+    def pandas(self) -> pd.DataFrame:
+        """Return the bars as a pandas frame; pandas must be installed."""
+        return self.to_pandas()
+
+
+class Lake:
+    """One lake: import into it, resample it, read from it.
+
+    Args:
+        location: A folder or `s3://bucket/prefix`; None: what `FIBLAKE_LAKE` says, else `data`.
+        clock: Tells the present.
+
+    Raises:
+        InvalidLocationError: If `location` is neither.
+
+    Example:
+        >>> Lake("data").bars("AAPL", "13d")  # doctest: +SKIP
+    """
+
+    def __init__(self, location: str | Path | None = None, *, clock: Clock | None = None) -> None:
+        self.settings = read_settings(lake=None if location is None else str(location))
+        self.clock = clock or SystemClock()
+        self.store: ObjectStore = open_store(self.settings)
+        self._reader: Reader | None = None
+
+    def __repr__(self) -> str:
+        return f"Lake({self.store.location!r})"
+
+    @property
+    def reader(self) -> Reader:
+        """The reader behind `bars` and `symbols`."""
+        self._reader = self._reader or Reader(self.store, self.clock)
+        return self._reader
+
+    def bars(  # noqa: PLR0913 - each narrows the answer
+        self,
+        symbols: str | Iterable[str],
+        interval: str = "1d",
+        *,
+        start: dt.date | str | None = None,
+        end: dt.date | str | None = None,
+        adjustment: Adjustment = "split",
+        as_of: dt.date | str | None = None,
+    ) -> Bars:
+        """Return bars, in order of symbol and start.
+
+        Args:
+            symbols: One ticker or several.
+            interval: `1d`, or a Fibonacci interval: `3d 5d 8d 13d 21d 34d`.
+            start: First `start` of a bar, inclusive; a date or its ISO text.
+            end: Last `start` of a bar, inclusive.
+            adjustment: `split`: prices and volumes on the basis of `as_of`. `raw`: each bar on that
+                of its own `through`.
+            as_of: Splits effective by this date are applied; by default today's.
+
+        Returns:
+            One row a bar: listing, symbol, start, open, high, low, close, volume, vwap, trades,
+            sessions, sessions_expected, through, state, revision.
+
+        Raises:
+            MisuseError: If the interval, a date or the adjustment is not one.
+            UnknownSymbolError: If the lake has no bar of a symbol.
+            EmptyLakeError: If the lake has no bars, or none of the interval.
+        """
+        query = BarsQuery(
+            symbols=(symbols,) if isinstance(symbols, str) else tuple(symbols),
+            interval=parse_one_of(interval, SESSION_INTERVALS),
+            start=_date(start),
+            end=_date(end),
+            adjustment=adjustment,
+            as_of=_date(as_of),
+        )
+        return Bars(self.reader.bars(query))
+
+    def symbols(self, text: str = "") -> pl.DataFrame:
+        """Return the symbols that contain `text`: symbol, listing, first, last, bars.
+
+        Raises:
+            EmptyLakeError: If the lake has no bars.
+        """
+        return pl.DataFrame(self.reader.symbols(text))
+
+    def importer(
+        self,
+        *,
+        reading: Reading | None = None,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Importer:
+        """Return what brings files into this lake."""
+        return Importer(
+            store=self.store,
+            clock=self.clock,
+            settling=dt.timedelta(minutes=self.settings.settling_minutes),
+            reading=reading or Reading(),
+            on_progress=on_progress,
+        )
+
+    def import_files(self, *paths: str | Path) -> ImportReport:
+        """Import files of daily bars; bad rows are rejected, kept and counted.
+
+        Raises:
+            SourceError: If a file cannot be read; nothing was written then.
+        """
+        return self.importer().import_files([Path(path) for path in paths])
+
+    def import_sample(self) -> ImportReport:
+        """Import the sample: real daily bars of five stocks, 2000 to 2013, with their splits.
+
+        Raises:
+            SourceError: If the package it comes in is not installed.
+        """
+        return self.importer().import_files([sample_file()], splits=sample_splits())
+
+    def resample(
+        self,
+        intervals: Sequence[str] = (),
+        *,
+        force: bool = False,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> ResampleReport:
+        """Rebuild what is stale of the Fibonacci intervals named; of all by default.
+
+        Raises:
+            InvalidIntervalError: If an interval is not a Fibonacci one.
+            EmptyLakeError: If the lake has no daily bars.
+        """
+        chosen = [parse_one_of(name, FIBONACCI) for name in intervals] or list(FIBONACCI)
+        return resample(self.store, intervals=chosen, force=force, on_progress=on_progress)
+
+    def status(self) -> Status:
+        """Return what the lake holds, and what of it is stale.
+
+        Raises:
+            EmptyLakeError: If the lake has no daily bars.
+        """
+        return status_of(self.store)
+
+
+def _date(given: dt.date | str | None) -> dt.date | None:
+    if not isinstance(given, str):
+        return given
+    try:
+        return dt.date.fromisoformat(given)
+    except ValueError:
+        fact = f"{given!r} is not a date. Allowed: YYYY-MM-DD, as 2012-12-31."
+        raise InvalidRangeError(fact) from None

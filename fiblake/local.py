@@ -1,0 +1,59 @@
+"""The whole system in one process, on one machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from lake.errors import MisuseError
+from serving_layer.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fiblake.lake import Lake
+
+
+def serve(lake: Lake, *, host: str, port: int, on_start: Callable[[str], None]) -> None:
+    """Serve a lake over HTTP until it is interrupted.
+
+    Args:
+        lake: What to serve.
+        host: The address to listen on.
+        port: The port; 0: any free one.
+        on_start: Called with the page's URL once the port is taken.
+
+    Raises:
+        MisuseError: If the address or the port cannot be had.
+    """
+    app = create_app(lake.reader)
+    with _listen(host, port) as listener:
+        on_start(f"http://{_in_url(host)}:{listener.getsockname()[1]}/")
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        fact = f"Cannot listen on {host}, port {port}: {error.strerror or error}."
+        raise MisuseError(fact, hint=f"try --port {port + 1}, or --port 0 for any.") from None
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,99 @@
+"""Reports as text: what commands did and found, in lines and tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fiblake.output import table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.table import Table
+
+    from batch_layer.fetching.importing import ImportReport, SourceReport
+    from batch_layer.processing.resample import ResampleReport
+    from batch_layer.processing.status import Status
+
+
+def of_import(report: ImportReport) -> Iterator[str]:
+    """Yield the lines of an import's report."""
+    for source in report.sources:
+        yield from _of_source(source)
+    if report.splits_changed:
+        yield f"splits: {report.splits_changed:,} new or changed"
+    if not report.sources:
+        yield from () if report.splits_changed else ("splits: nothing new",)
+        return
+    counts = {
+        "added": report.added,
+        "corrected": report.corrected,
+        "withdrawn": report.withdrawn,
+        "unchanged": report.unchanged,
+        "rejected": report.rejected,
+    }
+    said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    yield f"imported {report.rows:,} rows: {said} {_pace(report.rows, report.seconds)}"
+
+
+def _of_source(source: SourceReport) -> Iterator[str]:
+    if source.ignored_columns:
+        yield f"{source.source}: ignored {', '.join(source.ignored_columns)}"
+    for reason, count in source.reasons.items():
+        yield f"{source.source}: {count:,} rejected: {reason}"
+    if source.rejects:
+        yield f"{source.source}: rejected rows are kept in {source.rejects}"
+
+
+def of_resample(report: ResampleReport) -> Iterator[str]:
+    """Yield the lines of a resampling's report."""
+    if not report.rebuilt:
+        yield (
+            f"resampled: nothing to do, {report.partitions:,} partitions are up to date "
+            f"through {report.boundary} ({report.seconds:.2f} s)"
+        )
+        return
+    yield (
+        f"resampled {report.rows:,} session bars into {report.bars:,} bars, "
+        f"{len(report.rebuilt):,} of {report.partitions:,} partitions, "
+        f"through {report.boundary} {_pace(report.rows, report.seconds)}"
+    )
+    if report.conflicts:
+        yield f"another run was first {report.conflicts:,} times; its partitions were kept"
+
+
+def of_status(status: Status) -> Iterator[str | Table]:
+    """Yield the lines and tables of a lake's status."""
+    bronze = status.bronze
+    yield f"lake {status.lake}: boundary {status.boundary or 'none'}, bronze {status.committed}"
+    header = ("bronze", "symbols", "bars", "sessions", "first", "last", "missing bars", "splits")
+    row = (
+        "daily",
+        f"{bronze.symbols:,}",
+        f"{bronze.bars:,}",
+        f"{bronze.sessions:,}",
+        str(bronze.first or ""),
+        str(bronze.last or ""),
+        f"{bronze.missing_bars:,}",
+        f"{bronze.splits:,}",
+    )
+    yield table_of(header, [row])
+    if bronze.missing_sessions:
+        yield f"{bronze.missing_sessions:,} sessions between first and last have no bar at all"
+    rows = [
+        (
+            silver.interval,
+            f"{silver.bars:,}",
+            str(silver.last_start or ""),
+            f"{silver.partitions:,}",
+            f"{silver.stale:,}",
+        )
+        for silver in status.silver
+    ]
+    yield table_of(("silver", "bars", "last bucket", "partitions", "stale"), rows)
+    if any(silver.stale for silver in status.silver):
+        yield "stale partitions: fiblake resample rebuilds them"
+
+
+def _pace(rows: int, seconds: float) -> str:
+    return f"({seconds:.2f} s, {rows / max(seconds, 1e-9):,.0f} rows/s)"
