@@ -47,7 +47,7 @@ def _answers(reader: Reader) -> dict[str, object]:
     """Return the API's answer to each request that the page makes, by its path."""
     answers: dict[str, object] = {
         "v1/intervals": routes.intervals(),
-        "v1/symbols?query=": routes.symbols(reader),
+        "v1/symbols?query=": routes.symbols(reader, limit=routes.MAX_LIMIT),
     }
     for symbol in reader.symbols():
         for interval in SESSION_INTERVALS:
