@@ -1,0 +1,104 @@
+"""What tests share: an isolated environment, a clock, lakes, and real servers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fiblake import Lake
+from lake.clock import SetClock
+from lake.exchange import compute_sessions
+from lake.session import SessionTable
+from lake.store import LocalStore
+from tests.parts import MotoServer
+
+NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the user's reaches a test, and no test writes where the user works."""
+    for name in list(os.environ):
+        if name.startswith(("FIBLAKE_", "AWS_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(NOW)
+
+
+@pytest.fixture(scope="session")
+def sessions() -> SessionTable:
+    """The sessions of NYSE to the end of 2026."""
+    return compute_sessions(dt.date(2026, 12, 31))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "lake")
+
+
+@pytest.fixture
+def lake(tmp_path: Path, clock: SetClock, blank_lake: Path) -> Lake:
+    """An empty lake that has its session table already: to make one takes a second."""
+    shutil.copytree(blank_lake, tmp_path / "lake")
+    return Lake(tmp_path / "lake", clock=clock)
+
+
+@pytest.fixture(scope="session")
+def blank_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("blank") / "lake"
+    Lake(folder, clock=SetClock(NOW)).importer().sessions()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_lake_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample, imported and resampled; not to be written to."""
+    folder = tmp_path_factory.mktemp("sample") / "lake"
+    lake = Lake(folder, clock=SetClock(NOW))
+    lake.import_sample()
+    lake.resample()
+    return folder
+
+
+@pytest.fixture
+def sample_lake(sample_lake_folder: Path, clock: SetClock) -> Lake:
+    """The sample, imported and resampled, to read from."""
+    return Lake(sample_lake_folder, clock=clock)
+
+
+@pytest.fixture
+def own_sample_lake(sample_lake_folder: Path, tmp_path: Path, clock: SetClock) -> Lake:
+    """A copy of the sample lake, to write to."""
+    # Fingerprints are times of modification: a copy must keep them to be the same lake.
+    shutil.copytree(sample_lake_folder, tmp_path / "lake", copy_function=shutil.copy2)
+    return Lake(tmp_path / "lake", clock=clock)
+
+
+@pytest.fixture
+def csv_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write lines to a file and return its path."""
+
+    def write(*lines: str, name: str = "bars.csv") -> Path:
+        path = tmp_path / name
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[MotoServer]:
+    """A server that honours conditional writes as S3 does."""
+    server = MotoServer()
+    server.start()
+    yield server
+    server.stop()

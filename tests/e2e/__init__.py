@@ -1,0 +1,1 @@
+"""As a user: the command, the page, a fresh process."""

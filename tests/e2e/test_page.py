@@ -1,0 +1,167 @@
+"""The chart page in a real browser, served and as a file of its own. Screenshots are kept."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from fiblake import Lake
+from serving_layer.page import self_contained_page
+from tests.parts import chromium
+
+ARTEFACTS = Path(__file__).parents[2] / "artefacts"
+FIBLAKE = str(Path(sys.executable).with_name("fiblake"))
+# Without a network, a browser that looks for updates is only noise.
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that must not log an error or ask another host."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda asked: faults.append(asked.url) if is_foreign(asked.url) else None)
+    yield page
+    context.close()
+    assert [] == faults
+
+
+def is_foreign(url: str) -> bool:
+    return re.match(r"(https?://127\.0\.0\.1[:/]|file:|data:|blob:)", url) is None
+
+
+@pytest.fixture(scope="module")
+def url(sample_lake_folder: Path) -> Iterator[str]:
+    command = [FIBLAKE, "up", "--port", "0", "--lake", str(sample_lake_folder)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        said = server.stderr.readline()
+        found = re.search(r"http://\S+", said)
+        assert found is not None, said
+        yield found[0]
+        server.terminate()
+
+
+def shown(page: Page, *, interval: str, symbol: str = "AAPL", adjustment: str = "split") -> int:
+    """Wait until a view is drawn and return how many bars it has."""
+    view = f"[data-symbol='{symbol}'][data-interval='{interval}'][data-adjustment='{adjustment}']"
+    page.wait_for_selector(f"html[data-state='ready']{view}")
+    return int(page.locator("html").get_attribute("data-bars") or 0)
+
+
+def coloured_pixels(page: Page) -> int:
+    """Count pixels on the chart that are neither grey nor white: those of drawn bars."""
+    script = """() => [...document.querySelectorAll('#chart canvas')].reduce((sum, canvas) => {
+      if (!canvas.width || !canvas.height) return sum;
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      for (let i = 0; i < data.length; i += 4) {
+        const [r, g, b, a] = data.slice(i, i + 4);
+        if (a > 100 && Math.max(r, g, b) - Math.min(r, g, b) > 60) sum += 1;
+      }
+      return sum;
+    }, 0)"""
+    return int(page.evaluate(script))
+
+
+def keep_screenshot(page: Page, name: str) -> None:
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTEFACTS / f"{name}.png")
+
+
+def test_the_page_draws_bars_and_switches_intervals(
+    page: Page, url: str, sample_lake: Lake
+) -> None:
+    page.goto(url)
+    assert sample_lake.bars("AAPL", "13d").height == shown(page, interval="13d")
+    assert coloured_pixels(page) > 2000
+    keep_screenshot(page, "page-light")
+
+    for interval in ("1d", "3d", "5d", "8d", "21d", "34d"):
+        page.get_by_role("button", name=interval, exact=True).click()
+        assert sample_lake.bars("AAPL", interval).height == shown(page, interval=interval)
+        assert coloured_pixels(page) > 500
+
+
+def test_the_forming_bar_is_shown_as_such_with_the_boundary(page: Page, url: str) -> None:
+    page.goto(url)
+    shown(page, interval="13d")
+
+    expect(page.locator("#legend [data-field=state]")).to_contain_text("forming")
+    expect(page.locator("#extent")).to_contain_text("2013-03-01")
+
+
+def test_raw_prices_show_before_the_split_what_was_paid(page: Page, url: str) -> None:
+    page.goto(url)
+    shown(page, interval="13d")
+    page.get_by_role("button", name="raw", exact=True).click()
+
+    assert shown(page, interval="13d", adjustment="raw") > 0
+    keep_screenshot(page, "page-raw")
+
+
+def test_a_symbol_is_found_by_typing_and_the_view_can_be_shared(page: Page, url: str) -> None:
+    page.goto(url)
+    shown(page, interval="13d")
+    page.get_by_role("combobox").fill("ms")
+    page.get_by_role("option", name="MSFT").click()
+    shown(page, symbol="MSFT", interval="13d")
+
+    page.reload()
+
+    assert shown(page, symbol="MSFT", interval="13d") > 0
+
+
+def test_dark_is_dark_and_is_remembered(page: Page, url: str) -> None:
+    page.goto(url)
+    shown(page, interval="13d")
+    page.get_by_role("button", name="Dark theme").click()
+    page.reload()
+    shown(page, interval="13d")
+
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    red, green, blue = (int(part) for part in re.findall(r"\d+", background)[:3])
+    assert max(red, green, blue) < 80
+    keep_screenshot(page, "page-dark")
+
+
+def test_an_unknown_symbol_is_said_to_be_unknown(browser: Browser, url: str) -> None:
+    # The browser itself logs a 404, so this page may log errors.
+    page = browser.new_page()
+    page.goto(f"{url}#symbol=NOPE&interval=13d&adjustment=split")
+    page.wait_for_selector("html[data-state='error']")
+
+    expect(page.get_by_role("alert")).to_contain_text("NOPE: no such symbol in the lake")
+    page.close()
+
+
+def test_the_page_as_one_file_needs_no_server(
+    page: Page, sample_lake: Lake, tmp_path: Path
+) -> None:
+    path = tmp_path / "chart.html"
+    path.write_text(self_contained_page(sample_lake.reader), "utf-8")
+
+    page.goto(path.as_uri())
+    assert sample_lake.bars("AAPL", "13d").height == shown(page, interval="13d")
+    page.get_by_role("button", name="34d", exact=True).click()
+    assert sample_lake.bars("AAPL", "34d").height == shown(page, interval="34d")
+    page.get_by_role("button", name="raw", exact=True).click()
+    shown(page, interval="34d", adjustment="raw")
+    assert coloured_pixels(page) > 500

@@ -1,0 +1,96 @@
+"""What a lake holds, as frames to compare: free of when it was learnt, and in a fixed order."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict
+from typing import Any
+
+import polars as pl
+
+from batch_layer.bronze import daily, splits
+from batch_layer.bronze.year import read_year
+from fiblake import Lake
+from lake import keys
+from lake.exchange import load_sessions
+from lake.interval import FIBONACCI, Interval
+from lake.parquet import read_frame
+from lake.schemas import BARS
+from lake.store import ObjectStore
+from tests.oracle import bars_of
+
+KNOWN = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
+
+
+def bronze_years(store: ObjectStore) -> list[int]:
+    return sorted(keys.year_of(key) for key in store.fingerprints(keys.DAILY))
+
+
+def bronze(store: ObjectStore) -> pl.DataFrame:
+    """All current daily bars, without the instant at which they were learnt."""
+    years = [read_year(store, year).bars for year in bronze_years(store)]
+    return pl.concat(years).drop("known_from").sort("listing", "session")
+
+
+def history(store: ObjectStore) -> pl.DataFrame:
+    """All replaced daily bars, without instants."""
+    years = [read_year(store, year).history for year in bronze_years(store)]
+    rows = pl.concat(years).drop("known_from", "known_to")
+    return rows.sort("listing", "session", "revision")
+
+
+def withdrawn(store: ObjectStore) -> pl.DataFrame:
+    return pl.concat([read_year(store, year).withdrawn() for year in bronze_years(store)])
+
+
+def silver(store: ObjectStore, interval: Interval) -> pl.DataFrame:
+    """All bars of an interval."""
+    objects = store.fingerprints(keys.silver_prefix(interval))
+    years = [read_frame(store, key, BARS)[0] for key in objects]
+    return pl.concat(years).sort("listing", "start")
+
+
+def expected_silver(lake: Lake, interval: Interval) -> list[dict[str, Any]]:
+    """What the oracle makes of the lake's bronze."""
+    rows = bronze(lake.store)
+    bars = bars_of(
+        rows.to_dicts(),
+        splits.read(lake.store).to_dicts(),
+        n=interval.sessions,
+        table=load_sessions(lake.store),
+        through=lake.status().committed,
+        withdrawn=withdrawn(lake.store).to_dicts(),
+    )
+    return [asdict(bar) for bar in bars]
+
+
+def assert_silver_is_right(lake: Lake) -> None:
+    """Every field of every bar of every interval equals the oracle's."""
+    for interval in FIBONACCI:
+        assert_bars_equal(expected_silver(lake, interval), silver(lake.store, interval).to_dicts())
+
+
+def assert_bars_equal(expected: list[dict[str, Any]], actual: list[dict[str, Any]]) -> None:
+    """Rows are equal; vwap to 1e-9, since sums of products depend on their order."""
+    assert [_without_vwap(row) for row in expected] == [_without_vwap(row) for row in actual]
+    for left, right in zip(expected, actual, strict=True):
+        if left["vwap"] is None or right["vwap"] is None:
+            assert left["vwap"] is right["vwap"]
+        else:
+            assert abs(left["vwap"] - right["vwap"]) <= 1e-9 * left["vwap"]
+
+
+def _without_vwap(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "vwap"}
+
+
+def commit(lake: Lake, bars: pl.DataFrame) -> daily.Changes:
+    """Bring bars into bronze past the files."""
+    return daily.commit(lake.store, bars, known_from=lake.clock.now())
+
+
+def split(symbol: str, effective: dt.date, split_to: float, split_from: float = 1) -> pl.DataFrame:
+    """One split, as bronze takes it."""
+    row = (symbol, symbol, effective, float(split_from), float(split_to))
+    names = ["listing", "symbol", "effective", "split_from", "split_to"]
+    return pl.DataFrame([row], schema=names, orient="row")

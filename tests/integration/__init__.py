@@ -1,0 +1,1 @@
+"""Several pieces on real parts: disk, DuckDB, S3, HTTP."""

@@ -1,0 +1,96 @@
+"""Real parts that tests start: an S3 server and a browser. A missing part skips, or fails in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from contextlib import suppress
+from typing import NoReturn
+
+import boto3
+import pytest
+
+from lake.settings import Settings
+
+_START_S = 60
+
+
+def missing(part: str, hint: str) -> NoReturn:
+    """Skip the test loudly, or fail it where every part is required."""
+    text = f"{part} is missing. Hint: {hint}"
+    if os.environ.get("REQUIRE_ALL") == "1":
+        pytest.fail(text, pytrace=False)
+    pytest.skip(text)
+
+
+def chromium() -> str:
+    """Return the path of the system's browser."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        missing("Chromium", "apt-get install chromium")
+    return found
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class MotoServer:
+    """moto in server mode, in a process of its own."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            with suppress(urllib.error.URLError, ConnectionError):
+                urllib.request.urlopen(self.url, timeout=5).close()
+                return
+            time.sleep(0.1)
+        self.stop()
+        msg = f"moto did not answer within {_START_S} s"
+        raise RuntimeError(msg)
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        self._process.wait()
+
+    def settings(self) -> Settings:
+        """Return the settings of an empty lake in a new bucket."""
+        bucket = f"lake-{uuid.uuid4().hex}"
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",  # noqa: S106 - moto takes any
+        )
+        client.create_bucket(Bucket=bucket)
+        client.close()
+        return Settings.model_validate(
+            {
+                "lake": f"s3://{bucket}/some/prefix",
+                "s3_endpoint": self.url,
+                "s3_region": "us-east-1",
+                "s3_access_key_id": "key",
+                "s3_secret_access_key": "secret",
+            }
+        )

@@ -1,0 +1,73 @@
+"""The shape of the house: what may import what, and what is public."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import fiblake
+import lake
+from lake import errors, schemas
+from lake.bar import Bar
+
+CORE = ("bar", "interval", "session", "keys", "errors", "clock")
+ROOT = Path(lake.__file__).parent.parent
+
+
+def imported(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_of_the_kernel_needs_the_standard_library_alone(module: str) -> None:
+    allowed = {f"lake.{name}" for name in CORE}
+    foreign = {
+        name
+        for name in imported(ROOT / "lake" / f"{module}.py")
+        if name.partition(".")[0] not in sys.stdlib_module_names
+        and not any(name == core or name.startswith(f"{core}.") for core in allowed)
+    }
+
+    assert set() == foreign - {"lake"}
+
+
+def test_what_is_public_is_what_the_front_door_names() -> None:
+    assert ["Bars", "Lake"] == sorted(fiblake.__all__)
+    assert all(hasattr(fiblake, name) for name in fiblake.__all__)
+
+
+def test_the_tree_of_errors_is_drawn_in_full() -> None:
+    drawn = errors.__doc__ or ""
+    named = [name for name in vars(errors) if name.endswith("Error")]
+
+    assert [] == [name for name in named if name not in drawn]
+
+
+def test_a_bar_has_the_fields_of_silver() -> None:
+    assert schemas.BARS.names == list(Bar.__dataclass_fields__)
+
+
+def test_no_module_is_larger_than_can_be_held_in_the_head() -> None:
+    packages = ("lake", "database", "batch_layer", "speed_layer", "serving_layer", "fiblake")
+    files = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    long_files = {str(path) for path in files if len(path.read_text("utf-8").splitlines()) > 400}
+    long_functions = {
+        f"{path}:{node.name}"
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno + 1 > 50
+    }
+
+    assert set() == long_files | long_functions
