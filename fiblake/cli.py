@@ -24,7 +24,6 @@ from fiblake.output import Output
 from fiblake.printing import Format, write_bars
 from lake.errors import FiblakeError, MisuseError
 from lake.interval import FIBONACCI, SESSION_INTERVALS
-from lake.logs import configure_logs
 from serving_layer.reader import parse_adjustment
 
 app = typer.Typer(
@@ -87,7 +86,7 @@ def import_(  # noqa: PLR0913 - a command's options
 ) -> None:
     """Import daily bars into bronze; bad rows are rejected, kept and counted."""
     output = Output(as_json=json)
-    opened = open_lake(lake)
+    opened = Lake(lake)
     reading = Reading(parse_columns(columns), symbol, date_format)
     with output.progress("import") as advance:
         importer = opened.importer(reading=reading, on_progress=advance)
@@ -116,7 +115,7 @@ def resample_(
 ) -> None:
     """Rebuild the stale partitions of silver."""
     output = Output(as_json=json)
-    opened = open_lake(lake)
+    opened = Lake(lake)
     with output.progress("resample") as advance:
         report = opened.resample(interval or (), force=force, on_progress=advance)
     output.report(report, reports.of_resample)
@@ -126,7 +125,7 @@ def resample_(
 def status_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
     """Show what the lake holds, and what of it is stale."""
     output = Output(as_json=json)
-    output.report(open_lake(lake).status(), reports.of_status)
+    output.report(Lake(lake).status(), reports.of_status)
 
 
 @app.command("bars")
@@ -145,7 +144,7 @@ def bars_(  # noqa: PLR0913 - a command's options
     lake: LakeOption = None,
 ) -> None:
     """Print bars, in order of symbol and start; those forming are among them."""
-    found = open_lake(lake).bars(
+    found = Lake(lake).bars(
         symbols,
         interval,
         start=start,
@@ -168,7 +167,7 @@ def up(
     if not is_loopback(host):
         output.note(f"warning: anyone who reaches {host} can read the lake; there are no keys yet.")
     serve(
-        open_lake(lake),
+        Lake(lake),
         host=host,
         port=port,
         on_start=lambda url: output.note(f"fiblake serves {url} until Ctrl-C"),
@@ -184,14 +183,7 @@ def demo_(
     lake: LakeOption = None,
 ) -> None:
     """Import the sample, resample it, show some bars and write a chart page."""
-    run_demo(open_lake(lake), page, Output())
-
-
-def open_lake(location: str | None) -> Lake:
-    """Return the lake at a location, with logs set up as its settings say."""
-    lake = Lake(location)
-    configure_logs(lake.settings)
-    return lake
+    run_demo(Lake(lake), page, Output())
 
 
 def _something(paths: list[Path] | None, splits: Path | None) -> list[Path]:

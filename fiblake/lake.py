@@ -16,6 +16,7 @@ from batch_layer.processing.status import status_of
 from lake.clock import Clock, SystemClock
 from lake.errors import InvalidRangeError
 from lake.interval import FIBONACCI, SESSION_INTERVALS, parse_one_of
+from lake.logs import configure_logs
 from lake.settings import read_settings
 from lake.store import open_store
 from serving_layer.reader import Adjustment, BarsQuery, Reader
@@ -60,6 +61,7 @@ class Lake:
 
     def __init__(self, location: str | Path | None = None, *, clock: Clock | None = None) -> None:
         self.settings = read_settings(lake=None if location is None else str(location))
+        configure_logs(self.settings)
         self.clock = clock or SystemClock()
         self.store: ObjectStore = open_store(self.settings)
         self._reader: Reader | None = None

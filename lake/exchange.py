@@ -78,7 +78,7 @@ def ensure_sessions(
     if table is not None and last is not None:
         _refuse_changes(table, extended, last)
     try:
-        store.put_if(keys.SESSIONS, _encode(extended), etag)
+        store.put_if(keys.SESSIONS, encode_sessions(extended), etag)
     except ConflictError:
         return load_sessions(store)
     return extended
@@ -111,6 +111,15 @@ def arrow_sessions(table: SessionTable) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=SESSIONS)
 
 
+def encode_sessions(table: SessionTable) -> bytes:
+    """Return the session table as the bytes of its object."""
+    metadata = {"exchange": table.exchange, "source": table.source}
+    sink = io.BytesIO()
+    arrow = arrow_sessions(table)
+    pq.write_table(arrow.replace_schema_metadata(metadata), sink, compression="zstd")
+    return sink.getvalue()
+
+
 def _source() -> str:
     return f"{LIBRARY} {version(LIBRARY)}"
 
@@ -125,14 +134,6 @@ def _refuse_changes(old: SessionTable, new: SessionTable, committed: dt.date) ->
             f"the first {changed[0]} (lake: {old.source})."
         )
         raise SessionsChangedError(fact, hint=f"install {old.source}, or start a new lake.")
-
-
-def _encode(table: SessionTable) -> bytes:
-    metadata = {"exchange": table.exchange, "source": table.source}
-    sink = io.BytesIO()
-    arrow = arrow_sessions(table)
-    pq.write_table(arrow.replace_schema_metadata(metadata), sink, compression="zstd")
-    return sink.getvalue()
 
 
 def _decode(data: bytes) -> SessionTable:

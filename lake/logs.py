@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send logs of the level set to standard error, as text or as JSON lines."""
+    """Send logs of the level set to standard error, as text or as JSON lines.
+
+    A program that has configured structlog itself keeps its own way.
+    """
+    if structlog.is_configured():
+        return
     renderer = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
@@ -30,6 +35,7 @@ def configure_logs(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             getattr(logging, settings.log_level.upper())
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked for each line: what standard error is may change, as in a test.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )

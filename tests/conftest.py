@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from fiblake import Lake
 from lake.clock import SetClock
@@ -27,6 +28,7 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         if name.startswith(("FIBLAKE_", "AWS_")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 
 from lake.errors import SourceError
+from lake.scan import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,10 +84,10 @@ def malformed_lines(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, st
 
     They are those of the scans since the last call.
     """
-    rows = connection.execute(
-        "SELECT line, any_value(csv_line), any_value(error_message) FROM reject_errors "
-        "GROUP BY ALL ORDER BY line"
-    ).fetchall()
+    try:
+        rows = connection.execute(sql("batch_layer.fetching", "malformed")).fetchall()
+    except duckdb.CatalogException:
+        return []  # what was scanned was no CSV
     connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
     return [(int(line), str(text), str(why)) for line, text, why in rows]
 

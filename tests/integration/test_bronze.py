@@ -1,0 +1,148 @@
+"""Bronze: what a commit adds, corrects, leaves and withdraws, and what it keeps of the past."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from batch_layer.bronze import daily, manifest, splits
+from batch_layer.bronze.daily import Changes
+from batch_layer.bronze.year import read_year
+from fiblake import Lake
+from lake import keys
+from tests.conftest import NOW
+from tests.frames import bronze, commit, history, split
+from tests.integration.test_resample import plain_bars
+
+DAY = dt.date(2012, 5, 18)
+LATER = NOW + dt.timedelta(hours=1)
+
+
+def test_the_same_bars_again_change_nothing(lake: Lake) -> None:
+    first = commit(lake, plain_bars("FB", [DAY]))
+    before = lake.store.fingerprints("")
+
+    again = commit(lake, plain_bars("FB", [DAY]))
+
+    assert (Changes(added=1), Changes(unchanged=1)) == (first, again)
+    assert before == lake.store.fingerprints("")
+
+
+def test_a_corrected_bar_moves_the_old_one_to_the_history(lake: Lake) -> None:
+    commit(lake, plain_bars("FB", [DAY]))
+
+    changes = daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), known_from=LATER)
+
+    assert Changes(corrected=1) == changes
+    year = read_year(lake.store, 2012)
+    current, old = year.bars.row(0, named=True), year.history.row(0, named=True)
+    assert (11.0, 1, LATER) == (current["close"], current["revision"], current["known_from"])
+    assert (10.0, 0, NOW, LATER) == (
+        old["close"],
+        old["revision"],
+        old["known_from"],
+        old["known_to"],
+    )
+
+
+def test_a_withdrawn_bar_is_gone_but_not_forgotten(lake: Lake) -> None:
+    commit(lake, plain_bars("FB", [DAY]))
+    commit(lake, plain_bars("AAPL", [DAY]))
+    gone = pl.DataFrame({"listing": ["FB", "NOPE"], "session": [DAY, DAY]})
+
+    changes = daily.withdraw(lake.store, gone, known_to=LATER)
+
+    assert Changes(withdrawn=1, unchanged=1) == changes
+    assert ["AAPL"] == bronze(lake.store)["listing"].to_list()
+    assert [("FB", 0)] == history(lake.store).select("listing", "revision").rows()
+
+
+def test_a_bar_that_comes_back_has_a_higher_revision_than_any_before(lake: Lake) -> None:
+    key = pl.DataFrame({"listing": ["FB"], "session": [DAY]})
+    commit(lake, plain_bars("FB", [DAY]))
+    for expected in (2, 4):
+        daily.withdraw(lake.store, key, known_to=LATER)
+        assert Changes(added=1) == commit(lake, plain_bars("FB", [DAY]))
+        assert [expected] == bronze(lake.store)["revision"].to_list()
+    assert [0, 2] == history(lake.store)["revision"].to_list()
+
+
+def test_a_source_without_vwap_does_not_erase_what_is_known(lake: Lake) -> None:
+    known = plain_bars("FB", [DAY]).with_columns(vwap=pl.lit(9.5), trades=pl.lit(7))
+    commit(lake, known)
+
+    assert Changes(unchanged=1) == commit(lake, plain_bars("FB", [DAY]))
+    assert Changes(corrected=1) == commit(lake, known.with_columns(vwap=pl.lit(9.6)))
+    assert [(9.6, 7)] == bronze(lake.store).select("vwap", "trades").rows()
+
+
+def test_a_vwap_that_comes_later_is_a_correction(lake: Lake) -> None:
+    commit(lake, plain_bars("FB", [DAY]))
+
+    assert Changes(corrected=1) == commit(
+        lake, plain_bars("FB", [DAY]).with_columns(vwap=pl.lit(9.5))
+    )
+
+
+def test_bars_of_two_years_land_in_two_objects(lake: Lake) -> None:
+    commit(lake, plain_bars("FB", [dt.date(2012, 12, 31), dt.date(2013, 1, 2)]))
+
+    assert [keys.daily(2012), keys.daily(2013)] == sorted(lake.store.fingerprints(keys.DAILY))
+
+
+def test_the_manifest_has_a_digest_of_every_session_ever_committed(lake: Lake) -> None:
+    commit(lake, plain_bars("FB", [DAY, dt.date(2012, 5, 21)]))
+    before = manifest.read(lake.store)
+    gone = pl.DataFrame({"listing": ["FB"], "session": [DAY]})
+
+    daily.withdraw(lake.store, gone, known_to=LATER)
+
+    after = manifest.read(lake.store)
+    assert [DAY, dt.date(2012, 5, 21)] == list(after)
+    assert before[DAY] != after[DAY]
+    assert before[dt.date(2012, 5, 21)] == after[dt.date(2012, 5, 21)]
+
+
+@pytest.mark.parametrize("damage", ["lost", "of other objects"])
+def test_a_manifest_that_is_not_of_these_objects_is_made_anew(
+    own_sample_lake: Lake, damage: str
+) -> None:
+    store = own_sample_lake.store
+    before = manifest.read(store)
+    key = keys.daily_manifest(2007)
+    if damage == "lost":
+        Path(store.uri(key)).unlink()
+    else:
+        store.put(key, store.get(keys.daily_manifest(2006)).data)
+
+    assert before == manifest.read(store)
+    assert () == own_sample_lake.resample().rebuilt
+
+
+def test_history_written_by_a_run_that_was_killed_counts_only_once_the_bar_moved_on(
+    lake: Lake,
+) -> None:
+    # A commit writes history, then bars: killed in between, the old bar stands in both.
+    commit(lake, plain_bars("FB", [DAY]))
+    before = lake.store.get(keys.daily(2012)).data
+    daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), known_from=LATER)
+    lake.store.put(keys.daily(2012), before)
+    assert read_year(lake.store, 2012).withdrawn().is_empty()
+
+    changes = daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), known_from=LATER)
+
+    assert Changes(corrected=1) == changes
+    assert [0] == history(lake.store)["revision"].to_list()
+    assert [1] == bronze(lake.store)["revision"].to_list()
+
+
+def test_splits_are_replaced_by_date_and_the_same_again_changes_nothing(lake: Lake) -> None:
+    assert 1 == splits.commit(lake.store, split("FB", DAY, 2), known_from=NOW)
+    assert 0 == splits.commit(lake.store, split("FB", DAY, 2), known_from=LATER)
+    assert 1 == splits.commit(lake.store, split("FB", DAY, 3, 2), known_from=LATER)
+
+    rows = splits.read(lake.store).select("listing", "effective", "split_from", "split_to").rows()
+    assert [("FB", DAY, 2.0, 3.0)] == rows
