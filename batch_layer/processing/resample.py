@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _ROUNDS: Final = 10
 _WRITERS: Final = 4
+_NONE_WITHDRAWN: Final = pl.DataFrame(
+    schema={"listing": pl.String(), "session": pl.Date(), "revision": pl.Int32()}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,8 @@ class _Builder:
 
 
 def _withdrawn(store: ObjectStore, year: int) -> pl.DataFrame:
+    if store.fingerprint(keys.daily_history(year)) is None:
+        return _NONE_WITHDRAWN
     return read_year(store, year).withdrawn()
 
 
