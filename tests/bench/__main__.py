@@ -60,9 +60,7 @@ def growth(sample: Path, folder: Path) -> list[list[str]]:
         ours = timed("ours", rows, lake.resample)
         files = [lake.store.uri(key) for key in lake.store.fingerprints(keys.DAILY)]
         naive_folder = folder / f"naive{copies}"
-        naive = timed(
-            "naive", rows, lambda files=files, to=naive_folder: resample_naively(files, to)
-        )
+        naive = timed("naive", rows, partial(resample_naively, files, naive_folder))
         table.append(
             [
                 f"{rows:,}",
