@@ -51,6 +51,9 @@ def main() -> None:
     except FiblakeError as error:
         Output().note(f"error: {error}")
         sys.exit(2 if isinstance(error, MisuseError) else 1)
+    except OSError as error:
+        Output().note(f"error: Could not write: {error.strerror or error}.")
+        sys.exit(1)
 
 
 @app.callback(invoke_without_command=True)
@@ -93,7 +96,7 @@ def import_(  # noqa: PLR0913 - a command's options
         if withdraw:
             report = importer.withdraw_files(_only_files(paths, sample=sample, splits=splits))
         elif sample:
-            report = importer.import_files([sample_file(), *(paths or [])], splits=sample_splits())
+            report = importer.import_files(_with_sample(paths, splits), splits=sample_splits())
         else:
             report = importer.import_files(
                 _something(paths, splits), splits=read_splits(splits) if splits else None
@@ -139,7 +142,9 @@ def bars_(  # noqa: PLR0913 - a command's options
     as_of: Annotated[
         str | None, typer.Option(help="Apply splits effective by then, YYYY-MM-DD. Default: today.")
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.table,
+    format_: Annotated[
+        Format | None, typer.Option("--format", help="Default: the file's ending, or a table.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Write to a file instead.")] = None,
     lake: LakeOption = None,
 ) -> None:
@@ -191,6 +196,13 @@ def _something(paths: list[Path] | None, splits: Path | None) -> list[Path]:
         fact = "There is nothing to import."
         raise MisuseError(fact, hint="name files, or use --sample.")
     return paths or []
+
+
+def _with_sample(paths: list[Path] | None, splits: Path | None) -> list[Path]:
+    if splits is not None:
+        fact = "--sample has its own splits."
+        raise MisuseError(fact, hint="import --splits apart.")
+    return [sample_file(), *(paths or [])]
 
 
 def _only_files(paths: list[Path] | None, *, sample: bool, splits: Path | None) -> list[Path]:

@@ -46,7 +46,7 @@ def run_demo(lake: Lake, page: Path, output: Output) -> None:
         output.show(f"nothing to do: {lake.store.location} is up to date")
     bars = lake.bars(_SYMBOL, _INTERVAL).tail(_SHOWN).with_columns(interval=pl.lit(_INTERVAL))
     output.show("", f"the last {_SHOWN} of {_SYMBOL}'s {_INTERVAL} bars:")
-    output.show(bars_table(bars.select(COLUMNS)))
+    output.show(bars_table(bars.select(COLUMNS)), "")
     try:
         page.write_text(self_contained_page(lake.reader), "utf-8")
     except OSError as error:

@@ -14,12 +14,11 @@ from batch_layer.fetching.validation import Reading
 from batch_layer.processing.resample import resample
 from batch_layer.processing.status import status_of
 from lake.clock import Clock, SystemClock
-from lake.errors import InvalidRangeError
 from lake.interval import FIBONACCI, SESSION_INTERVALS, parse_one_of
 from lake.logs import configure_logs
 from lake.settings import read_settings
 from lake.store import open_store
-from serving_layer.reader import Adjustment, BarsQuery, Reader
+from serving_layer.reader import Adjustment, BarsQuery, Reader, parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -180,10 +179,4 @@ class Lake:
 
 
 def _date(given: dt.date | str | None) -> dt.date | None:
-    if not isinstance(given, str):
-        return given
-    try:
-        return dt.date.fromisoformat(given)
-    except ValueError:
-        fact = f"{given!r} is not a date. Allowed: YYYY-MM-DD, as 2012-12-31."
-        raise InvalidRangeError(fact) from None
+    return parse_date(given) if isinstance(given, str) else given

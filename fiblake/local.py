@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -51,8 +53,13 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        fact = f"Cannot listen on {host}, port {port}: {error.strerror or error}."
-        raise MisuseError(fact, hint=f"try --port {port + 1}, or --port 0 for any.") from None
+        # Python's own text repeats the address.
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        fact = f"Cannot listen on {host}, port {port}: {why}."
+        taken = error.errno == errno.EADDRINUSE
+        other = f"try --port {port + 1}, or --port 0 for any."
+        hint = other if taken else "check --host and --port."
+        raise MisuseError(fact, hint=hint) from None
 
 
 def _in_url(host: str) -> str:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-# Wider than any table: a narrow terminal wraps lines, but nothing is cut off.
-_WIDTH = 1000
 
 
 class Output:
@@ -26,20 +20,19 @@ class Output:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self._out = Console(width=_WIDTH, highlight=False, soft_wrap=True, markup=False)
         self._err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
-    def report(self, report: Any, text: Callable[[Any], Iterable[str | Table]]) -> None:  # noqa: ANN401
+    def report(self, report: Any, text: Callable[[Any], Iterable[str]]) -> None:  # noqa: ANN401
         """Print a dataclass as JSON, or the lines and tables that `text` makes of it."""
         if self.as_json:
             self.raw(to_json(dataclasses.asdict(report), indent=2))
             return
         self.show(*text(report))
 
-    def show(self, *parts: str | Table) -> None:
+    def show(self, *parts: str) -> None:
         """Print lines and tables."""
         for part in parts:
-            self._out.print(part)
+            self.raw(part.encode())
 
     def raw(self, data: bytes) -> None:
         """Print bytes as they are, with a line's end where they have none."""
@@ -62,8 +55,9 @@ class Output:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self._err, transient=True) as bar:
-            task = bar.add_task(title, total=None, visible=self._err.is_terminal)
+        hidden = not self._err.is_terminal
+        with Progress(*columns, console=self._err, transient=True, disable=hidden) as bar:
+            task = bar.add_task(title, total=None)
 
             def advance(done: int, total: int) -> None:
                 bar.update(task, completed=done, total=total)
@@ -71,19 +65,17 @@ class Output:
             yield advance
 
 
-def table_of(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> Table:
-    """Return a table of text, its first `left` columns flush left and the others flush right."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(header):
-        table.add_column(name, justify="left" if number < left else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    return table
+def table_of(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> str:
+    """Return a table as text, its first `left` columns flush left and the others flush right."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["─" * width for width in widths])
+    return "\n".join(_padded(line, widths, left) for line in lines)
 
 
-def rendered(table: Table) -> str:
-    """Return a table as plain text."""
-    console = Console(file=io.StringIO(), width=_WIDTH)
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get()
+def _padded(cells: Sequence[str], widths: Sequence[int], left: int) -> str:
+    padded = (
+        cell.ljust(width) if number < left else cell.rjust(width)
+        for number, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join(padded).rstrip()

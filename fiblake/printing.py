@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from pydantic_core import to_json
 
-from fiblake.output import Output, rendered, table_of
+from fiblake.output import Output, table_of
 from lake.errors import MisuseError, StoreError
 from lake.parquet import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from rich.table import Table
 
 COLUMNS: Final = (
     *("symbol", "interval", "start", "open", "high", "low", "close", "volume", "vwap", "trades"),
@@ -34,31 +32,46 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
-def write_bars(bars: pl.DataFrame, interval: str, *, form: Format, path: Path | None) -> None:
+def form_of(given: Format | None, path: Path | None) -> Format:
+    """Return the form that was asked for, or else that of the file's ending, or else a table.
+
+    Raises:
+        MisuseError: If the file's ending says another form than the one asked for.
+    """
+    ending = path.suffix.removeprefix(".").lower() if path else ""
+    told = next((form for form in Format if form == ending), None)
+    if given and told and given is not told:
+        fact = f"--format {given} and the ending of {path} contradict each other."
+        raise MisuseError(fact, hint="leave --format out, or change the ending.")
+    return given or told or Format.table
+
+
+def write_bars(
+    bars: pl.DataFrame, interval: str, *, form: Format | None, path: Path | None
+) -> None:
     """Print bars, or write them to a file.
 
     Raises:
-        MisuseError: If Parquet was to be printed on a terminal.
+        MisuseError: If Parquet was to be printed on a terminal, or form and file contradict.
         StoreError: If the file cannot be written.
     """
-    rows = bars.with_columns(interval=pl.lit(interval)).select(COLUMNS)
-    if path is not None:
-        try:
-            path.write_bytes(_encoded(rows, form))
-        except OSError as error:
-            fact = f"Could not write {path}: {error.strerror}."
-            raise StoreError(fact) from error
-        return
-    if form is Format.table:
-        Output().show(bars_table(rows))
-        return
-    if form is Format.parquet and sys.stdout.isatty():
+    chosen = form_of(form, path)
+    if path is None and chosen is Format.parquet and sys.stdout.isatty():
         fact = "Parquet is not for a terminal."
         raise MisuseError(fact, hint="add --output FILE.")
-    Output().raw(_encoded(rows, form))
+    rows = bars.with_columns(interval=pl.lit(interval)).select(COLUMNS)
+    data = _encoded(rows, chosen)
+    if path is None:
+        Output().raw(data)
+        return
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        fact = f"Could not write {path}: {error.strerror}."
+        raise StoreError(fact) from error
 
 
-def bars_table(rows: pl.DataFrame) -> Table:
+def bars_table(rows: pl.DataFrame) -> str:
     """Return bars as a table to look at: prices to four places, whole shares."""
     return table_of(rows.columns, (_cells(row) for row in rows.to_dicts()), left=3)
 
@@ -84,4 +97,4 @@ def _encoded(rows: pl.DataFrame, form: Format) -> bytes:
         return to_json(rows.to_dicts())
     if form is Format.parquet:
         return encode(rows.to_arrow())
-    return rendered(bars_table(rows)).encode()
+    return f"{bars_table(rows)}\n".encode()

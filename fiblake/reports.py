@@ -9,8 +9,6 @@ from fiblake.output import table_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.table import Table
-
     from batch_layer.fetching.importing import ImportReport, SourceReport
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.processing.status import Status
@@ -33,7 +31,8 @@ def of_import(report: ImportReport) -> Iterator[str]:
         "rejected": report.rejected,
     }
     said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    yield f"imported {report.rows:,} rows: {said} {_pace(report.rows, report.seconds)}"
+    did = "withdrew" if report.withdrawn else "imported"
+    yield f"{did} {report.rows:,} rows: {said} {_pace(report.rows, report.seconds)}"
 
 
 def _of_source(source: SourceReport) -> Iterator[str]:
@@ -49,20 +48,20 @@ def of_resample(report: ResampleReport) -> Iterator[str]:
     """Yield the lines of a resampling's report."""
     if not report.rebuilt:
         yield (
-            f"resampled: nothing to do, {report.partitions:,} partitions are up to date "
-            f"through {report.boundary} ({report.seconds:.2f} s)"
+            f"resampled: nothing to do, {report.partitions:,} partitions are up to date"
+            f"{_through(report)} ({report.seconds:.2f} s)"
         )
         return
     yield (
         f"resampled {report.rows:,} session bars into {report.bars:,} bars, "
-        f"{len(report.rebuilt):,} of {report.partitions:,} partitions, "
-        f"through {report.boundary} {_pace(report.rows, report.seconds)}"
+        f"{len(report.rebuilt):,} of {report.partitions:,} partitions"
+        f"{_through(report)} {_pace(report.rows, report.seconds)}"
     )
     if report.conflicts:
         yield f"another run was first {report.conflicts:,} times; its partitions were kept"
 
 
-def of_status(status: Status) -> Iterator[str | Table]:
+def of_status(status: Status) -> Iterator[str]:
     """Yield the lines and tables of a lake's status."""
     bronze = status.bronze
     yield f"lake {status.lake}: boundary {status.boundary or 'none'}, bronze {status.committed}"
@@ -77,6 +76,7 @@ def of_status(status: Status) -> Iterator[str | Table]:
         f"{bronze.missing_bars:,}",
         f"{bronze.splits:,}",
     )
+    yield ""
     yield table_of(header, [row])
     if bronze.missing_sessions:
         yield f"{bronze.missing_sessions:,} sessions between first and last have no bar at all"
@@ -90,9 +90,14 @@ def of_status(status: Status) -> Iterator[str | Table]:
         )
         for silver in status.silver
     ]
+    yield ""
     yield table_of(("silver", "bars", "last bucket", "partitions", "stale"), rows)
     if any(silver.stale for silver in status.silver):
         yield "stale partitions: fiblake resample rebuilds them"
+
+
+def _through(report: ResampleReport) -> str:
+    return f" through {report.boundary}" if report.boundary else ", no boundary yet"
 
 
 def _pace(rows: int, seconds: float) -> str:

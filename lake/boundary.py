@@ -6,11 +6,11 @@ It moves after silver is committed, never before: what lies behind it is batch's
 from __future__ import annotations
 
 import datetime as dt
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lake import keys
+from lake.documents import encode_document, read_document
 from lake.errors import ObjectNotFoundError
 
 if TYPE_CHECKING:
@@ -31,13 +31,16 @@ class Boundary:
 
 
 def read_boundary(store: ObjectStore) -> Boundary:
-    """Return the boundary of the lake."""
+    """Return the boundary of the lake.
+
+    Raises:
+        DamagedObjectError: If it cannot be read; the next resampling makes it anew.
+    """
     try:
-        stored = store.get(keys.BOUNDARY)
+        document, fingerprint = read_document(store, keys.BOUNDARY)
     except ObjectNotFoundError:
         return Boundary(daily=None, fingerprint=None)
-    daily = dt.date.fromisoformat(json.loads(stored.data)["daily"])
-    return Boundary(daily, stored.fingerprint)
+    return Boundary(dt.date.fromisoformat(document["daily"]), fingerprint)
 
 
 def move_boundary(store: ObjectStore, read: Boundary, daily: dt.date) -> None:
@@ -47,5 +50,5 @@ def move_boundary(store: ObjectStore, read: Boundary, daily: dt.date) -> None:
         ConflictError: If someone else moved it.
     """
     if read.daily != daily:
-        document = json.dumps({"daily": daily.isoformat()}).encode()
+        document = encode_document({"daily": daily.isoformat()})
         store.put_if(keys.BOUNDARY, document, read.fingerprint)

@@ -14,6 +14,7 @@ FiblakeError
 │   └── SessionsChangedError      the calendar library disagrees with committed history
 └── StoreError                    the object store failed
     ├── ObjectNotFoundError
+    ├── DamagedObjectError        an object is there but cannot be what it should be
     └── ConflictError             someone else replaced the object first
 """
 
@@ -88,6 +89,10 @@ class StoreError(FiblakeError):
 
 class ObjectNotFoundError(StoreError):
     """There is no object under that key."""
+
+
+class DamagedObjectError(StoreError):
+    """An object is there but cannot be what it should be."""
 
 
 class ConflictError(StoreError):

@@ -9,22 +9,22 @@ Source: NYSE as pandas_market_calendars has it (regular hours, early closes, uns
 from __future__ import annotations
 
 import datetime as dt
-import io
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lake import keys
 from lake.errors import (
     IMPORT_HINT,
     ConflictError,
+    DamagedObjectError,
     EmptyLakeError,
     ObjectNotFoundError,
     SessionsChangedError,
 )
+from lake.parquet import decode, encode
 from lake.schemas import SESSIONS
 from lake.session import EPOCH, SessionTable
 
@@ -45,13 +45,9 @@ def load_sessions(store: ObjectStore) -> SessionTable:
 
     Raises:
         EmptyLakeError: If the lake has none yet.
+        DamagedObjectError: If it cannot be read.
     """
-    try:
-        data = store.get(keys.SESSIONS).data
-    except ObjectNotFoundError:
-        fact = f"The lake {store.location} is empty."
-        raise EmptyLakeError(fact, hint=IMPORT_HINT) from None
-    return _decode(data)
+    return _read(store)[0]
 
 
 def ensure_sessions(
@@ -67,10 +63,7 @@ def ensure_sessions(
     Raises:
         SessionsChangedError: If the library disagrees with the table up to then.
     """
-    try:
-        table, etag = load_sessions(store), store.fingerprint(keys.SESSIONS)
-    except EmptyLakeError:
-        table, etag = None, None
+    table, fingerprint = _read_or_none(store)
     if table is not None and table.source == _source() and table.reaches_beyond(today):
         return table
     extended = compute_sessions(dt.date(today.year + _YEARS_AHEAD, 12, 31))
@@ -78,7 +71,7 @@ def ensure_sessions(
     if table is not None and last is not None:
         _refuse_changes(table, extended, last)
     try:
-        store.put_if(keys.SESSIONS, encode_sessions(extended), etag)
+        store.put_if(keys.SESSIONS, encode_sessions(extended), fingerprint)
     except ConflictError:
         return load_sessions(store)
     return extended
@@ -114,10 +107,7 @@ def arrow_sessions(table: SessionTable) -> pa.Table:
 def encode_sessions(table: SessionTable) -> bytes:
     """Return the session table as the bytes of its object."""
     metadata = {"exchange": table.exchange, "source": table.source}
-    sink = io.BytesIO()
-    arrow = arrow_sessions(table)
-    pq.write_table(arrow.replace_schema_metadata(metadata), sink, compression="zstd")
-    return sink.getvalue()
+    return encode(arrow_sessions(table).replace_schema_metadata(metadata))
 
 
 def _source() -> str:
@@ -136,16 +126,31 @@ def _refuse_changes(old: SessionTable, new: SessionTable, committed: dt.date) ->
         raise SessionsChangedError(fact, hint=f"install {old.source}, or start a new lake.")
 
 
-def _decode(data: bytes) -> SessionTable:
-    arrow = pq.read_table(io.BytesIO(data))
+def _read(store: ObjectStore) -> tuple[SessionTable, str]:
+    try:
+        stored = store.get(keys.SESSIONS)
+    except ObjectNotFoundError:
+        fact = f"The lake {store.location} is empty."
+        raise EmptyLakeError(fact, hint=IMPORT_HINT) from None
+    arrow = decode(stored.data, f"{keys.SESSIONS} in {store.location}")
     metadata = arrow.schema.metadata
-    return SessionTable(
+    table = SessionTable(
         exchange=metadata[b"exchange"].decode(),
         dates=arrow["session"].to_pylist(),
         opens=_instants(arrow["open"]),
         closes=_instants(arrow["close"]),
         source=metadata[b"source"].decode(),
     )
+    return table, stored.fingerprint
+
+
+def _read_or_none(store: ObjectStore) -> tuple[SessionTable | None, str | None]:
+    try:
+        return _read(store)
+    except EmptyLakeError:
+        return None, None
+    except DamagedObjectError:
+        return None, store.fingerprint(keys.SESSIONS)
 
 
 def _instants(column: pa.ChunkedArray) -> list[dt.datetime]:

@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lake.interval import Interval
 
 SESSIONS: Final = "meta/sessions.parquet"
@@ -17,7 +19,7 @@ DAILY_MANIFESTS: Final = "meta/bronze/daily/"
 SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
 
-_YEAR: Final = re.compile(r"year=(\d{4})")
+_YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
 
 
 def daily(year: int) -> str:
@@ -55,10 +57,7 @@ def rejects(name: str, digest: str) -> str:
     return f"rejects/daily/{name}-{digest[:12]}.csv"
 
 
-def year_of(key: str) -> int:
-    """Return the year of a key that names one, as `.../year=2012/...`."""
-    match = _YEAR.search(key)
-    if match is None:
-        msg = f"{key} names no year"
-        raise ValueError(msg)
-    return int(match[1])
+def by_year(found: Iterable[str]) -> dict[int, str]:
+    """Return the keys that are a year's bars, by year and in order; other files are passed over."""
+    matches = (_YEAR.search(key) for key in found)
+    return dict(sorted((int(match[1]), match.string) for match in matches if match))

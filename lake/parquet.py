@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lake.errors import ObjectNotFoundError
+from lake.errors import DamagedObjectError, ObjectNotFoundError
 
 if TYPE_CHECKING:
     from lake.store import ObjectStore
@@ -30,12 +30,30 @@ def encode_frame(frame: pl.DataFrame, schema: pa.Schema) -> bytes:
 
 
 def read_frame(store: ObjectStore, key: str, schema: pa.Schema) -> tuple[pl.DataFrame, str | None]:
-    """Return an object's rows and its fingerprint; no rows and None where there is no object."""
+    """Return an object's rows and its fingerprint; no rows and None where there is no object.
+
+    Raises:
+        DamagedObjectError: If it is no Parquet file of this schema.
+    """
     try:
         stored = store.get(key)
     except ObjectNotFoundError:
         return _frame(schema.empty_table()), None
-    return _frame(pq.read_table(io.BytesIO(stored.data), schema=schema)), stored.fingerprint
+    return _frame(decode(stored.data, f"{key} in {store.location}", schema)), stored.fingerprint
+
+
+def decode(data: bytes, what: str, schema: pa.Schema | None = None) -> pa.Table:
+    """Return the table in the bytes of a Parquet file.
+
+    Raises:
+        DamagedObjectError: If they are none, or not of the schema; it says of `what`.
+    """
+    try:
+        return pq.read_table(io.BytesIO(data), schema=schema)
+    except (pa.ArrowException, OSError) as error:
+        first_line = str(error).partition("\n")[0]
+        fact = f"{what} is damaged: {first_line}"
+        raise DamagedObjectError(fact, hint="restore it from a copy.") from error
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:

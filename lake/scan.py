@@ -46,7 +46,8 @@ def execute(
         return connection.execute(statement, dict(binds))
     except (duckdb.IOException, duckdb.HTTPException, duckdb.InvalidInputException) as error:
         fact = f"The lake cannot be read: {str(error).partition(chr(10))[0]}"
-        raise StoreError(fact, hint="fiblake resample rebuilds what is lost of silver.") from error
+        hint = "fiblake resample rebuilds silver; restore bronze from a copy."
+        raise StoreError(fact, hint=hint) from error
 
 
 def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

@@ -5,12 +5,12 @@ Each field is read from `FIBLAKE_<NAME>`. Only entry points build `Settings`; al
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lake.errors import MisuseError
+from lake.errors import InvalidLocationError, MisuseError
 
 _PREFIX: Final = "FIBLAKE_"
 
@@ -28,16 +28,22 @@ class Settings(BaseSettings):
     s3_region: str | None = None
     s3_access_key_id: str | None = None
     s3_secret_access_key: SecretStr | None = None
-    log_level: Literal["debug", "info", "warning", "error"] = "warning"
-    log_format: Literal["console", "json"] = "console"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
+    ] = "warning"
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(str.lower)] = "console"
 
 
 def read_settings(*, lake: str | None = None) -> Settings:
     """Return the settings of the environment, with `lake` instead of its own where given.
 
     Raises:
+        InvalidLocationError: If `lake` is empty.
         MisuseError: If a variable has a value it cannot have.
     """
+    if lake == "":
+        fact = "'' is not a lake's location. Allowed: a folder or s3://bucket/prefix."
+        raise InvalidLocationError(fact)
     try:
         return Settings() if lake is None else Settings(lake=lake)
     except ValidationError as error:

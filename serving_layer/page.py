@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import gzip
 from base64 import b64encode
+from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from lake.interval import SESSION_INTERVALS
 from serving_layer import routes
 from serving_layer.app import WEB
-from serving_layer.reader import ADJUSTMENTS
+from serving_layer.reader import ADJUSTMENTS, Adjustment, BarsQuery
 
 if TYPE_CHECKING:
+    from lake.interval import Interval
     from serving_layer.reader import Reader
 
+_FAST: Final = 3
 _STYLE: Final = "web/chart.css"
 _SCRIPTS: Final = (
     "web/vendor/lightweight-charts/lightweight-charts.standalone.production.js",
@@ -34,7 +39,7 @@ def self_contained_page(reader: Reader) -> str:
     page = (WEB / "index.html").read_text("utf-8")
     style = f"<style>\n{_asset(_STYLE)}</style>"
     page = _put_in(page, f'<link rel="stylesheet" href="{_STYLE}">', style)
-    packed = b64encode(gzip.compress(to_json(_answers(reader)), mtime=0)).decode()
+    packed = b64encode(gzip.compress(to_json(_answers(reader)), _FAST, mtime=0)).decode()
     answers = f'<script id="answers" type="application/gzip;base64">{packed}</script>\n'
     for script in _SCRIPTS:
         # A script ends at the first </script>, wherever it stands.
@@ -49,18 +54,25 @@ def _answers(reader: Reader) -> dict[str, object]:
         "v1/intervals": routes.intervals(),
         "v1/symbols?query=": routes.symbols(reader, limit=routes.MAX_LIMIT),
     }
-    for symbol in reader.symbols():
-        for interval in SESSION_INTERVALS:
-            for adjustment in ADJUSTMENTS:
-                path = (
-                    f"v1/bars/{symbol.symbol}?interval={interval}"
-                    f"&adjustment={adjustment}&limit={routes.MAX_LIMIT}"
-                )
-                asked = routes.BarsParameters(
-                    interval=str(interval), adjustment=adjustment, limit=routes.MAX_LIMIT
-                )
-                answers[path] = from_json(bytes(routes.bars(symbol.symbol, asked, reader).body))
+    for interval in SESSION_INTERVALS:
+        for adjustment in ADJUSTMENTS:
+            answers |= _bars_answers(reader, interval, adjustment)
     return answers
+
+
+def _bars_answers(reader: Reader, interval: Interval, adjustment: Adjustment) -> dict[str, object]:
+    """Return the answers for all symbols, from one query."""
+    symbols = tuple(symbol.symbol for symbol in reader.symbols())
+    query = BarsQuery(symbols=symbols, interval=interval, adjustment=adjustment)
+    rows = reader.bars(query).to_pylist()
+    limit = routes.MAX_LIMIT
+    asked = f"interval={interval}&adjustment={adjustment}&limit={limit}"
+    return {
+        f"v1/bars/{symbol}?{asked}": routes.bars_answer(
+            reader, replace(query, symbols=(symbol,)), list(of_symbol), limit=limit
+        )
+        for symbol, of_symbol in groupby(rows, itemgetter("symbol"))
+    }
 
 
 def _asset(path: str) -> str:

@@ -61,7 +61,9 @@ def _of_validation(_: Request, error: Exception) -> Response:
 def _of_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - likewise
     status = HTTPStatus(error.status_code)
-    return problem(status, status.phrase, str(error.detail), "see /docs.")
+    answer = problem(status, status.phrase, str(error.detail), "see /docs.")
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _of_defect(request: Request, error: Exception) -> Response:

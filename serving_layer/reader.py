@@ -7,6 +7,7 @@ Split adjustment happens here, when bars are read: each bar is stored on the spl
 from __future__ import annotations
 
 import datetime as dt
+import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 Adjustment = Literal["raw", "split"]
 ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("raw", "split")
 _PACKAGE: Final = "serving_layer"
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_SYMBOLS_SHOWN: Final = 5
 
 
 def parse_adjustment(text: str) -> Adjustment:
@@ -51,6 +54,21 @@ def parse_adjustment(text: str) -> Adjustment:
             return adjustment
     fact = f"{text!r} is not an adjustment. Allowed: {', '.join(ADJUSTMENTS)}."
     raise MisuseError(fact)
+
+
+def parse_date(text: str) -> dt.date:
+    """Return the date that `text` writes as YYYY-MM-DD.
+
+    Raises:
+        InvalidRangeError: If it does not.
+    """
+    try:
+        if _DATE.fullmatch(text):
+            return dt.date.fromisoformat(text)
+    except ValueError:
+        pass
+    fact = f"{text!r} is not a date. Allowed: YYYY-MM-DD, as 2012-12-31."
+    raise InvalidRangeError(fact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +101,11 @@ class BarsQuery:
 
     def __post_init__(self) -> None:
         """Check what was asked for."""
-        if not self.symbols:
+        names = tuple(name.strip().upper() for name in self.symbols)
+        if not names or not all(names):
             fact = "No symbol was given."
             raise MisuseError(fact, hint="name one or more, as AAPL.")
-        object.__setattr__(self, "symbols", tuple(name.strip().upper() for name in self.symbols))
+        object.__setattr__(self, "symbols", names)
         parse_adjustment(self.adjustment)
         if self.start and self.end and self.start > self.end:
             fact = f"The start {self.start} is after the end {self.end}."
@@ -171,14 +190,13 @@ class Reader:
     def _files(self, query: BarsQuery) -> list[str]:
         daily = query.interval == DAILY
         prefix = keys.DAILY if daily else keys.silver_prefix(query.interval)
-        found = self._store.fingerprints(prefix)
+        found = keys.by_year(self._store.fingerprints(prefix))
         if not found:
             fact = f"The lake {self._store.location} holds no {query.interval} bars yet."
             raise EmptyLakeError(fact, hint="fiblake resample.")
         first = query.start.year if query.start else dt.MINYEAR
         last = query.end.year if query.end else dt.MAXYEAR
-        wanted = [key for key in found if first <= keys.year_of(key) <= last]
-        return [self._store.uri(key) for key in wanted]
+        return [self._store.uri(key) for year, key in found.items() if first <= year <= last]
 
     def _check_known(self, symbols: Sequence[str]) -> None:
         known = self._known_symbols()
@@ -189,7 +207,7 @@ class Reader:
 
     def _known_symbols(self) -> Mapping[str, Symbol]:
         objects = self._store.fingerprints(keys.DAILY)
-        if not objects:
+        if not keys.by_year(objects):
             fact = f"The lake {self._store.location} is empty."
             raise EmptyLakeError(fact, hint=IMPORT_HINT)
         with self._lock:
@@ -200,12 +218,14 @@ class Reader:
             return known
 
     def _read_symbols(self, objects: Mapping[str, str]) -> dict[str, Symbol]:
-        files = [self._store.uri(key) for key in objects]
+        files = [self._store.uri(key) for key in keys.by_year(objects).values()]
         with self._connection.cursor() as cursor:
             rows = execute(cursor, sql(_PACKAGE, "symbols"), {"files": files}).fetchall()
         return {row[0]: Symbol(*row) for row in rows}
 
 
 def _like(symbol: str, known: Mapping[str, Symbol]) -> str:
-    near = sorted(name for name in known if name.startswith(symbol[:1])) or sorted(known)
-    return f"it has {', '.join(near[:5])}{' and more' if len(near) > len(near[:5]) else ''}."
+    near = [name for name in known if name.startswith(symbol[:1])] or list(known)
+    shown = sorted(near)[:_SYMBOLS_SHOWN]
+    more = len(known) - len(shown)
+    return f"it has {', '.join(shown)}{f' and {more:,} more' if more else ''}."

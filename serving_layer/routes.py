@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
+from pydantic import BeforeValidator
 from pydantic_core import to_json
 
 from lake.bar import Bar
-from lake.errors import InvalidRangeError
+from lake.errors import EmptyLakeError, InvalidRangeError
 from lake.interval import SESSION_INTERVALS, parse_one_of
 from serving_layer.problems import MEDIA_TYPE
 from serving_layer.reader import Adjustment, BarsQuery, Reader, Symbol
@@ -24,6 +26,17 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 router = APIRouter()
+
+
+def _written_out(text: object) -> object:
+    # Pydantic would take digits for seconds since 1970.
+    if isinstance(text, str) and text.isdigit():
+        msg = "a date is written YYYY-MM-DD"
+        raise ValueError(msg)
+    return text
+
+
+Day = Annotated[dt.date, BeforeValidator(_written_out)]
 
 
 def _reader(request: Request) -> Reader:
@@ -87,32 +100,38 @@ class BarsParameters:
     """The query of `GET /v1/bars/{symbol}`."""
 
     interval: Annotated[str, Query(description="1d 3d 5d 8d 13d 21d 34d")] = "1d"
-    start: Annotated[dt.date | None, Query(description="first start of a bar, inclusive")] = None
-    end: Annotated[dt.date | None, Query(description="last start of a bar, inclusive")] = None
+    start: Annotated[Day | None, Query(description="first start of a bar, inclusive")] = None
+    end: Annotated[Day | None, Query(description="last start of a bar, inclusive")] = None
     adjustment: Adjustment = "split"
-    as_of: Annotated[dt.date | None, Query(description="apply splits effective by then")] = None
+    as_of: Annotated[Day | None, Query(description="apply splits effective by then")] = None
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5000
     cursor: Annotated[str | None, Query(description="next_cursor of the answer before")] = None
 
 
-@router.get("/v1/bars/{symbol}", response_model=BarsAnswer, responses=_PROBLEMS, tags=["bars"])
+@router.get("/v1/bars/{symbol:path}", response_model=BarsAnswer, responses=_PROBLEMS, tags=["bars"])
 def bars(symbol: str, asked: Annotated[BarsParameters, Depends()], reader: TheReader) -> Response:
     """Bars of a symbol, in order of start; those forming are among them, and say so."""
     query = _query(symbol, asked)
     rows = reader.bars(query).to_pylist()
-    more = len(rows) > asked.limit
-    rows = rows[: asked.limit]
-    answer = {
-        "symbol": query.symbols[0],
-        "interval": asked.interval,
-        "adjustment": asked.adjustment,
-        "as_of": reader.as_of(query) if asked.adjustment == "split" else None,
-        "boundary": reader.boundary(),
-        "bars": rows,
-        "next_cursor": _cursor(rows[-1]["start"]) if more else None,
-    }
+    answer = bars_answer(reader, query, rows, limit=asked.limit)
     # Rows come in the right types: to validate each again would take most of the time.
     return Response(to_json(answer), media_type="application/json")
+
+
+def bars_answer(
+    reader: Reader, query: BarsQuery, rows: list[dict[str, Any]], *, limit: int
+) -> dict[str, object]:
+    """Return the first `limit` rows of a query for one symbol, in the form of `BarsAnswer`."""
+    shown = rows[:limit]
+    return {
+        "symbol": query.symbols[0],
+        "interval": str(query.interval),
+        "adjustment": query.adjustment,
+        "as_of": reader.as_of(query) if query.adjustment == "split" else None,
+        "boundary": reader.boundary(),
+        "bars": shown,
+        "next_cursor": _cursor(shown[-1]["start"]) if len(rows) > limit else None,
+    }
 
 
 @router.get("/v1/symbols", responses=_PROBLEMS, tags=["reference"])
@@ -141,7 +160,10 @@ def live() -> HealthAnswer:
 @router.get("/health/ready", responses=_PROBLEMS, tags=["health"])
 def ready(reader: TheReader) -> HealthAnswer:
     """Whether it can answer: the lake is there and holds bars."""
-    reader.symbols()
+    try:
+        reader.symbols()
+    except EmptyLakeError as error:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
     return HealthAnswer("ready")
 
 

@@ -23,7 +23,7 @@ KNOWN = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 
 
 def bronze_years(store: ObjectStore) -> list[int]:
-    return sorted(keys.year_of(key) for key in store.fingerprints(keys.DAILY))
+    return list(keys.by_year(store.fingerprints(keys.DAILY)))
 
 
 def bronze(store: ObjectStore) -> pl.DataFrame:

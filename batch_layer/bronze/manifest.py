@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from batch_layer.bronze.year import read_year
 from lake import keys
-from lake.errors import ObjectNotFoundError
+from lake.documents import encode_document, read_document
+from lake.errors import DamagedObjectError, ObjectNotFoundError
 
 if TYPE_CHECKING:
     from batch_layer.bronze.year import Year
@@ -29,8 +29,7 @@ def read(store: ObjectStore) -> Digests:
     bars = store.fingerprints(keys.DAILY)
     history = store.fingerprints(keys.DAILY_HISTORY)
     digests: Digests = {}
-    for key in sorted(bars):
-        year = keys.year_of(key)
+    for year, key in keys.by_year(bars).items():
         digests |= _read_year(store, year, bars[key], history.get(keys.daily_history(year)))
     return digests
 
@@ -43,7 +42,7 @@ def write(store: ObjectStore, year: int, content: Year) -> Digests:
         "history": content.history_fingerprint,
         "sessions": {session.isoformat(): text for session, text in digests.items()},
     }
-    store.put(keys.daily_manifest(year), json.dumps(document, indent=1).encode())
+    store.put(keys.daily_manifest(year), encode_document(document))
     return digests
 
 
@@ -68,8 +67,8 @@ def digest(content: Year) -> Digests:
 
 def _read_year(store: ObjectStore, year: int, bars: str, history: str | None) -> Digests:
     try:
-        document = json.loads(store.get(keys.daily_manifest(year)).data)
-    except ObjectNotFoundError:
+        document, _ = read_document(store, keys.daily_manifest(year))
+    except (ObjectNotFoundError, DamagedObjectError):
         document = {}
     if (document.get("bars"), document.get("history")) != (bars, history):
         return write(store, year, read_year(store, year))

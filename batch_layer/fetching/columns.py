@@ -51,8 +51,16 @@ def parse_columns(text: str) -> dict[str, str]:
         if not equals or not column or field not in FIELDS:
             fact = f"--columns cannot read {part!r}. Allowed fields: {', '.join(FIELDS)}."
             raise MisuseError(fact, hint="write it as --columns symbol=Ticker,session=Day.")
+        if field in given or column in given.values():
+            fact = f"--columns names {field} or {column} twice."
+            raise MisuseError(fact, hint="give each field one column of its own.")
         given[field] = column
     return given
+
+
+def holds_symbols(found: Sequence[str], given: Mapping[str, str]) -> bool:
+    """Return whether one of the columns `found` holds the symbol."""
+    return "symbol" in given or any(_plain(name) in _SPELLINGS["symbol"] for name in found)
 
 
 def recognise(

@@ -17,7 +17,7 @@ import structlog
 from batch_layer.bronze import daily, manifest
 from batch_layer.bronze import splits as bronze_splits
 from batch_layer.bronze.year import KEY
-from batch_layer.fetching.sources import digest_of
+from batch_layer.fetching.sources import check_path, digest_of
 from batch_layer.fetching.validation import Reading, Validator
 from lake import keys
 from lake.errors import UnknownSessionError
@@ -121,6 +121,9 @@ class Importer:
         return _report(sources, changes, 0, _since(started))
 
     def _judge(self, paths: Sequence[Path], *, with_values: bool) -> Validated:
+        # A mistyped path is told before anything is made.
+        for path in paths:
+            check_path(path)
         table = self.sessions()
         last = self._last_settled(table)
         validator = Validator(table, last, self.reading, with_values=with_values)
@@ -158,7 +161,7 @@ class Importer:
         if not rejected.is_empty():
             key = keys.rejects(path.name, digest_of(path))
             self.store.put(key, rejected.write_csv().encode())
-            _log.warning("rows rejected", source=source, rows=rejected.height, kept=key)
+            _log.info("rows rejected", source=source, rows=rejected.height, kept=key)
         reasons = rejected["reason"].str.replace(r"^(malformed line).*", "$1").value_counts()
         return SourceReport(
             source=source,

@@ -12,6 +12,7 @@ import hashlib
 import shutil
 import zlib
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
@@ -64,15 +65,12 @@ def open_source(
         SourceError: If the file cannot be read as what its name says.
     """
     check_path(path)
-    name = path.name.lower()
     try:
-        if name.endswith(".parquet"):
+        if path.name.lower().endswith(".parquet"):
             yield connection.read_parquet(str(path))
-        elif name.endswith(".gz"):
-            with _unpacked(path) as plain:
-                yield _read_csv(connection, plain)
         else:
-            yield _read_csv(connection, path)
+            with plain_csv(path) as csv_file:
+                yield _read_csv(connection, csv_file)
     except duckdb.Error as error:
         first_line = str(error).partition("\n")[0]
         fact = f"{path} cannot be read: {first_line}"
@@ -89,40 +87,69 @@ def malformed_lines(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, st
     except duckdb.CatalogException:
         return []  # what was scanned was no CSV
     connection.execute("DROP TABLE reject_errors; DROP TABLE reject_scans")
-    return [(int(line), str(text), str(why)) for line, text, why in rows]
+    # An open quote swallows the lines behind it: each is a row that was lost.
+    return [
+        (int(first) + offset, part, str(why))
+        for first, text, why in rows
+        for offset, part in enumerate(str(text).splitlines())
+    ]
 
 
-def _read_csv(connection: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRelation:
-    separator, names = _header(path)
+@dataclass(frozen=True, slots=True)
+class PlainCsv:
+    """A CSV file, unpacked, and what its header tells."""
+
+    path: Path
+    separator: str
+    columns: tuple[str, ...]
+
+
+@contextmanager
+def plain_csv(path: Path) -> Iterator[PlainCsv]:
+    """Yield a CSV file, unpacked for as long as the block lasts.
+
+    Raises:
+        SourceError: If it is not UTF-8 text with a header, or not the gzip that its name says.
+    """
+    if path.name.lower().endswith(".gz"):
+        with _unpacked(path) as plain:
+            yield _with_header(plain, path)
+    else:
+        yield _with_header(path, path)
+
+
+def _read_csv(connection: duckdb.DuckDBPyConnection, file: PlainCsv) -> duckdb.DuckDBPyRelation:
     return connection.read_csv(
-        str(path),
+        str(file.path),
         header=True,
         auto_detect=False,
-        columns=dict.fromkeys(names, "VARCHAR"),
-        sep=separator,
+        columns=dict.fromkeys(file.columns, "VARCHAR"),
+        sep=file.separator,
         quotechar='"',
         na_values="",
         store_rejects=True,
     )
 
 
-def _header(path: Path) -> tuple[str, list[str]]:
+def _with_header(plain: Path, source: Path) -> PlainCsv:
     # Told rather than detected: a detector takes a file with ragged rows for one with one column.
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with plain.open(encoding="utf-8-sig", newline="") as file:
             line = file.readline()
-    except UnicodeDecodeError as error:
-        fact = f"{path} is not UTF-8 text."
-        raise SourceError(fact, hint="convert it, as with iconv -t UTF-8.") from error
+    except UnicodeDecodeError:
+        line = "\0"
+    if "\0" in line:
+        fact = f"{source} is not UTF-8 text."
+        raise SourceError(fact, hint="convert it, as with iconv -t UTF-8.")
     separator = max(_SEPARATORS, key=line.count)
     names = next(csv.reader([line], delimiter=separator), [])
     if len(set(names)) < len(names):
-        fact = f"{path} has two columns of the same name: {', '.join(names)}."
+        fact = f"{source} has two columns of the same name: {', '.join(names)}."
         raise SourceError(fact, hint="rename one of them.")
     if not names:
-        fact = f"{path} does not begin with a header line."
+        fact = f"{source} does not begin with a header line."
         raise SourceError(fact, hint="name the columns in the first line.")
-    return separator, names
+    return PlainCsv(plain, separator, tuple(names))
 
 
 @contextmanager

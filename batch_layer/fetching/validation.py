@@ -13,15 +13,22 @@ from typing import TYPE_CHECKING
 import duckdb
 import polars as pl
 
-from batch_layer.fetching.columns import FIELDS, KEY_FIELDS, REQUIRED, Columns, recognise
+from batch_layer.fetching.columns import (
+    FIELDS,
+    KEY_FIELDS,
+    REQUIRED,
+    Columns,
+    holds_symbols,
+    recognise,
+)
 from batch_layer.fetching.sources import malformed_lines, open_source
-from lake.errors import SourceError
+from lake.errors import MisuseError, SourceError
 from lake.exchange import arrow_sessions
 from lake.scan import sql
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lake.session import SessionTable
@@ -83,6 +90,7 @@ class Validator:
         self._connection = duckdb.connect()
         self._connection.register("sessions", arrow_sessions(table))
         self._connection.execute(sql(_PACKAGE, "raw"))
+        self._check_date_format(reading.date_format)
         self._last_closed = last_closed
         self._reading = reading
         self._with_values = with_values
@@ -100,6 +108,7 @@ class Validator:
         required = REQUIRED if self._with_values else KEY_FIELDS
         wanted = [name for name in required if name != "symbol" or self._reading.symbol is None]
         with open_source(self._connection, path) as rows:
+            self._check_symbol(rows.columns, source)
             columns = recognise(rows.columns, source=source, given=given, required=wanted)
             before = self._count()
             self._insert(source, rows, columns)
@@ -133,6 +142,23 @@ class Validator:
             rows=self._rows_by_source(),
             ignored=self._ignored,
         )
+
+    def _check_date_format(self, date_format: str | None) -> None:
+        if date_format is None:
+            return
+        try:
+            usable = "%" in date_format
+            self._connection.execute("SELECT try_strptime('', $1)", [date_format])
+        except duckdb.Error:
+            usable = False
+        if not usable:
+            fact = f"{date_format!r} is not a date format."
+            raise MisuseError(fact, hint="name the format, as --date-format %m/%d/%Y.")
+
+    def _check_symbol(self, found: Sequence[str], source: str) -> None:
+        if self._reading.symbol is not None and holds_symbols(found, self._reading.columns):
+            fact = f"{source} has a column for symbol: --symbol is for files without one."
+            raise MisuseError(fact)
 
     def _insert(self, source: str, rows: duckdb.DuckDBPyRelation, columns: Columns) -> None:
         text = duckdb.sqltypes.VARCHAR

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from batch_layer.bronze import manifest, splits
 from lake import keys
 from lake.boundary import Boundary, read_boundary
-from lake.errors import IMPORT_HINT, EmptyLakeError, ObjectNotFoundError
+from lake.documents import read_document
+from lake.errors import IMPORT_HINT, DamagedObjectError, EmptyLakeError, ObjectNotFoundError
 from lake.exchange import load_sessions
 from lake.scan import sql
 from lake.schemas import BARS
@@ -119,7 +119,7 @@ def make_plan(store: ObjectStore, intervals: Sequence[Interval]) -> Plan:
     """
     # Read in this order, a plan may take newer content for older inputs, never the reverse: at
     # worst a partition is built once more.
-    boundary = read_boundary(store)
+    boundary = _boundary_to_move(store)
     objects = store.fingerprints(keys.SILVER)
     checkpoints = store.fingerprints(keys.SILVER_CHECKPOINTS)
     digests = manifest.read(store)
@@ -205,7 +205,17 @@ def _partition(  # noqa: PLR0913, PLR0917 - one value each, none belongs to anot
 
 def _read_checkpoint(store: ObjectStore, key: str) -> tuple[Checkpoint | None, str | None]:
     try:
-        stored = store.get(key)
+        document, fingerprint = read_document(store, key)
+        return Checkpoint(**document), fingerprint
     except ObjectNotFoundError:
         return None, None
-    return Checkpoint(**json.loads(stored.data)), stored.fingerprint
+    except (DamagedObjectError, TypeError):
+        # Damaged, or of another version: the partition is built anew, and this replaced.
+        return None, store.fingerprint(key)
+
+
+def _boundary_to_move(store: ObjectStore) -> Boundary:
+    try:
+        return read_boundary(store)
+    except DamagedObjectError:
+        return Boundary(daily=None, fingerprint=store.fingerprint(keys.BOUNDARY))

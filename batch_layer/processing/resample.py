@@ -6,7 +6,6 @@ per partition; the other notices, looks again and goes on. A killed run is compl
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ from batch_layer.bronze.year import read_year
 from batch_layer.processing.plan import PACKAGE, Checkpoint, Partition, Plan, make_plan
 from lake import keys
 from lake.boundary import move_boundary
+from lake.documents import encode_document
 from lake.errors import ConflictError
 from lake.exchange import arrow_sessions
 from lake.interval import FIBONACCI
@@ -225,7 +225,7 @@ def _put(store: ObjectStore, plan: Plan, part: Partition, bars: pa.Table) -> boo
         )
         store.put_if(
             keys.silver_checkpoint(part.interval, part.year),
-            json.dumps(asdict(checkpoint), indent=1).encode(),
+            encode_document(asdict(checkpoint)),
             part.checkpoint_fingerprint,
         )
     except ConflictError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import duckdb
