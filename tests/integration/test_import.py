@@ -9,13 +9,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from batch_layer.fetching.columns import parse_columns
 from batch_layer.fetching.validation import Reading
 from fiblake import Lake
 from lake.clock import SetClock
-from lake.errors import SessionsChangedError, SourceError
+from lake.errors import DamagedObjectError, MisuseError, SessionsChangedError, SourceError
 from lake.exchange import encode_sessions, ensure_sessions, load_sessions
 from lake.session import SessionTable
-from tests.frames import bronze
+from tests.frames import assert_silver_is_right, bronze
 
 HEADER = "symbol,date,open,high,low,close,volume"
 GOOD = "FB,2012-05-18,42.05,45,38,38.2318,573576400"
@@ -195,3 +196,69 @@ def test_a_calendar_that_contradicts_committed_sessions_is_refused(
         raised.value
     )
     assert load_sessions(lake.store).source == older.source
+
+
+def test_lines_swallowed_by_an_open_quote_are_each_counted_and_kept(
+    lake: Lake, csv_file: WriteCsv
+) -> None:
+    rows = [f"FB,2012-05-{day},2,3,1,2,10" for day in (21, 22, 23, 24)]
+
+    report = lake.import_files(csv_file(HEADER, GOOD, '"' + rows[0], *rows[1:]))
+
+    assert (5, 4, 1) == (report.rows, report.rejected, report.added)
+    assert report.sources[0].rejects is not None
+    kept = lake.store.get(report.sources[0].rejects).data.decode()
+    assert all(row in kept.replace('""', "") for row in rows[1:])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("open=a,open=b", "--columns names open or b twice."),
+        ("open=a,high=a", "--columns names high or a twice."),
+        ("opening=a", "--columns cannot read 'opening=a'. Allowed fields: symbol, session, open"),
+    ],
+)
+def test_columns_that_contradict_each_other_are_refused(text: str, said: str) -> None:
+    with pytest.raises(MisuseError) as raised:
+        parse_columns(text)
+
+    assert str(raised.value).startswith(said)
+
+
+def test_files_that_are_not_bars_are_passed_over(own_sample_lake: Lake) -> None:
+    for folder in ("bronze/daily", "silver/interval=13d"):
+        Path(own_sample_lake.store.uri(f"{folder}/notes.txt")).write_text("mine")
+    before = own_sample_lake.bars("IBM", "13d")
+
+    assert () == own_sample_lake.resample().rebuilt
+    assert before.equals(own_sample_lake.bars("IBM", "13d"))
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["meta/silver/interval=13d/year=2007.json", "meta/bronze/daily/year=2007.json"],
+)
+def test_a_damaged_derived_document_is_made_anew(own_sample_lake: Lake, key: str) -> None:
+    lake = own_sample_lake
+    lake.store.put(key, b"{")
+
+    rebuilt = lake.resample().rebuilt
+
+    assert len(rebuilt) == (1 if "silver" in key else 0)
+    assert () == lake.resample().rebuilt
+    assert_silver_is_right(lake)
+
+
+def test_a_damaged_boundary_is_made_anew(own_sample_lake: Lake) -> None:
+    own_sample_lake.store.put("meta/boundary.json", b"[]")
+
+    assert "2013-03-01" == own_sample_lake.resample().boundary
+    assert dt.date(2013, 3, 1) == own_sample_lake.status().boundary
+
+
+def test_damaged_bronze_is_one_clear_error(own_sample_lake: Lake) -> None:
+    own_sample_lake.store.put("bronze/daily/year=2007/bars.parquet", b"junk")
+
+    with pytest.raises(DamagedObjectError, match=r"year=2007/bars\.parquet in .* is damaged: "):
+        own_sample_lake.resample()
