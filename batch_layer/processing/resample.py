@@ -150,7 +150,7 @@ def _rebuild(
         for year, parts in groupby(sorted(due, key=attrgetter("year")), attrgetter("year")):
             of_year = list(parts)
             builder.load(year, of_year)
-            made = [builder.bars(part) for part in of_year]
+            made = builder.bars(of_year)
             won = writers.map(partial(_put, store, plan), of_year, made)
             for part, bars, is_mine in zip(of_year, made, won, strict=True):
                 if is_mine:
@@ -184,11 +184,13 @@ class _Builder:
         files = [self._store.uri(keys.daily(each)) for each in years]
         execute(self._connection, sql(PACKAGE, "daily"), {"files": files, "last": last})
 
-    def bars(self, part: Partition) -> pa.Table:
-        """Return a partition's bars, schema `BARS`."""
-        binds = {"n": part.interval.sessions, "first": part.first, "last": part.last}
-        bars = execute(self._connection, sql(PACKAGE, "bars"), binds).to_arrow_table()
-        return bars.cast(BARS)
+    def bars(self, parts: Sequence[Partition]) -> list[pa.Table]:
+        """Return the bars of each partition of the year that was read, schema `BARS`."""
+        rows = [(part.interval.sessions, part.first, part.last) for part in parts]
+        bounds = pl.DataFrame(rows, schema=["n", "first", "last"], orient="row")
+        keep(self._connection, "partitions", bounds.to_arrow())
+        bars = execute(self._connection, sql(PACKAGE, "bars"), {}).to_arrow_table()
+        return [bars.filter(pc.equal(bars["n"], n)).drop("n").cast(BARS) for n, _, _ in rows]
 
 
 def _withdrawn(store: ObjectStore, year: int) -> pl.DataFrame:

@@ -1,23 +1,24 @@
--- One row a (listing, bucket): its bar, on the split basis of its `through`.
--- Binds: $n (sessions a bucket), $first and $last (ordinals of the sessions considered).
+-- One row a (n, listing, bucket): the bar of n sessions, on the split basis of its `through`.
+-- Reads: partitions (n, and the ordinals `first` and `last` of the sessions considered).
 WITH bucketed AS (
     SELECT
-        *,
-        ordinal // $n AS bucket,
-        least((ordinal // $n + 1) * $n - 1, $last) AS through_ordinal
+        daily.*,
+        n,
+        ordinal // n AS bucket,
+        least((ordinal // n + 1) * n - 1, partitions.last) AS through_ordinal
     FROM daily
-    WHERE ordinal BETWEEN $first AND $last
+    JOIN partitions ON daily.ordinal BETWEEN partitions.first AND partitions.last
 ),
 
 factors AS (
     -- Splits inside the bucket, after the session and by `through`; few bars have one.
-    SELECT bucketed.listing, bucketed.ordinal, product(splits.factor) AS factor
+    SELECT n, bucketed.listing, bucketed.ordinal, product(splits.factor) AS factor
     FROM bucketed
     JOIN splits
         ON splits.listing = bucketed.listing
         AND splits.ordinal > bucketed.ordinal
         AND splits.ordinal <= bucketed.through_ordinal
-    GROUP BY bucketed.listing, bucketed.ordinal
+    GROUP BY n, bucketed.listing, bucketed.ordinal
 ),
 
 rebased AS (
@@ -31,11 +32,12 @@ rebased AS (
             volume * coalesce(factor, 1) AS volume
         )
     FROM bucketed
-    LEFT JOIN factors USING (listing, ordinal)
+    LEFT JOIN factors USING (n, listing, ordinal)
 ),
 
 merged AS (
     SELECT
+        n,
         listing,
         bucket,
         through_ordinal,
@@ -52,11 +54,12 @@ merged AS (
         count(close) AS sessions,
         sum(revision) AS revision
     FROM rebased
-    GROUP BY listing, bucket, through_ordinal
+    GROUP BY n, listing, bucket, through_ordinal
     HAVING count(close) > 0
 )
 
 SELECT
+    merged.n,
     merged.listing,
     merged.symbol,
     first_session.session AS start,
@@ -68,11 +71,11 @@ SELECT
     CASE WHEN without_vwap = 0 AND volume > 0 THEN notional / volume END AS vwap,
     CASE WHEN without_trades = 0 THEN trades END AS trades,
     merged.sessions,
-    through_ordinal - bucket * $n + 1 AS sessions_expected,
+    through_ordinal - bucket * n + 1 AS sessions_expected,
     last_session.session AS through,
-    CASE WHEN through_ordinal = (bucket + 1) * $n - 1 THEN 'final' ELSE 'forming' END AS state,
+    CASE WHEN through_ordinal = (bucket + 1) * n - 1 THEN 'final' ELSE 'forming' END AS state,
     merged.revision
 FROM merged
-JOIN sessions AS first_session ON first_session.ordinal = bucket * $n
+JOIN sessions AS first_session ON first_session.ordinal = bucket * n
 JOIN sessions AS last_session ON last_session.ordinal = through_ordinal
-ORDER BY merged.listing, start;
+ORDER BY merged.n, merged.listing, start;
