@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from typing import TYPE_CHECKING, cast
+import os.path
+from importlib.resources import files as resource_files
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 import duckdb
 
+from lake.attempts import attempts
 from lake.errors import StoreError
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from lake.store import ObjectStore
     from lake.store.s3 import S3Store
+
+_ATTEMPTS: Final = 12
 
 
 def connect(store: ObjectStore) -> duckdb.DuckDBPyConnection:
@@ -34,20 +38,54 @@ def connect(store: ObjectStore) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def execute(
-    connection: duckdb.DuckDBPyConnection, statement: str, binds: Mapping[str, object]
-) -> duckdb.DuckDBPyConnection:
-    """Run a statement with its binds, and return the connection to fetch from.
+def scan(
+    connection: duckdb.DuckDBPyConnection,
+    store: ObjectStore,
+    objects: Mapping[str, str],
+    statement: str,
+    binds: Mapping[str, object],
+) -> pa.Table:
+    """Run a statement that reads objects, bound as `$files`, and return its rows.
+
+    DuckDB opens a file more than once, by its name: where an object was replaced meanwhile, what it
+    read may be of two versions, or no Parquet at all. So the statement runs again until the objects
+    were the same before and after it.
+
+    Args:
+        connection: Where it runs.
+        store: The lake.
+        objects: Keys of the objects it reads, all below one prefix, with their fingerprints.
+        statement: The SQL.
+        binds: What else it binds.
 
     Raises:
-        StoreError: If what it reads is gone or damaged.
+        StoreError: If what it reads is gone or damaged, or never stays the same.
     """
-    try:
-        return connection.execute(statement, dict(binds))
-    except (duckdb.IOException, duckdb.HTTPException, duckdb.InvalidInputException) as error:
-        fact = f"The lake cannot be read: {str(error).partition(chr(10))[0]}"
-        hint = "fiblake resample rebuilds silver; restore bronze from a copy."
-        raise StoreError(fact, hint=hint) from error
+    files = [store.uri(key) for key in objects]
+    for number in attempts(_ATTEMPTS):
+        before = dict(objects) if number == 0 else _fingerprints(store, objects)
+        failure, rows = None, None
+        try:
+            rows = connection.execute(statement, {"files": files, **binds}).to_arrow_table()
+        except duckdb.Error as error:
+            failure = error
+        after = _fingerprints(store, objects)
+        if before == after and rows is not None:
+            return rows
+        if before == after and failure is not None:
+            fact = f"The lake cannot be read: {str(failure).partition(chr(10))[0]}"
+            hint = "fiblake resample rebuilds silver; restore bronze from a copy."
+            raise StoreError(fact, hint=hint) from failure
+    fact = f"What was read of {store.location} kept changing through {_ATTEMPTS} attempts."
+    raise StoreError(fact, hint="try again when others are done writing.")
+
+
+def _fingerprints(store: ObjectStore, objects: Mapping[str, str]) -> dict[str, str]:
+    if not objects:
+        return {}
+    prefix = os.path.commonprefix(list(objects))  # noqa: RUF071 - of texts, not of paths
+    found = store.fingerprints(prefix)
+    return {key: found[key] for key in objects if key in found}
 
 
 def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
@@ -59,7 +97,7 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> No
 
 def sql(package: str, name: str) -> str:
     """Return the statement in `sql/<name>.sql` of a package."""
-    return files(package).joinpath("sql", f"{name}.sql").read_text("utf-8")
+    return resource_files(package).joinpath("sql", f"{name}.sql").read_text("utf-8")
 
 
 def _reach_s3(connection: duckdb.DuckDBPyConnection, store: S3Store) -> None:
@@ -78,7 +116,7 @@ def _reach_s3(connection: duckdb.DuckDBPyConnection, store: S3Store) -> None:
 
 def _httpfs() -> str:
     try:
-        package = files("duckdb_extension_httpfs")
+        package = resource_files("duckdb_extension_httpfs")
     except ModuleNotFoundError:
         fact = "A lake on S3 needs DuckDB's httpfs extension, which is not installed."
         raise StoreError(fact, hint="pip install 'fiblake[s3]'.") from None

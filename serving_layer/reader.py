@@ -24,7 +24,7 @@ from lake.errors import (
 from lake.exchange import trading_day
 from lake.interval import DAILY
 from lake.parquet import read_frame
-from lake.scan import connect, execute, sql
+from lake.scan import connect, scan, sql
 from lake.schemas import BARS, SPLITS
 
 if TYPE_CHECKING:
@@ -149,14 +149,13 @@ class Reader:
             StoreError: If the lake cannot be read.
         """
         self._check_known(query.symbols)
-        files = self._files(query)
-        if not files:
+        objects = self._objects(query)
+        if not objects:
             return BARS.empty_table()
         source = "daily_bars" if query.interval == DAILY else "session_bars"
         statement = sql(_PACKAGE, "bars").replace("bars_of(", f"{source}(")
         after_symbol, after_start = query.after or (None, None)
         binds = {
-            "files": files,
             "symbols": list(query.symbols),
             "first": query.start,
             "last": query.end,
@@ -167,7 +166,7 @@ class Reader:
         }
         with self._connection.cursor() as cursor:
             cursor.register("splits", read_frame(self._store, keys.SPLITS, SPLITS)[0])
-            return execute(cursor, statement, binds).to_arrow_table().cast(BARS)
+            return scan(cursor, self._store, objects, statement, binds).cast(BARS)
 
     def as_of(self, query: BarsQuery) -> dt.date:
         """Return the date by which splits are applied: the one asked for, or today's."""
@@ -187,16 +186,18 @@ class Reader:
         """Return the last session that batch has committed; None before the first."""
         return read_boundary(self._store).daily
 
-    def _files(self, query: BarsQuery) -> list[str]:
+    def _objects(self, query: BarsQuery) -> dict[str, str]:
         daily = query.interval == DAILY
-        prefix = keys.DAILY if daily else keys.silver_prefix(query.interval)
-        found = keys.by_year(self._store.fingerprints(prefix))
-        if not found:
+        found = self._store.fingerprints(
+            keys.DAILY if daily else keys.silver_prefix(query.interval)
+        )
+        years = keys.by_year(found)
+        if not years:
             fact = f"The lake {self._store.location} holds no {query.interval} bars yet."
             raise EmptyLakeError(fact, hint="fiblake resample.")
         first = query.start.year if query.start else dt.MINYEAR
         last = query.end.year if query.end else dt.MAXYEAR
-        return [self._store.uri(key) for year, key in found.items() if first <= year <= last]
+        return {key: found[key] for year, key in years.items() if first <= year <= last}
 
     def _check_known(self, symbols: Sequence[str]) -> None:
         known = self._known_symbols()
@@ -206,8 +207,9 @@ class Reader:
             raise UnknownSymbolError(fact, hint=_like(unknown[0], known))
 
     def _known_symbols(self) -> Mapping[str, Symbol]:
-        objects = self._store.fingerprints(keys.DAILY)
-        if not keys.by_year(objects):
+        found = self._store.fingerprints(keys.DAILY)
+        objects = {key: found[key] for key in keys.by_year(found).values()}
+        if not objects:
             fact = f"The lake {self._store.location} is empty."
             raise EmptyLakeError(fact, hint=IMPORT_HINT)
         with self._lock:
@@ -218,10 +220,9 @@ class Reader:
             return known
 
     def _read_symbols(self, objects: Mapping[str, str]) -> dict[str, Symbol]:
-        files = [self._store.uri(key) for key in keys.by_year(objects).values()]
         with self._connection.cursor() as cursor:
-            rows = execute(cursor, sql(_PACKAGE, "symbols"), {"files": files}).fetchall()
-        return {row[0]: Symbol(*row) for row in rows}
+            rows = scan(cursor, self._store, objects, sql(_PACKAGE, "symbols"), {}).to_pylist()
+        return {row["symbol"]: Symbol(**row) for row in rows}
 
 
 def _like(symbol: str, known: Mapping[str, Symbol]) -> str:

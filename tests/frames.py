@@ -86,7 +86,7 @@ def _without_vwap(row: dict[str, Any]) -> dict[str, Any]:
 
 def commit(lake: Lake, bars: pl.DataFrame) -> daily.Changes:
     """Bring bars into bronze past the files."""
-    return daily.commit(lake.store, bars, known_from=lake.clock.now())
+    return daily.commit(lake.store, bars, clock=lake.clock)
 
 
 def split(symbol: str, effective: dt.date, split_to: float, split_from: float = 1) -> pl.DataFrame:

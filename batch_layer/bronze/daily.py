@@ -16,14 +16,15 @@ import polars as pl
 from batch_layer.bronze import manifest
 from batch_layer.bronze.year import KEY, Year, read_year
 from lake import keys
+from lake.attempts import attempts
 from lake.errors import ConflictError
 from lake.parquet import encode_frame
 from lake.schemas import DAILY, DAILY_HISTORY
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable
 
+    from lake.clock import Clock
     from lake.store import ObjectStore
 
 _PRICES: Final = ("open", "high", "low", "close", "volume")
@@ -56,7 +57,7 @@ def commit(
     store: ObjectStore,
     bars: pl.DataFrame,
     *,
-    known_from: dt.datetime,
+    clock: Clock,
     on_year: Callable[[int], None] = lambda _: None,
 ) -> Changes:
     """Bring bars into bronze: new ones are added, those that differ replace.
@@ -64,7 +65,7 @@ def commit(
     Args:
         store: The lake.
         bars: The columns of `DAILY` but `revision` and `known_from`, one row a (listing, session).
-        known_from: The instant at which the lake learns of them.
+        clock: Tells the instant at which the lake learns of them.
         on_year: Called with each year once it is committed.
 
     Raises:
@@ -72,12 +73,12 @@ def commit(
     """
     total = Changes()
     for year, part in _by_year(bars):
-        total += _revise(store, year, partial(_merged, part, known_from))
+        total += _revise(store, year, partial(_merged, part, clock))
         on_year(year)
     return total
 
 
-def withdraw(store: ObjectStore, gone: pl.DataFrame, *, known_to: dt.datetime) -> Changes:
+def withdraw(store: ObjectStore, gone: pl.DataFrame, *, clock: Clock) -> Changes:
     """Take the bars of these (listing, session) out of bronze; history keeps them.
 
     Raises:
@@ -85,7 +86,7 @@ def withdraw(store: ObjectStore, gone: pl.DataFrame, *, known_to: dt.datetime) -
     """
     total = Changes()
     for year, part in _by_year(gone):
-        total += _revise(store, year, partial(_without, part, known_to))
+        total += _revise(store, year, partial(_without, part, clock))
     return total
 
 
@@ -97,10 +98,10 @@ def _by_year(rows: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
 
 
 def _revise(store: ObjectStore, year: int, revise: Callable[[Year], _Revision]) -> Changes:
-    for _ in range(_ATTEMPTS):
+    for _ in attempts(_ATTEMPTS):
         old = read_year(store, year)
         new, changes = revise(old)
-        if new.bars.equals(old.bars):
+        if new.bars.equals(old.bars) and new.history.equals(old.history):
             return changes
         try:
             manifest.write(store, year, _write_year(store, year, old, new))
@@ -116,13 +117,15 @@ def _write_year(store: ObjectStore, year: int, old: Year, new: Year) -> Year:
     if not new.history.equals(old.history):
         data = encode_frame(new.history.sort(*KEY, "revision"), DAILY_HISTORY)
         history = store.put_if(keys.daily_history(year), data, history)
-    data = encode_frame(new.bars.sort(KEY), DAILY)
-    bars = store.put_if(keys.daily(year), data, old.bars_fingerprint)
+    bars = old.bars_fingerprint
+    if not new.bars.equals(old.bars):
+        data = encode_frame(new.bars.sort(KEY), DAILY)
+        bars = store.put_if(keys.daily(year), data, bars)
     return replace(new, bars_fingerprint=bars, history_fingerprint=history)
 
 
-def _merged(incoming: pl.DataFrame, known_from: dt.datetime, old: Year) -> _Revision:
-    current = old.bars.select(*KEY, "symbol", *_PRICES, *_OPTIONAL, "revision")
+def _merged(incoming: pl.DataFrame, clock: Clock, old: Year) -> _Revision:
+    current = old.bars.select(*KEY, "symbol", *_PRICES, *_OPTIONAL, "revision", "known_from")
     rows = incoming.join(current, on=KEY, how="left", suffix="_now")
     known = pl.col("revision").is_not_null()
     rows = rows.with_columns(
@@ -136,12 +139,17 @@ def _merged(incoming: pl.DataFrame, known_from: dt.datetime, old: Year) -> _Revi
     rows = rows.with_columns(same=known & same)
     changed = rows.filter(~pl.col("same"))
     corrected = changed.filter(known)
-    withdrawn = old.withdrawn().rename({"revision": "revision_withdrawn"})
-    fresh = changed.join(withdrawn, on=KEY, how="left").with_columns(
-        revision=(pl.coalesce("revision", "revision_withdrawn", pl.lit(-1)) + 1).cast(pl.Int32),
-        known_from=pl.lit(known_from).cast(pl.Datetime("us", "UTC")),
+    past = old.withdrawn().rename({"revision": "revision_past"})
+    last_known = old.history.group_by(KEY).agg(pl.col("known_to").max())
+    fresh = (
+        changed.join(past, on=KEY, how="left")
+        .join(last_known, on=KEY, how="left")
+        .with_columns(
+            revision=(pl.coalesce("revision", "revision_past", pl.lit(-1)) + 1).cast(pl.Int32),
+            known_from=pl.max_horizontal(_now(clock), _just_after("known_from"), "known_to"),
+        )
     )
-    new = _replace(old, corrected, fresh.select(DAILY.names), known_to=known_from)
+    new = _replace(old, corrected, fresh.select(DAILY.names), clock)
     changes = Changes(
         added=changed.height - corrected.height,
         corrected=corrected.height,
@@ -155,21 +163,39 @@ def _same_prices() -> pl.Expr:
     return same.fill_null(value=False)
 
 
-def _without(gone: pl.DataFrame, known_to: dt.datetime, old: Year) -> _Revision:
+def _without(gone: pl.DataFrame, clock: Clock, old: Year) -> _Revision:
     found = old.bars.join(gone, on=KEY, how="semi")
-    new = _replace(old, found, old.bars.clear(), known_to=known_to)
+    new = _replace(old, found, old.bars.clear(), clock)
     return new, Changes(withdrawn=found.height, unchanged=gone.height - found.height)
 
 
-def _replace(
-    old: Year, replaced: pl.DataFrame, fresh: pl.DataFrame, *, known_to: dt.datetime
-) -> Year:
+def _replace(old: Year, replaced: pl.DataFrame, fresh: pl.DataFrame, clock: Clock) -> Year:
     past = old.bars.join(replaced, on=KEY, how="semi").with_columns(
-        known_to=pl.lit(known_to).cast(pl.Datetime("us", "UTC"))
+        known_to=pl.max_horizontal(_now(clock), _just_after("known_from"))
     )
+    bars = pl.concat([old.bars.join(replaced, on=KEY, how="anti"), fresh])
     history = pl.concat([old.history, past.select(DAILY_HISTORY.names)])
-    return replace(
-        old,
-        bars=pl.concat([old.bars.join(replaced, on=KEY, how="anti"), fresh]),
-        history=history.unique([*KEY, "revision"], keep="last", maintain_order=True),
+    history = history.unique([*KEY, "revision"], keep="last", maintain_order=True)
+    return replace(old, bars=bars, history=_dated(history, bars))
+
+
+def _dated(history: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
+    """Let each revision be known until the next one is: what another import wrote is put right."""
+    names = [*KEY, "revision", "known_from"]
+    following = pl.concat([history.select(names), bars.select(names)]).unique(
+        [*KEY, "revision"], keep="last"
     )
+    following = following.select(
+        *KEY, (pl.col("revision") - 1).cast(pl.Int32), superseded="known_from"
+    )
+    dated = history.join(following, on=[*KEY, "revision"], how="left", maintain_order="left")
+    return dated.with_columns(known_to=pl.coalesce("superseded", "known_to")).drop("superseded")
+
+
+def _now(clock: Clock) -> pl.Expr:
+    return pl.lit(clock.now()).cast(pl.Datetime("us", "UTC"))
+
+
+def _just_after(instant: str) -> pl.Expr:
+    # Clocks differ, and an import takes its time: what replaces a bar is never known before it.
+    return pl.col(instant) + pl.duration(microseconds=1)

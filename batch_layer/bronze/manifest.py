@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -14,7 +15,7 @@ import polars as pl
 from batch_layer.bronze.year import read_year
 from lake import keys
 from lake.documents import encode_document, read_document
-from lake.errors import DamagedObjectError, ObjectNotFoundError
+from lake.errors import DamagedObjectError, ObjectNotFoundError, StoreError
 
 if TYPE_CHECKING:
     from batch_layer.bronze.year import Year
@@ -71,5 +72,8 @@ def _read_year(store: ObjectStore, year: int, bars: str, history: str | None) ->
     except (ObjectNotFoundError, DamagedObjectError):
         document = {}
     if (document.get("bars"), document.get("history")) != (bars, history):
-        return write(store, year, read_year(store, year))
+        content = read_year(store, year)
+        with suppress(StoreError):  # a lake that may only be read can do without
+            return write(store, year, content)
+        return digest(content)
     return {dt.date.fromisoformat(day): text for day, text in document["sessions"].items()}

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from lake import keys
+from lake.attempts import attempts
 from lake.errors import ConflictError
 from lake.parquet import encode_frame, read_frame
 from lake.schemas import SPLITS
 
 if TYPE_CHECKING:
-    import datetime as dt
-
+    from lake.clock import Clock
     from lake.store import ObjectStore
 
 _KEY: Final = ("listing", "effective")
@@ -21,13 +21,13 @@ _SAID: Final = ("listing", "symbol", "effective", "split_from", "split_to")
 _ATTEMPTS: Final = 10
 
 
-def commit(store: ObjectStore, splits: pl.DataFrame, *, known_from: dt.datetime) -> int:
+def commit(store: ObjectStore, splits: pl.DataFrame, *, clock: Clock) -> int:
     """Bring splits into bronze, replacing those of the same listing and date.
 
     Args:
         store: The lake.
         splits: The columns of `SPLITS` but `known_from`, one row a (listing, effective).
-        known_from: The instant at which the lake learns of them.
+        clock: Tells the instant at which the lake learns of them.
 
     Returns:
         How many were new or different.
@@ -35,13 +35,13 @@ def commit(store: ObjectStore, splits: pl.DataFrame, *, known_from: dt.datetime)
     Raises:
         ConflictError: If others kept writing the splits all the while.
     """
-    for _ in range(_ATTEMPTS):
+    for _ in attempts(_ATTEMPTS):
         old, fingerprint = read_frame(store, keys.SPLITS, SPLITS)
         changed = splits.select(_SAID).join(old.select(_SAID), on=_SAID, how="anti")
         if changed.is_empty():
             return 0
         fresh = changed.with_columns(
-            known_from=pl.lit(known_from).cast(pl.Datetime("us", "UTC"))
+            known_from=pl.lit(clock.now()).cast(pl.Datetime("us", "UTC"))
         ).select(SPLITS.names)
         kept = old.join(fresh, on=_KEY, how="anti")
         data = encode_frame(pl.concat([kept, fresh]).sort(_KEY), SPLITS)

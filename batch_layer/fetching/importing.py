@@ -117,7 +117,7 @@ class Importer:
         started = time.perf_counter()
         judged = self._judge(paths, with_values=False)
         sources = self._keep_rejects(paths, judged)
-        changes = daily.withdraw(self.store, judged.good.select(KEY), known_to=self.clock.now())
+        changes = daily.withdraw(self.store, judged.good.select(KEY), clock=self.clock)
         return _report(sources, changes, 0, _since(started))
 
     def _judge(self, paths: Sequence[Path], *, with_values: bool) -> Validated:
@@ -149,7 +149,7 @@ class Importer:
     def _commit_splits(self, splits: pl.DataFrame | None) -> int:
         if splits is None:
             return 0
-        return bronze_splits.commit(self.store, splits, known_from=self.clock.now())
+        return bronze_splits.commit(self.store, splits, clock=self.clock)
 
     def _keep_rejects(self, paths: Sequence[Path], judged: Validated) -> tuple[SourceReport, ...]:
         return tuple(self._source_report(path, judged) for path in dict.fromkeys(paths))
@@ -183,7 +183,7 @@ class Importer:
             self.on_progress(done, years)
 
         self.on_progress(0, years)
-        return daily.commit(self.store, good, known_from=self.clock.now(), on_year=advance)
+        return daily.commit(self.store, good, clock=self.clock, on_year=advance)
 
 
 def _since(started: float) -> float:

@@ -144,10 +144,11 @@ class _Inputs:
     def __init__(
         self, table: SessionTable, digests: manifest.Digests, known_splits: pl.DataFrame
     ) -> None:
-        self._sessions = table.ordinals(min(digests), max(digests))
+        self._beyond = table.ordinals(max(digests), max(digests)).stop
         self._lines = {
-            ordinal: f"{ordinal} {table[ordinal]} {digests.get(table[ordinal], '-')}"
-            for ordinal in self._sessions
+            ordinal: f"{ordinal} {session} {text}"
+            for session, text in digests.items()
+            if (ordinal := table.ordinal(session)) is not None
         }
         self._splits = known_splits.select("effective", "listing", "split_from", "split_to").rows()
         self._table = table
@@ -155,8 +156,7 @@ class _Inputs:
     def years(self, interval: Interval) -> list[int]:
         """Return the years in which a bucket with committed sessions starts."""
         n = interval.sessions
-        starts = range(self._sessions.start // n * n, self._sessions.stop, n)
-        return sorted({self._table[start].year for start in starts})
+        return sorted({self._table[ordinal // n * n].year for ordinal in self._lines})
 
     def covered(self, interval: Interval, year: int) -> range:
         """Return the ordinals that a partition's buckets cover, up to the last committed."""
@@ -164,13 +164,15 @@ class _Inputs:
         of_year = self._table.ordinals(dt.date(year, 1, 1), dt.date(year, 12, 31))
         first = -(-of_year.start // n) * n
         beyond = -(-of_year.stop // n) * n
-        return range(first, min(beyond, self._sessions.stop))
+        return range(first, min(beyond, self._beyond))
 
     def fingerprint(self, covered: range) -> str:
         """Return the fingerprint of all that a partition covering these ordinals is built from."""
         first, last = self._table[covered[0]], self._table[covered[-1]]
         lines = [_resampler_version(), f"through {last}"]
-        lines += [self._lines[ordinal] for ordinal in covered if ordinal in self._lines]
+        lines += [
+            self._lines.get(ordinal, f"{ordinal} {self._table[ordinal]} -") for ordinal in covered
+        ]
         lines += sorted(str(split) for split in self._splits if first <= split[0] <= last)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -21,13 +21,14 @@ import structlog
 from batch_layer.bronze.year import read_year
 from batch_layer.processing.plan import PACKAGE, Checkpoint, Partition, Plan, make_plan
 from lake import keys
+from lake.attempts import attempts
 from lake.boundary import move_boundary
 from lake.documents import encode_document
 from lake.errors import ConflictError
 from lake.exchange import arrow_sessions
 from lake.interval import FIBONACCI
 from lake.parquet import encode
-from lake.scan import connect, execute, keep, sql
+from lake.scan import connect, keep, scan, sql
 from lake.schemas import BARS
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def resample(
     """
     started = time.perf_counter()
     run = _Run(rebuilt=[])
-    for round_number in range(_ROUNDS):
+    for round_number in attempts(_ROUNDS):
         plan = make_plan(store, FIBONACCI)
         mine = [part for part in plan.partitions if part.interval in intervals]
         # What another run has just rebuilt needs no force any more.
@@ -181,15 +182,16 @@ class _Builder:
         years = [each for each in span if each in self._plan.years]
         withdrawn = [_withdrawn(self._store, each) for each in years]
         keep(self._connection, "withdrawn", pl.concat(withdrawn).to_arrow())
-        files = [self._store.uri(keys.daily(each)) for each in years]
-        execute(self._connection, sql(PACKAGE, "daily"), {"files": files, "last": last})
+        found = self._store.fingerprints(keys.DAILY)
+        objects = {key: found[key] for key in map(keys.daily, years) if key in found}
+        scan(self._connection, self._store, objects, sql(PACKAGE, "daily"), {"last": last})
 
     def bars(self, parts: Sequence[Partition]) -> list[pa.Table]:
         """Return the bars of each partition of the year that was read, schema `BARS`."""
         rows = [(part.interval.sessions, part.first, part.last) for part in parts]
         bounds = pl.DataFrame(rows, schema=["n", "first", "last"], orient="row")
         keep(self._connection, "partitions", bounds.to_arrow())
-        bars = execute(self._connection, sql(PACKAGE, "bars"), {}).to_arrow_table()
+        bars = self._connection.execute(sql(PACKAGE, "bars")).to_arrow_table()
         return [bars.filter(pc.equal(bars["n"], n)).drop("n").cast(BARS) for n, _, _ in rows]
 
 

@@ -10,7 +10,7 @@ from batch_layer.processing.plan import PACKAGE, Partition, Plan, make_plan
 from lake import keys
 from lake.exchange import arrow_sessions
 from lake.interval import FIBONACCI
-from lake.scan import connect, execute, keep, sql
+from lake.scan import connect, keep, scan, sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,22 +98,12 @@ def status_of(store: ObjectStore) -> Status:
 
 
 def _bronze(store: ObjectStore, plan: Plan) -> BronzeStatus:
-    files = [store.uri(keys.daily(year)) for year in sorted(plan.years)]
+    found = store.fingerprints(keys.DAILY)
+    objects = {key: found[key] for key in keys.by_year(found).values()}
     with connect(store) as connection:
         keep(connection, "sessions", arrow_sessions(plan.table))
-        counts = execute(connection, sql(PACKAGE, "coverage"), {"files": files}).fetchone()
-    assert counts is not None  # noqa: S101 - an aggregate has one row; tells mypy so
-    symbols, bars, sessions, first, last, missing_bars, missing_sessions = counts
-    return BronzeStatus(
-        symbols=symbols,
-        bars=bars,
-        sessions=sessions or 0,
-        first=first,
-        last=last,
-        missing_bars=missing_bars,
-        missing_sessions=missing_sessions or 0,
-        splits=plan.splits.height,
-    )
+        counts = scan(connection, store, objects, sql(PACKAGE, "coverage"), {}).to_pylist()[0]
+    return BronzeStatus(**counts, splits=plan.splits.height)
 
 
 def _silver(interval: Interval, partitions: Sequence[Partition]) -> SilverStatus:

@@ -95,7 +95,7 @@ class LocalStore:
         path = self._folder / key
         try:
             staged = self._stage(data)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             with self._mutex, self._lock.acquire(poll_interval=_LOCK_POLL_S):
                 if not accepts(self.fingerprint(key)):
                     staged.unlink()
@@ -150,6 +150,14 @@ def _move_time_forward(staged: Path, current: Path) -> None:
         old_ns, new = current.stat().st_mtime_ns, staged.stat()
         if new.st_mtime_ns <= old_ns:
             os.utime(staged, ns=(new.st_atime_ns, old_ns + 1))
+
+
+def _make_folder(folder: Path) -> None:
+    # Each new folder's name is synced as well: a file is only as safe as the path to it.
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:

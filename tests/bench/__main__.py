@@ -48,7 +48,7 @@ def copied_market(sample: Path, folder: Path, copies: int) -> Lake:
     shutil.copy2(sample / keys.SESSIONS, folder / keys.SESSIONS)
     lake = Lake(folder, clock=CLOCK)
     columns = ["listing", "symbol", pl.col("start").alias("session"), *bars.columns[3:10]]
-    daily.commit(lake.store, market.select(columns), known_from=CLOCK.now())
+    daily.commit(lake.store, market.select(columns), clock=CLOCK)
     return lake
 
 

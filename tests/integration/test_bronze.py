@@ -13,6 +13,7 @@ from batch_layer.bronze.daily import Changes
 from batch_layer.bronze.year import read_year
 from fiblake import Lake
 from lake import keys
+from lake.clock import SetClock
 from tests.conftest import NOW
 from tests.frames import bronze, commit, history, split
 from tests.integration.test_resample import plain_bars
@@ -34,7 +35,7 @@ def test_the_same_bars_again_change_nothing(lake: Lake) -> None:
 def test_a_corrected_bar_moves_the_old_one_to_the_history(lake: Lake) -> None:
     commit(lake, plain_bars("FB", [DAY]))
 
-    changes = daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), known_from=LATER)
+    changes = daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), clock=SetClock(LATER))
 
     assert Changes(corrected=1) == changes
     year = read_year(lake.store, 2012)
@@ -53,7 +54,7 @@ def test_a_withdrawn_bar_is_gone_but_not_forgotten(lake: Lake) -> None:
     commit(lake, plain_bars("AAPL", [DAY]))
     gone = pl.DataFrame({"listing": ["FB", "NOPE"], "session": [DAY, DAY]})
 
-    changes = daily.withdraw(lake.store, gone, known_to=LATER)
+    changes = daily.withdraw(lake.store, gone, clock=SetClock(LATER))
 
     assert Changes(withdrawn=1, unchanged=1) == changes
     assert ["AAPL"] == bronze(lake.store)["listing"].to_list()
@@ -64,7 +65,7 @@ def test_a_bar_that_comes_back_has_a_higher_revision_than_any_before(lake: Lake)
     key = pl.DataFrame({"listing": ["FB"], "session": [DAY]})
     commit(lake, plain_bars("FB", [DAY]))
     for expected in (2, 4):
-        daily.withdraw(lake.store, key, known_to=LATER)
+        daily.withdraw(lake.store, key, clock=SetClock(LATER))
         assert Changes(added=1) == commit(lake, plain_bars("FB", [DAY]))
         assert [expected] == bronze(lake.store)["revision"].to_list()
     assert [0, 2] == history(lake.store)["revision"].to_list()
@@ -98,7 +99,7 @@ def test_the_manifest_has_a_digest_of_every_session_ever_committed(lake: Lake) -
     before = manifest.read(lake.store)
     gone = pl.DataFrame({"listing": ["FB"], "session": [DAY]})
 
-    daily.withdraw(lake.store, gone, known_to=LATER)
+    daily.withdraw(lake.store, gone, clock=SetClock(LATER))
 
     after = manifest.read(lake.store)
     assert [DAY, dt.date(2012, 5, 21)] == list(after)
@@ -128,11 +129,11 @@ def test_history_written_by_a_run_that_was_killed_counts_only_once_the_bar_moved
     # A commit writes history, then bars: killed in between, the old bar stands in both.
     commit(lake, plain_bars("FB", [DAY]))
     before = lake.store.get(keys.daily(2012)).data
-    daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), known_from=LATER)
+    daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), clock=SetClock(LATER))
     lake.store.put(keys.daily(2012), before)
     assert read_year(lake.store, 2012).withdrawn().is_empty()
 
-    changes = daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), known_from=LATER)
+    changes = daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), clock=SetClock(LATER))
 
     assert Changes(corrected=1) == changes
     assert [0] == history(lake.store)["revision"].to_list()
@@ -140,9 +141,9 @@ def test_history_written_by_a_run_that_was_killed_counts_only_once_the_bar_moved
 
 
 def test_splits_are_replaced_by_date_and_the_same_again_changes_nothing(lake: Lake) -> None:
-    assert 1 == splits.commit(lake.store, split("FB", DAY, 2), known_from=NOW)
-    assert 0 == splits.commit(lake.store, split("FB", DAY, 2), known_from=LATER)
-    assert 1 == splits.commit(lake.store, split("FB", DAY, 3, 2), known_from=LATER)
+    assert 1 == splits.commit(lake.store, split("FB", DAY, 2), clock=SetClock(NOW))
+    assert 0 == splits.commit(lake.store, split("FB", DAY, 2), clock=SetClock(LATER))
+    assert 1 == splits.commit(lake.store, split("FB", DAY, 3, 2), clock=SetClock(LATER))
 
     rows = splits.read(lake.store).select("listing", "effective", "split_from", "split_to").rows()
     assert [("FB", DAY, 2.0, 3.0)] == rows

@@ -68,7 +68,7 @@ def test_drawn_bars_with_gaps_and_splits_equal_the_oracle(
     lake = new_lake(blank_lake)
     commit(lake, bars)
     for symbol, effective, ratio in data.draw(st.lists(drawn, max_size=4)):
-        splits.commit(lake.store, split(symbol, effective, ratio), known_from=NOW)
+        splits.commit(lake.store, split(symbol, effective, ratio), clock=SetClock(NOW))
 
     lake.resample()
 
@@ -115,7 +115,7 @@ def test_corrections_and_withdrawals_in_any_order_end_as_the_oracle_says(
         if data.draw(st.booleans()):
             commit(lake, bars)
         else:
-            daily.withdraw(lake.store, bars.select("listing", "session"), known_to=NOW)
+            daily.withdraw(lake.store, bars.select("listing", "session"), clock=SetClock(NOW))
         if data.draw(st.booleans()):
             lake.resample()
 
@@ -157,7 +157,7 @@ def test_a_split_after_through_leaves_the_stored_bar_alone(
     before = silver(lake.store, Interval.parse("8d"))
 
     # Announced for the bucket's seventh session, which is still to come.
-    splits.commit(lake.store, split("AA", sessions[8006], 2), known_from=NOW)
+    splits.commit(lake.store, split("AA", sessions[8006], 2), clock=SetClock(NOW))
     report = lake.resample()
 
     assert () == report.rebuilt
@@ -179,6 +179,16 @@ def plain_bars(symbol: str, days: list[dt.date], close: float = 10.0) -> pl.Data
             "trades": pl.Series([None] * len(days), dtype=pl.Int64()),
         }
     )
+
+
+def test_years_without_any_bar_are_no_obstacle(lake: Lake) -> None:
+    commit(lake, plain_bars("AA", [dt.date(2000, 3, 1)]))
+    commit(lake, plain_bars("AA", [dt.date(2003, 3, 3)]))
+
+    report = lake.resample()
+
+    assert {2000, 2003} == {rebuilt.year for rebuilt in report.rebuilt}
+    assert_silver_is_right(lake)
 
 
 @pytest.mark.parametrize("lost", ["object", "checkpoint"])

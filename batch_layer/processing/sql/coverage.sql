@@ -20,12 +20,12 @@ held AS (
 SELECT
     count(*) AS symbols,
     coalesce(sum(bars), 0)::BIGINT AS bars,
-    any_value(held.sessions) AS sessions,
+    coalesce(any_value(held.sessions), 0) AS sessions,
     min(first) AS first,
     max(last) AS last,
     coalesce(sum(expected - bars), 0)::BIGINT AS missing_bars,
-    (
+    coalesce((
         SELECT count(*) FROM sessions
         WHERE session BETWEEN (SELECT min(first) FROM listings) AND (SELECT max(last) FROM listings)
-    ) - any_value(held.sessions) AS missing_sessions
+    ) - any_value(held.sessions), 0) AS missing_sessions
 FROM listings, held;

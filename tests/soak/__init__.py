@@ -1,0 +1,1 @@
+"""Long runs and a thousand kills: run with make soak."""
