@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 import uuid
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 import boto3
@@ -20,6 +21,7 @@ import pytest
 from lake.settings import Settings
 
 _START_S = 60
+_ROOT = Path(__file__).parents[1]
 
 
 def missing(part: str, hint: str) -> NoReturn:
@@ -46,7 +48,7 @@ def free_port() -> int:
 
 
 class MotoServer:
-    """moto in server mode, in a process of its own."""
+    """An S3 server, moto's, in a process of its own."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -54,9 +56,9 @@ class MotoServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        command = [sys.executable, "-m", "tests.moto_serially", str(self.port)]
         self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:

@@ -57,9 +57,11 @@ def test_what_stays_the_same_is_read_once(store: LocalStore) -> None:
 def test_what_was_replaced_while_it_was_read_is_read_again(store: LocalStore) -> None:
     put(store, 1, 2)
 
-    assert (70, 3) == total(
-        store, lambda number: put(store, 10 * number, 50) if number < 3 else None
-    )
+    def replace_twice(number: int) -> None:
+        if number < 3:
+            put(store, 10 * number, 50)
+
+    assert (70, 3) == total(store, replace_twice)
 
 
 def test_an_error_is_tried_again_where_the_object_was_replaced(store: LocalStore) -> None:
