@@ -17,9 +17,7 @@ from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from fiblake import reports
-from fiblake.demo import run_demo
 from fiblake.lake import Lake
-from fiblake.local import is_loopback, serve
 from fiblake.output import Output
 from fiblake.printing import Format, write_bars
 from lake.errors import FiblakeError, MisuseError
@@ -51,6 +49,11 @@ def main() -> None:
     except FiblakeError as error:
         Output().note(f"error: {error}")
         sys.exit(2 if isinstance(error, MisuseError) else 1)
+    except ModuleNotFoundError as error:
+        Output().note(
+            f"error: {error.name} is not installed. Hint: pip install 'fiblake[serving]'."
+        )
+        sys.exit(1)
     except OSError as error:
         Output().note(f"error: Could not write: {error.strerror or error}.")
         sys.exit(1)
@@ -72,12 +75,14 @@ def import_(  # noqa: PLR0913 - a command's options
         list[Path] | None, typer.Argument(help="CSV, CSV.gz or Parquet files of daily bars.")
     ] = None,
     *,
-    sample: Annotated[bool, typer.Option(help="Import five stocks, 2000-2013.")] = False,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Import five stocks, 2000-2013.")
+    ] = False,
     splits: Annotated[
         Path | None, typer.Option(help="A CSV of splits: symbol,effective,ratio (as 2:1).")
     ] = None,
     withdraw: Annotated[
-        bool, typer.Option(help="Withdraw the bars that the files name by symbol and date.")
+        bool, typer.Option("--withdraw", help="Withdraw the bars that the files name.")
     ] = False,
     columns: Annotated[str, typer.Option(help="As symbol=Ticker,session=Day.")] = "",
     symbol: Annotated[str | None, typer.Option(help="For files of one symbol's bars.")] = None,
@@ -102,6 +107,8 @@ def import_(  # noqa: PLR0913 - a command's options
                 _something(paths, splits), splits=read_splits(splits) if splits else None
             )
     output.report(report, reports.of_import)
+    if report.added or report.corrected or report.withdrawn or report.splits_changed:
+        output.note("silver is stale now: fiblake resample")
     if report.rows and report.rejected == report.rows:
         raise typer.Exit(1)
 
@@ -168,6 +175,8 @@ def up(
     lake: LakeOption = None,
 ) -> None:
     """Serve the lake, with its chart page, until Ctrl-C."""
+    from fiblake.local import is_loopback, serve  # noqa: PLC0415 - needs the extra `serving`
+
     output = Output()
     if not is_loopback(host):
         output.note(f"warning: anyone who reaches {host} can read the lake; there are no keys yet.")
@@ -188,6 +197,8 @@ def demo_(
     lake: LakeOption = None,
 ) -> None:
     """Import the sample, resample it, show some bars and write a chart page."""
+    from fiblake.demo import run_demo  # noqa: PLC0415 - needs the extra `serving`
+
     run_demo(Lake(lake), page, Output())
 
 

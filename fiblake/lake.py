@@ -93,7 +93,7 @@ class Lake:
             end: Last `start` of a bar, inclusive.
             adjustment: `split`: prices and volumes on the basis of `as_of`. `raw`: each bar on that
                 of its own `through`.
-            as_of: Splits effective by this date are applied; by default today's.
+            as_of: The date whose split basis is wanted, for all bars alike; by default today.
 
         Returns:
             One row a bar: listing, symbol, start, open, high, low, close, volume, vwap, trades,
@@ -120,7 +120,9 @@ class Lake:
         Raises:
             EmptyLakeError: If the lake has no bars.
         """
-        return pl.DataFrame(self.reader.symbols(text))
+        names = ["symbol", "listing", "first", "last", "bars"]
+        kinds = [pl.String(), pl.String(), pl.Date(), pl.Date(), pl.Int64()]
+        return pl.DataFrame(self.reader.symbols(text), schema=dict(zip(names, kinds, strict=True)))
 
     def importer(
         self,
@@ -155,7 +157,7 @@ class Lake:
 
     def resample(
         self,
-        intervals: Sequence[str] = (),
+        intervals: str | Sequence[str] = (),
         *,
         force: bool = False,
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
@@ -166,7 +168,8 @@ class Lake:
             InvalidIntervalError: If an interval is not a Fibonacci one.
             EmptyLakeError: If the lake has no daily bars.
         """
-        chosen = [parse_one_of(name, FIBONACCI) for name in intervals] or list(FIBONACCI)
+        names = (intervals,) if isinstance(intervals, str) else intervals
+        chosen = [parse_one_of(name, FIBONACCI) for name in names] or list(FIBONACCI)
         return resample(self.store, intervals=chosen, force=force, on_progress=on_progress)
 
     def status(self) -> Status:

@@ -40,6 +40,9 @@ def form_of(given: Format | None, path: Path | None) -> Format:
     """
     ending = path.suffix.removeprefix(".").lower() if path else ""
     told = next((form for form in Format if form == ending), None)
+    if path and not given and not told:
+        fact = f"The ending of {path} tells no form. Allowed: {', '.join(Format)}."
+        raise MisuseError(fact, hint="add --format, or change the ending.")
     if given and told and given is not told:
         fact = f"--format {given} and the ending of {path} contradict each other."
         raise MisuseError(fact, hint="leave --format out, or change the ending.")

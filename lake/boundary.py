@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lake import keys
 from lake.documents import encode_document, read_document
-from lake.errors import ObjectNotFoundError
+from lake.errors import DamagedObjectError, ObjectNotFoundError
 
 if TYPE_CHECKING:
     from lake.store import ObjectStore
@@ -40,7 +40,11 @@ def read_boundary(store: ObjectStore) -> Boundary:
         document, fingerprint = read_document(store, keys.BOUNDARY)
     except ObjectNotFoundError:
         return Boundary(daily=None, fingerprint=None)
-    return Boundary(dt.date.fromisoformat(document["daily"]), fingerprint)
+    try:
+        return Boundary(dt.date.fromisoformat(document["daily"]), fingerprint)
+    except (KeyError, TypeError, ValueError):
+        fact = f"{keys.BOUNDARY} in {store.location} is damaged: it names no date."
+        raise DamagedObjectError(fact, hint="fiblake resample makes it anew.") from None
 
 
 def move_boundary(store: ObjectStore, read: Boundary, daily: dt.date) -> None:

@@ -9,7 +9,7 @@ Source: NYSE as pandas_market_calendars has it (regular hours, early closes, uns
 from __future__ import annotations
 
 import datetime as dt
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 from lake import keys
 from lake.errors import (
     IMPORT_HINT,
+    CalendarError,
     ConflictError,
     DamagedObjectError,
     EmptyLakeError,
@@ -64,7 +65,8 @@ def ensure_sessions(
         SessionsChangedError: If the library disagrees with the table up to then.
     """
     table, fingerprint = _read_or_none(store)
-    if table is not None and table.source == _source() and table.reaches_beyond(today):
+    # Without the library a table that reaches far enough will do.
+    if table and table.reaches_beyond(today) and _source() in {table.source, ""}:
         return table
     extended = compute_sessions(dt.date(today.year + _YEARS_AHEAD, 12, 31))
     last = committed()
@@ -78,9 +80,17 @@ def ensure_sessions(
 
 
 def compute_sessions(last: dt.date) -> SessionTable:
-    """Return the sessions from EPOCH to `last`, both inclusive, as the library tells them."""
+    """Return the sessions from EPOCH to `last`, both inclusive, as the library tells them.
+
+    Raises:
+        CalendarError: If the library is not installed.
+    """
     # Imported here: it takes two seconds, and only a table that must be made needs it.
-    import pandas_market_calendars  # noqa: PLC0415
+    try:
+        import pandas_market_calendars  # noqa: PLC0415
+    except ImportError:
+        fact = f"The session table must be made, and {LIBRARY} is not installed."
+        raise CalendarError(fact, hint="pip install 'fiblake[batch]'.") from None
 
     schedule = pandas_market_calendars.get_calendar(EXCHANGE).schedule(EPOCH, last)
     return SessionTable(
@@ -111,7 +121,10 @@ def encode_sessions(table: SessionTable) -> bytes:
 
 
 def _source() -> str:
-    return f"{LIBRARY} {version(LIBRARY)}"
+    try:
+        return f"{LIBRARY} {version(LIBRARY)}"
+    except PackageNotFoundError:
+        return ""
 
 
 def _refuse_changes(old: SessionTable, new: SessionTable, committed: dt.date) -> None:
@@ -133,7 +146,11 @@ def _read(store: ObjectStore) -> tuple[SessionTable, str]:
         fact = f"The lake {store.location} is empty."
         raise EmptyLakeError(fact, hint=IMPORT_HINT) from None
     arrow = decode(stored.data, f"{keys.SESSIONS} in {store.location}")
-    metadata = arrow.schema.metadata
+    metadata = arrow.schema.metadata or {}
+    is_whole = set(SESSIONS.names) <= set(arrow.schema.names)
+    if not is_whole or not {b"exchange", b"source"} <= metadata.keys():
+        fact = f"{keys.SESSIONS} in {store.location} is damaged: not a session table."
+        raise DamagedObjectError(fact, hint="the next import makes it anew.")
     table = SessionTable(
         exchange=metadata[b"exchange"].decode(),
         dates=arrow["session"].to_pylist(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os.path
 from importlib.resources import files as resource_files
 from typing import TYPE_CHECKING, Final, cast
@@ -61,7 +62,7 @@ def scan(
     Raises:
         StoreError: If what it reads is gone or damaged, or never stays the same.
     """
-    files = [store.uri(key) for key in objects]
+    files = [glob.escape(store.uri(key)) for key in objects]
     for number in attempts(_ATTEMPTS):
         before = dict(objects) if number == 0 else _fingerprints(store, objects)
         failure, rows = None, None

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Adjustment = Literal["raw", "split"]
 ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("raw", "split")
 _PACKAGE: Final = "serving_layer"
-_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SYMBOLS_SHOWN: Final = 5
 
 
@@ -63,7 +63,7 @@ def parse_date(text: str) -> dt.date:
         InvalidRangeError: If it does not.
     """
     try:
-        if _DATE.fullmatch(text):
+        if DATE.fullmatch(text):
             return dt.date.fromisoformat(text)
     except ValueError:
         pass
@@ -81,7 +81,7 @@ class BarsQuery:
         start: First `start` of a bar, inclusive; None: from the first bar.
         end: Last `start` of a bar, inclusive; None: to the last bar.
         adjustment: `raw` as stored, or `split`: on the basis of `as_of`.
-        as_of: Splits effective by this date are applied; None: by today.
+        as_of: The date whose basis that is; None: today.
         after: Only bars behind this (symbol, start), in the order of the answer.
         limit: At most so many bars; None: all.
 

@@ -17,7 +17,7 @@ from lake.bar import Bar
 from lake.errors import EmptyLakeError, InvalidRangeError
 from lake.interval import SESSION_INTERVALS, parse_one_of
 from serving_layer.problems import MEDIA_TYPE
-from serving_layer.reader import Adjustment, BarsQuery, Reader, Symbol
+from serving_layer.reader import DATE, Adjustment, BarsQuery, Reader, Symbol
 
 MAX_LIMIT: Final = 50_000
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
@@ -30,7 +30,7 @@ router = APIRouter()
 
 def _written_out(text: object) -> object:
     # Pydantic would take digits for seconds since 1970.
-    if isinstance(text, str) and text.isdigit():
+    if isinstance(text, str) and not DATE.fullmatch(text):
         msg = "a date is written YYYY-MM-DD"
         raise ValueError(msg)
     return text

@@ -17,7 +17,7 @@ import structlog
 from batch_layer.bronze import daily, manifest
 from batch_layer.bronze import splits as bronze_splits
 from batch_layer.bronze.year import KEY
-from batch_layer.fetching.sources import check_path, digest_of
+from batch_layer.fetching.sources import digest_of
 from batch_layer.fetching.validation import Reading, Validator
 from lake import keys
 from lake.errors import UnknownSessionError
@@ -121,15 +121,12 @@ class Importer:
         return _report(sources, changes, 0, _since(started))
 
     def _judge(self, paths: Sequence[Path], *, with_values: bool) -> Validated:
-        # A mistyped path is told before anything is made.
-        for path in paths:
-            check_path(path)
-        table = self.sessions()
-        last = self._last_settled(table)
-        validator = Validator(table, last, self.reading, with_values=with_values)
+        # A file that cannot be read is told before anything is made.
+        validator = Validator(self.reading, with_values=with_values)
         for path in paths:
             validator.add(path)
-        return validator.judge()
+        table = self.sessions()
+        return validator.judge(table, self._last_settled(table))
 
     def sessions(self) -> SessionTable:
         """Return the lake's session table, made or extended first where it must be."""

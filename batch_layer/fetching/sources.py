@@ -7,6 +7,7 @@ apart with its text, so that it can be rejected rather than lost.
 from __future__ import annotations
 
 import csv
+import glob
 import gzip
 import hashlib
 import shutil
@@ -67,7 +68,7 @@ def open_source(
     check_path(path)
     try:
         if path.name.lower().endswith(".parquet"):
-            yield connection.read_parquet(str(path))
+            yield connection.read_parquet(glob.escape(str(path)))
         else:
             with plain_csv(path) as csv_file:
                 yield _read_csv(connection, csv_file)
@@ -120,7 +121,7 @@ def plain_csv(path: Path) -> Iterator[PlainCsv]:
 
 def _read_csv(connection: duckdb.DuckDBPyConnection, file: PlainCsv) -> duckdb.DuckDBPyRelation:
     return connection.read_csv(
-        str(file.path),
+        glob.escape(str(file.path)),
         header=True,
         auto_detect=False,
         columns=dict.fromkeys(file.columns, "VARCHAR"),
@@ -143,7 +144,7 @@ def _with_header(plain: Path, source: Path) -> PlainCsv:
         raise SourceError(fact, hint="convert it, as with iconv -t UTF-8.")
     separator = max(_SEPARATORS, key=line.count)
     names = next(csv.reader([line], delimiter=separator), [])
-    if len(set(names)) < len(names):
+    if len({name.lower() for name in names}) < len(names):
         fact = f"{source} has two columns of the same name: {', '.join(names)}."
         raise SourceError(fact, hint="rename one of them.")
     if not names:

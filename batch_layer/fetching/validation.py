@@ -1,14 +1,14 @@
 """The rules a bar must keep to land in bronze; what breaks one is rejected with its reason.
 
 A row is good when it names a symbol and a settled session, its prices are finite, positive and in
-order (low <= open, close <= high), its volume is finite and not negative, and no other row says
-something about the same bar.
+order (low <= open, close <= high), its volume is finite and not negative, none is absurdly large,
+and no other row says something else of the same bar.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 import polars as pl
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 _PACKAGE = "batch_layer.fetching"
 _MALFORMED = "malformed line"
+# Beyond what any stock has seen, and far below what would overflow in a sum.
+PRICE_MOST: Final = 1e9
+VOLUME_MOST: Final = 1e15
+TRADES_MOST: Final = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +77,16 @@ class Validator:
     """Reads source files and tells good rows from bad ones.
 
     Args:
-        table: The sessions of the exchange.
-        last_closed: The last session whose bars may be taken.
         reading: How the files are to be read.
         with_values: Whether rows hold bars; else they just name them, by symbol and session.
     """
 
-    def __init__(
-        self,
-        table: SessionTable,
-        last_closed: dt.date,
-        reading: Reading,
-        *,
-        with_values: bool = True,
-    ) -> None:
+    def __init__(self, reading: Reading, *, with_values: bool = True) -> None:
         self._connection = duckdb.connect()
-        self._connection.register("sessions", arrow_sessions(table))
+        # An instant's date must not depend on where the machine stands.
+        self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute(sql(_PACKAGE, "raw"))
         self._check_date_format(reading.date_format)
-        self._last_closed = last_closed
         self._reading = reading
         self._with_values = with_values
         self._malformed: list[tuple[str, str, str]] = []
@@ -121,16 +116,24 @@ class Validator:
         ]
         self._ignored[source] = columns.ignored
 
-    def judge(self) -> Validated:
+    def judge(self, table: SessionTable, last_closed: dt.date) -> Validated:
         """Return all rows read so far, good and rejected.
+
+        Args:
+            table: The sessions of the exchange.
+            last_closed: The last session whose bars may be taken.
 
         Raises:
             SourceError: If no date of some file can be read.
         """
+        self._connection.register("sessions", arrow_sessions(table))
         binds = {
             "date_format": self._reading.date_format,
-            "last_closed": self._last_closed,
+            "last_closed": last_closed,
             "with_values": self._with_values,
+            "price_most": PRICE_MOST,
+            "volume_most": VOLUME_MOST,
+            "trades_most": TRADES_MOST,
         }
         self._connection.execute(sql(_PACKAGE, "typed"), binds)
         self._refuse_unreadable_dates()

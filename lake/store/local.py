@@ -70,18 +70,23 @@ class LocalStore:
             return _fingerprint((self._folder / key).stat())
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _could_not("read", key, error) from error  # noqa: EM101 - likewise
 
     def fingerprints(self, prefix: str) -> dict[str, str]:
         """Return the fingerprints of all files whose key starts with `prefix`, by key."""
-        below = self._folder / prefix.rpartition("/")[0]
         # Texts rather than paths: a lake of a thousand objects is listed many times.
-        start = len(os.path.join(self._folder, ""))
-        found = {path[start:].replace(os.sep, "/"): path for path in _files(below)}
-        return {
-            key: _fingerprint(os.stat(path))
-            for key, path in sorted(found.items())
-            if key.startswith(prefix)
-        }
+        root = os.path.join(self._folder, "")
+        try:
+            paths = list(_files(root + prefix.rpartition("/")[0]))
+            found = {path[len(root) :].replace(os.sep, "/"): path for path in paths}
+            return {
+                key: _fingerprint(os.stat(path))
+                for key, path in sorted(found.items())
+                if key.startswith(prefix)
+            }
+        except OSError as error:
+            raise _could_not("list", prefix, error) from error  # noqa: EM101 - likewise
 
     def put(self, key: str, data: bytes) -> str:
         """Create or replace the file."""
@@ -137,11 +142,17 @@ def _fingerprint(stat: os.stat_result) -> str:
     return f"{stat.st_mtime_ns:x}-{stat.st_size:x}"
 
 
-def _files(folder: Path) -> Iterator[str]:
+def _files(folder: str) -> Iterator[str]:
     # A dot hides what is not an object: the lock, what is being staged.
-    for here, folders, names in os.walk(folder):
+    for here, folders, names in os.walk(folder, onerror=_tell_unless_absent):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (os.path.join(here, name) for name in names if not name.startswith("."))
+
+
+def _tell_unless_absent(error: OSError) -> None:
+    # A folder that may not be listed is not an empty one.
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _move_time_forward(staged: Path, current: Path) -> None:

@@ -22,15 +22,29 @@ def open_store(settings: Settings) -> ObjectStore:
     """
     location = settings.lake
     if "://" not in location:
-        return LocalStore(Path(location).expanduser())
+        return LocalStore(_expanded(location))
     url = urlsplit(location)
-    if url.scheme != "s3" or not url.netloc:
+    if url.scheme != "s3" or not url.netloc or url.query or url.fragment:
         fact = f"{location!r} is not a lake's location. Allowed: a folder or s3://bucket/prefix."
         raise InvalidLocationError(fact)
     # Imported here: only a lake on S3 needs boto3, an extra.
     try:
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
         from lake.store.s3 import S3Store  # noqa: PLC0415
     except ImportError:
         fact = f"{location!r} needs boto3, which is not installed."
         raise InvalidLocationError(fact, hint="pip install 'fiblake[s3]'.") from None
-    return S3Store(url.netloc, url.path.strip("/"), settings)
+    try:
+        return S3Store(url.netloc, url.path.strip("/"), settings)
+    except (ValueError, BotoCoreError) as error:
+        fact = f"The store of {location!r} cannot be reached: {error}."
+        raise InvalidLocationError(fact, hint="check FIBLAKE_S3_ENDPOINT and AWS's own.") from None
+
+
+def _expanded(location: str) -> Path:
+    try:
+        return Path(location).expanduser()
+    except RuntimeError:
+        fact = f"{location!r} names the home of a user that does not exist."
+        raise InvalidLocationError(fact) from None

@@ -1,7 +1,7 @@
 -- One row a bar of the symbols asked for, on the split basis asked for, in order of symbol and start.
 -- Binds: $files, $symbols, $first and $last (dates, inclusive, or null), $after_symbol and
--- $after_start (only bars behind this one, or null), $as_of (splits effective by then are applied;
--- null: none), $limit (null: all). `bars_of` is `daily_bars` or `session_bars`.
+-- $after_start (only bars behind this one, or null), $as_of (the date whose split basis is wanted;
+-- null: each bar's own), $limit (null: all). `bars_of` is `daily_bars` or `session_bars`.
 WITH wanted AS (
     SELECT *
     FROM bars_of($files)
@@ -15,12 +15,19 @@ WITH wanted AS (
 ),
 
 factors AS (
-    SELECT wanted.listing, wanted.through, product(split_to / split_from) AS factor
+    -- From the basis of `through` to that of $as_of, forwards or backwards.
+    SELECT
+        wanted.listing,
+        wanted.through,
+        product(
+            CASE WHEN effective > through THEN split_to / split_from ELSE split_from / split_to END
+        ) AS factor
     FROM (SELECT DISTINCT listing, through FROM wanted) AS wanted
     JOIN splits
         ON splits.listing = wanted.listing
-        AND splits.effective > wanted.through
-        AND splits.effective <= $as_of
+        AND splits.effective > least(wanted.through, $as_of)
+        AND splits.effective <= greatest(wanted.through, $as_of)
+    WHERE $as_of IS NOT NULL
     GROUP BY wanted.listing, wanted.through
 )
 

@@ -117,7 +117,7 @@ def test_a_file_is_read_however_it_is_written(
 ) -> None:
     code, out, err = in_lake("import", write(name, content), *shlex.split(options)).said
 
-    assert (0, "") == (code, err)
+    assert (0, "silver is stale now: fiblake resample") == (code, err)
     assert re.fullmatch(r"imported 1 rows: 1 added \(.* s, .* rows/s\)\n", out)
     assert Ran(0, THE_BAR, "") == in_lake("bars", "aapl", "--format", "csv")
 

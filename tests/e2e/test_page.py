@@ -81,6 +81,14 @@ def coloured_pixels(page: Page) -> int:
     return int(page.evaluate(script))
 
 
+def picture(page: Page) -> bytes:
+    """What is drawn, once the chart is at rest."""
+    last = b""
+    while (now := page.locator("#chart").screenshot()) != last:
+        last = now
+    return last
+
+
 def keep_screenshot(page: Page, name: str) -> None:
     ARTEFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTEFACTS / f"{name}.png")
@@ -93,11 +101,17 @@ def test_the_page_draws_bars_and_switches_intervals(
     assert sample_lake.bars("AAPL", "13d").height == shown(page, interval="13d")
     assert coloured_pixels(page) > 2000
     keep_screenshot(page, "page-light")
+    pictures = {picture(page)}
 
     for interval in ("1d", "3d", "5d", "8d", "21d", "34d"):
         page.get_by_role("button", name=interval, exact=True).click()
         assert sample_lake.bars("AAPL", interval).height == shown(page, interval=interval)
         assert coloured_pixels(page) > 500
+        pictures.add(picture(page))
+        last = sample_lake.bars("AAPL", interval).row(-1, named=True)
+        expect(page.locator("#legend [data-field=span]")).to_contain_text(str(last["start"]))
+        expect(page.locator("#legend [data-field=volume]")).to_have_text(f"{last['volume']:,.0f}")
+    assert 7 == len(pictures)
 
 
 def test_the_forming_bar_is_shown_as_such_with_the_boundary(page: Page, url: str) -> None:
@@ -111,9 +125,11 @@ def test_the_forming_bar_is_shown_as_such_with_the_boundary(page: Page, url: str
 def test_raw_prices_show_before_the_split_what_was_paid(page: Page, url: str) -> None:
     page.goto(url)
     shown(page, interval="13d")
+    adjusted = picture(page)
     page.get_by_role("button", name="raw", exact=True).click()
 
     assert shown(page, interval="13d", adjustment="raw") > 0
+    assert adjusted != picture(page)
     keep_screenshot(page, "page-raw")
 
 

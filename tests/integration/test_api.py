@@ -176,7 +176,7 @@ PROBLEMS = [
     ("/web/%2e%2e/app.py", 404, "Not Found", "Not Found"),
     (
         *("/v1/bars/AAPL?start=soon", 422, "Unprocessable Entity"),
-        "start='soon': Input should be a valid date or datetime, input is too short",
+        "start='soon': Value error, a date is written YYYY-MM-DD",
     ),
     (
         *("/v1/bars/AAPL?limit=0", 422, "Unprocessable Entity"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +46,8 @@ WriteCsv = Callable[..., Path]
         ("FB,2012-05-21,2,3,1,2,", "volume is not a number"),
         ("FB,2012-05-21,2,3,1,2,inf", "volume is not finite"),
         ("FB,2012-05-21,2,3,1,2,-1", "volume is negative"),
+        ("FB,2012-05-21,2,1e300,1,2,10", "price is too large"),
+        ("FB,2012-05-21,2,3,1,2,1e308", "volume is too large"),
         ("FB,2012-05-21,2,3,1,2", "malformed line"),
         ("FB,2012-05-21,2,3,1,2,10,11", "malformed line"),
     ],
@@ -262,3 +266,62 @@ def test_damaged_bronze_is_one_clear_error(own_sample_lake: Lake) -> None:
 
     with pytest.raises(DamagedObjectError, match=r"year=2007/bars\.parquet in .* is damaged: "):
         own_sample_lake.resample()
+
+
+@pytest.mark.parametrize("trades", ["12.6", "-1", "9e18", "many"])
+def test_trades_that_are_not_a_count_are_rejected(
+    lake: Lake, csv_file: WriteCsv, trades: str
+) -> None:
+    report = lake.import_files(csv_file(f"{HEADER},trades", f"{GOOD},{trades}"))
+
+    assert {"trades is not a count": 1} == report.sources[0].reasons
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Asia/Tokyo"])
+def test_the_date_of_an_instant_is_utcs_wherever_the_machine_stands(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    midnight = dt.datetime(2012, 1, 4, tzinfo=dt.UTC)
+    row = {
+        "symbol": "FB",
+        "date": midnight,
+        "open": 2,
+        "high": 3,
+        "low": 1,
+        "close": 2,
+        "volume": 1,
+    }
+    pl.DataFrame([row]).write_parquet(tmp_path / "bars.parquet")
+    try:
+        lake.import_files(tmp_path / "bars.parquet")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert [dt.date(2012, 1, 4)] == bronze(lake.store)["session"].to_list()
+
+
+def test_a_name_is_a_name_and_not_a_pattern(lake: Lake, csv_file: WriteCsv) -> None:
+    csv_file(HEADER, GOOD.replace("FB", "XYZ"), name="a1.csv")
+
+    lake.import_files(csv_file(HEADER, GOOD, name="a[1].csv"))
+
+    assert ["FB"] == bronze(lake.store)["symbol"].to_list()
+
+
+def test_a_file_that_cannot_be_read_makes_no_lake(tmp_path: Path) -> None:
+    (tmp_path / "bars.csv.gz").write_bytes(gzip.compress(b"symbol,date\n" * 99)[:-9])
+
+    with pytest.raises(SourceError, match="is truncated or damaged"):
+        Lake(tmp_path / "new").import_files(tmp_path / "bars.csv.gz")
+
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("boundary", [b"{}", b'{"daily": "x"}', b'{"daily": null}'])
+def test_a_boundary_that_names_no_date_is_made_anew(own_sample_lake: Lake, boundary: bytes) -> None:
+    own_sample_lake.store.put("meta/boundary.json", boundary)
+
+    assert "2013-03-01" == own_sample_lake.resample().boundary

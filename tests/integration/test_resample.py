@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch_layer.bronze import daily, splits
+from batch_layer.processing import plan
 from fiblake import Lake
 from lake import keys
 from lake.clock import SetClock
 from lake.interval import FIBONACCI, Interval
+from lake.scan import sql
 from lake.session import SessionTable
 from tests.conftest import NOW
 from tests.frames import assert_silver_is_right, bronze, commit, silver, split
@@ -268,3 +270,45 @@ def test_force_rebuilds_what_is_not_stale(own_sample_lake: Lake) -> None:
     assert 14 == len(report.rebuilt)
     assert before.equals(silver(own_sample_lake.store, Interval.parse("34d")))
     assert () == own_sample_lake.resample().rebuilt
+
+
+@pytest.mark.parametrize(("new", "old"), [(3, 1), (1, 1), (4, 1)])
+def test_a_corrected_ratio_rebuilds_the_buckets_it_is_in(
+    own_sample_lake: Lake, new: float, old: float
+) -> None:
+    lake = own_sample_lake
+    effective = dt.date(2005, 2, 28)
+    splits.commit(lake.store, split("AAPL", effective, new, old), clock=lake.clock)
+
+    report = lake.resample()
+
+    assert {2005} >= {rebuilt.year for rebuilt in report.rebuilt} - {2004}
+    assert {"inputs changed"} == {rebuilt.why for rebuilt in report.rebuilt}
+    assert_silver_is_right(lake)
+
+
+def test_a_changed_algorithm_makes_every_partition_stale(
+    own_sample_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = sql(plan.PACKAGE, "bars") + "-- changed"
+    monkeypatch.setattr(
+        plan, "sql", lambda package, name: changed if name == "bars" else sql(package, name)
+    )
+
+    assert [14] * 6 == [interval.stale for interval in own_sample_lake.status().silver]
+
+
+def test_two_lakes_whose_names_match_each_other_as_patterns_stay_apart(
+    blank_lake: Path, tmp_path: Path
+) -> None:
+    days = [dt.date(2003, 3, 3)]
+    for folder, symbol in (("brx", "AA"), ("br[x]", "B")):
+        shutil.copytree(blank_lake, tmp_path / folder)
+        lake = Lake(tmp_path / folder, clock=SetClock(NOW))
+        commit(lake, plain_bars(symbol, days))
+        lake.resample()
+
+    odd = Lake(tmp_path / "br[x]", clock=SetClock(NOW))
+    assert ["B"] == odd.symbols()["symbol"].to_list()
+    assert ["B"] == odd.bars("B", "13d")["symbol"].to_list()
+    assert_silver_is_right(odd)

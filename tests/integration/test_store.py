@@ -14,10 +14,14 @@ from lake.store import LocalStore, ObjectStore, open_store
 from tests.parts import MotoServer
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", "here", "odd name", "s3"])
 def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "folder":
         return LocalStore(tmp_path / "lake")
+    if request.param == "here":
+        return LocalStore(Path())
+    if request.param == "odd name":
+        return LocalStore(tmp_path / "a [b] *'c' %20")
     server: MotoServer = request.getfixturevalue("moto_server")
     return open_store(server.settings())
 

@@ -1,6 +1,7 @@
 -- One row a row of `raw`: its fields in the lake's types, and why it is rejected (null: it is good).
 -- Binds: $date_format (null: ISO 8601), $last_closed (the last session whose bars may be taken),
--- $with_values (false: the rows name bars, by symbol and session alone).
+-- $with_values (false: the rows name bars, by symbol and session alone), and the most that a
+-- price, a volume and a number of trades can be.
 CREATE OR REPLACE TABLE typed AS
 WITH cast_row AS (
     SELECT
@@ -18,7 +19,10 @@ WITH cast_row AS (
         TRY_CAST(close AS DOUBLE) AS close,
         TRY_CAST(volume AS DOUBLE) AS volume,
         TRY_CAST(vwap AS DOUBLE) AS vwap,
-        TRY_CAST(TRY_CAST(trades AS DOUBLE) AS BIGINT) AS trades,
+        CASE
+            WHEN TRY_CAST(trades AS DOUBLE) = floor(TRY_CAST(trades AS DOUBLE))
+                THEN TRY_CAST(TRY_CAST(trades AS DOUBLE) AS BIGINT)
+        END AS trades,
         vwap IS NOT NULL AS has_vwap,
         trades IS NOT NULL AS has_trades
     FROM raw
@@ -36,14 +40,16 @@ SELECT
         WHEN NOT (isfinite(open) AND isfinite(high) AND isfinite(low) AND isfinite(close))
             THEN 'price is not finite'
         WHEN least(open, high, low, close) <= 0 THEN 'price is not positive'
+        WHEN greatest(open, high, low, close) > $price_most THEN 'price is too large'
         WHEN low > least(open, close) THEN 'low is above open or close'
         WHEN high < greatest(open, close) THEN 'high is below open or close'
         WHEN volume IS NULL THEN 'volume is not a number'
         WHEN NOT isfinite(volume) THEN 'volume is not finite'
         WHEN volume < 0 THEN 'volume is negative'
-        WHEN has_vwap AND (vwap IS NULL OR NOT isfinite(vwap) OR vwap <= 0)
+        WHEN volume > $volume_most THEN 'volume is too large'
+        WHEN has_vwap AND (vwap IS NULL OR NOT isfinite(vwap) OR vwap <= 0 OR vwap > $price_most)
             THEN 'vwap is not a positive number'
-        WHEN has_trades AND (trades IS NULL OR trades < 0) THEN 'trades is not a count'
+        WHEN has_trades AND (trades IS NULL OR trades < 0 OR trades > $trades_most) THEN 'trades is not a count'
     END AS reason
 FROM cast_row
 LEFT JOIN (SELECT session FROM sessions) AS known ON known.session = cast_row.session;
