@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -11,6 +13,7 @@ from batch_layer.fetching.sample import sample_file, sample_splits
 from fiblake import reports
 from fiblake.printing import COLUMNS, bars_table
 from lake.errors import StoreError
+from lake.exchange import trading_day
 from serving_layer.page import self_contained_page
 
 if TYPE_CHECKING:
@@ -47,10 +50,18 @@ def run_demo(lake: Lake, page: Path, output: Output) -> None:
     bars = lake.bars(_SYMBOL, _INTERVAL).tail(_SHOWN).with_columns(interval=pl.lit(_INTERVAL))
     output.show("", f"the last {_SHOWN} of {_SYMBOL}'s {_INTERVAL} bars:")
     output.show(bars_table(bars.select(COLUMNS)), "")
+    _write_page(lake, page)
+    output.show(f"chart page: {page.resolve().as_uri()}")
+    output.show("serve it:   make up, or fiblake up")
+
+
+def _write_page(lake: Lake, page: Path) -> None:
+    """Write the page, unless the one there was made of this very lake on this day."""
+    made_of = [version("fiblake"), trading_day(lake.clock.now()), lake.store.fingerprints("")]
+    mark = f"<!-- {hashlib.sha256(str(made_of).encode()).hexdigest()} -->".encode()
     try:
-        page.write_text(self_contained_page(lake.reader), "utf-8")
+        if not page.exists() or not page.read_bytes().endswith(mark):
+            page.write_bytes(self_contained_page(lake.reader).encode() + mark)
     except OSError as error:
         fact = f"Could not write {page}: {error.strerror}."
         raise StoreError(fact) from error
-    output.show(f"chart page: {page.resolve().as_uri()}")
-    output.show("serve it:   make up, or fiblake up")

@@ -12,6 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fiblake import Lake
+from fiblake.demo import run_demo
+from fiblake.output import Output
 from serving_layer.page import self_contained_page
 from tests.parts import chromium
 
@@ -181,3 +183,18 @@ def test_the_page_as_one_file_needs_no_server(
     page.get_by_role("button", name="raw", exact=True).click()
     shown(page, interval="34d", adjustment="raw")
     assert coloured_pixels(page) > 500
+
+
+def test_the_demo_makes_its_page_anew_only_if_the_lake_has_changed(
+    own_sample_lake: Lake, tmp_path: Path
+) -> None:
+    path = tmp_path / "demo.html"
+    run_demo(own_sample_lake, path, Output())
+    made = path.stat().st_mtime_ns
+
+    run_demo(own_sample_lake, path, Output())
+    assert made == path.stat().st_mtime_ns
+
+    own_sample_lake.resample(["34d"], force=True)
+    run_demo(own_sample_lake, path, Output())
+    assert made < path.stat().st_mtime_ns
