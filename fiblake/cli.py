@@ -147,7 +147,7 @@ def bars_(  # noqa: PLR0913 - a command's options
     end: Annotated[str | None, typer.Option(help="Last start of a bar, YYYY-MM-DD.")] = None,
     adjustment: Annotated[str, typer.Option(help="raw or split.")] = "split",
     as_of: Annotated[
-        str | None, typer.Option(help="Apply splits effective by then, YYYY-MM-DD. Default: today.")
+        str | None, typer.Option(help="The date whose split basis is wanted. Default: today.")
     ] = None,
     format_: Annotated[
         Format | None, typer.Option("--format", help="Default: the file's ending, or a table.")

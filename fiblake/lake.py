@@ -143,7 +143,7 @@ class Lake:
         """Import files of daily bars; bad rows are rejected, kept and counted.
 
         Raises:
-            SourceError: If a file cannot be read; nothing was written then.
+            SourceError: If a file cannot be read; no row was written then.
         """
         return self.importer().import_files([Path(path) for path in paths])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic_core import to_json
 from rich.console import Console
@@ -13,6 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from _typeshed import DataclassInstance
+
+Report = TypeVar("Report", bound="DataclassInstance")
 
 
 class Output:
@@ -22,7 +26,7 @@ class Output:
         self.as_json = as_json
         self._err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
-    def report(self, report: Any, text: Callable[[Any], Iterable[str]]) -> None:  # noqa: ANN401
+    def report(self, report: Report, text: Callable[[Report], Iterable[str]]) -> None:
         """Print a dataclass as JSON, or the lines and tables that `text` makes of it."""
         if self.as_json:
             self.raw(to_json(dataclasses.asdict(report), indent=2))

@@ -1,7 +1,7 @@
 """The reader: bars and symbols out of the lake, through DuckDB.
 
 Split adjustment happens here, when bars are read: each bar is stored on the split basis of its
-`through`, so a reader multiplies by the splits effective after it. No later split rewrites silver.
+`through`, and brought from there to that of `as_of`. No later split rewrites silver.
 """
 
 from __future__ import annotations

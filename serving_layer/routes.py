@@ -29,7 +29,7 @@ router = APIRouter()
 
 
 def _written_out(text: object) -> object:
-    # Pydantic would take digits for seconds since 1970.
+    # Pydantic would take a number for seconds since 1970.
     if isinstance(text, str) and not DATE.fullmatch(text):
         msg = "a date is written YYYY-MM-DD"
         raise ValueError(msg)
@@ -52,7 +52,7 @@ class BarsAnswer:
     """Bars of one symbol.
 
     Attributes:
-        as_of: Splits effective by this date are applied; null for raw bars.
+        as_of: The date whose split basis the bars are on; null for raw bars.
         boundary: The last session that batch has committed; null before the first.
         next_cursor: Ask again with it as `cursor` for the bars behind these; null at the end.
     """
@@ -103,7 +103,9 @@ class BarsParameters:
     start: Annotated[Day | None, Query(description="first start of a bar, inclusive")] = None
     end: Annotated[Day | None, Query(description="last start of a bar, inclusive")] = None
     adjustment: Adjustment = "split"
-    as_of: Annotated[Day | None, Query(description="apply splits effective by then")] = None
+    as_of: Annotated[
+        Day | None, Query(description="the date whose split basis is wanted; today")
+    ] = None
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5000
     cursor: Annotated[str | None, Query(description="next_cursor of the answer before")] = None
 

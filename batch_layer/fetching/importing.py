@@ -1,7 +1,7 @@
 """Import: files of daily bars and splits into bronze.
 
-All files are read and judged before anything is written, so that one that cannot be read stops the
-import while the lake is still as it was.
+All files are read and judged before a row is written, so that one that cannot be read stops the
+import while the lake's bars are still as they were.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Importer:
         """Import daily bars, and splits if given.
 
         Raises:
-            SourceError: If a file cannot be read; nothing was written then.
+            SourceError: If a file cannot be read; no row was written then.
             SessionsChangedError: If the calendar library contradicts committed sessions.
             ConflictError: If other imports kept writing the same bars.
         """

@@ -62,7 +62,7 @@ class LocalStore:
             fact = f"There is no {key} in {self.location}."
             raise ObjectNotFoundError(fact) from None
         except OSError as error:
-            raise _could_not("read", key, error) from error  # noqa: EM101 - not the message
+            raise _could_not("read", key, error) from error
 
     def fingerprint(self, key: str) -> str | None:
         """Return the fingerprint of the file, or None where there is none."""
@@ -71,7 +71,7 @@ class LocalStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _could_not("read", key, error) from error  # noqa: EM101 - likewise
+            raise _could_not("read", key, error) from error
 
     def fingerprints(self, prefix: str) -> dict[str, str]:
         """Return the fingerprints of all files whose key starts with `prefix`, by key."""
@@ -86,7 +86,7 @@ class LocalStore:
                 if key.startswith(prefix)
             }
         except OSError as error:
-            raise _could_not("list", prefix, error) from error  # noqa: EM101 - likewise
+            raise _could_not("list", prefix, error) from error
 
     def put(self, key: str, data: bytes) -> str:
         """Create or replace the file."""
@@ -111,7 +111,7 @@ class LocalStore:
                 placed = _fingerprint(path.stat())
             _sync_folder(path.parent)
         except OSError as error:
-            raise _could_not("write", key, error) from error  # noqa: EM101 - likewise
+            raise _could_not("write", key, error) from error
         return placed
 
     def _stage(self, data: bytes) -> Path:
