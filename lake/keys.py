@@ -18,6 +18,8 @@ DAILY_HISTORY: Final = "bronze/daily_history/"
 DAILY_MANIFESTS: Final = "meta/bronze/daily/"
 SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
+DAILY_MANIFESTS_INDEX: Final = "meta/index/bronze-daily.json"
+SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
 
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
 

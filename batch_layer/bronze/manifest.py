@@ -14,11 +14,12 @@ import polars as pl
 
 from batch_layer.bronze.year import read_year
 from lake import keys
-from lake.documents import encode_document, read_document
-from lake.errors import DamagedObjectError, ObjectNotFoundError, StoreError
+from lake.documents import encode_document, read_documents
+from lake.errors import StoreError
 
 if TYPE_CHECKING:
     from batch_layer.bronze.year import Year
+    from lake.documents import Filed
     from lake.store import ObjectStore
 
 Digests = dict[dt.date, str]
@@ -29,9 +30,12 @@ def read(store: ObjectStore) -> Digests:
     """Return the digest of every session that was ever committed, in order."""
     bars = store.fingerprints(keys.DAILY)
     history = store.fingerprints(keys.DAILY_HISTORY)
+    manifests = read_documents(store, keys.DAILY_MANIFESTS, keys.DAILY_MANIFESTS_INDEX)
     digests: Digests = {}
     for year, key in keys.by_year(bars).items():
-        digests |= _read_year(store, year, bars[key], history.get(keys.daily_history(year)))
+        filed = manifests.get(keys.daily_manifest(year))
+        told = _told(filed, bars[key], history.get(keys.daily_history(year)))
+        digests |= _derive(store, year) if told is None else told
     return digests
 
 
@@ -66,14 +70,16 @@ def digest(content: Year) -> Digests:
     return digests
 
 
-def _read_year(store: ObjectStore, year: int, bars: str, history: str | None) -> Digests:
-    try:
-        document, _ = read_document(store, keys.daily_manifest(year))
-    except (ObjectNotFoundError, DamagedObjectError):
-        document = {}
-    if (document.get("bars"), document.get("history")) != (bars, history):
-        content = read_year(store, year)
-        with suppress(StoreError):  # a lake that may only be read can do without
-            return write(store, year, content)
-        return digest(content)
+def _told(filed: Filed | None, bars: str, history: str | None) -> Digests | None:
+    """Return what a manifest tells; None where it is not of these objects."""
+    document = filed.document if filed else None
+    if document is None or (document.get("bars"), document.get("history")) != (bars, history):
+        return None
     return {dt.date.fromisoformat(day): text for day, text in document["sessions"].items()}
+
+
+def _derive(store: ObjectStore, year: int) -> Digests:
+    content = read_year(store, year)
+    with suppress(StoreError):  # a lake that may only be read can do without
+        return write(store, year, content)
+    return digest(content)

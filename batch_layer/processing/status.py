@@ -6,7 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch_layer.processing.plan import PACKAGE, Partition, Plan, make_plan
+from batch_layer.processing.fold import PACKAGE
+from batch_layer.processing.plan import Partition, Plan, make_plan
 from lake import keys
 from lake.exchange import arrow_sessions
 from lake.interval import FIBONACCI
@@ -101,7 +102,7 @@ def _bronze(store: ObjectStore, plan: Plan) -> BronzeStatus:
     found = store.fingerprints(keys.DAILY)
     objects = {key: found[key] for key in keys.by_year(found).values()}
     with connect(store) as connection:
-        keep(connection, "sessions", arrow_sessions(plan.table))
+        keep(connection, "sessions", arrow_sessions(plan.sessions))
         counts = scan(connection, store, objects, sql(PACKAGE, "coverage"), {}).to_pylist()[0]
     return BronzeStatus(**counts, splits=plan.splits.height)
 
