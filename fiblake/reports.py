@@ -112,7 +112,8 @@ def of_job(state: JobState) -> Iterator[str]:
     yield table_of(("children", *state.children), [("", *map(str, state.children.values()))])
     for failure in state.failures:
         yield from _of_failure(failure)
-    if unnamed := state.children["FAILED"] - len(state.failures):
+    unnamed = state.children["FAILED"] - len(state.failures)
+    if unnamed > 0:
         yield f"{unnamed:,} more failed"
 
 

@@ -27,8 +27,10 @@ _PERMIT: Final = "give this user the permissions listed in docs/batch.md."
 class Service:
     """Clients of AWS Batch and of the logs of its jobs, each made when it is first used.
 
-    Region, credentials and endpoints are those that AWS's own tools find. A client cannot be made,
-    a `JobError`, where they find no region.
+    Region, credentials and endpoints are those that AWS's own tools find.
+
+    Raises:
+        JobError: When first used, if they find no region.
     """
 
     @cached_property

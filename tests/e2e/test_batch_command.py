@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -179,6 +180,14 @@ def test_missing_credentials_are_named(in_batch: Run, monkeypatch: pytest.Monkey
 
     told = f"error: Could not submit the job: Unable to locate credentials. {SET_UP}"
     assert (1, "", told) == in_batch(*SUBMIT).said
+
+
+def test_what_must_be_installed_is_named(in_batch: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    monkeypatch.delitem(sys.modules, "batch_layer.jobs.service", raising=False)
+
+    told = "error: boto3 is not installed. Hint: pip install 'fiblake[s3]'."
+    assert (1, "", told) == in_batch("batch", "status", "1").said
 
 
 class Denying(BaseHTTPRequestHandler):

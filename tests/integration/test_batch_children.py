@@ -20,7 +20,7 @@ from tests.batch import DEFINITION, QUEUE, Batch, start_child
 from tests.frames import silver
 from tests.parts import MotoServer
 
-_FROM = 2006
+_FROM = 2008
 
 
 def copy_bronze(source: ObjectStore, target: ObjectStore) -> None:

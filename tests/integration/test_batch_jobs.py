@@ -171,9 +171,7 @@ def test_no_more_failures_are_explained_than_one_looks_at(batch: Batch, service:
     assert (7, 5) == (state.children["FAILED"], len(state.failures))
 
 
-def test_an_array_whose_children_are_not_made_yet_counts_them_in_its_own_state(
-    batch: Batch, service: Service
-) -> None:
+def test_a_job_that_is_no_array_counts_as_its_one_child(batch: Batch, service: Service) -> None:
     job = submitted(service, partitions=1)
     batch.become(job, status="SUBMITTED")
 
