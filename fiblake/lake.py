@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from batch_layer.fetching.importing import ImportReport
     from batch_layer.processing.resample import ResampleReport
+    from batch_layer.processing.share import Share
     from batch_layer.processing.status import Status
     from lake.store import ObjectStore
 
@@ -160,9 +161,16 @@ class Lake:
         intervals: str | Sequence[str] = (),
         *,
         force: bool = False,
+        share: Share | None = None,
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> ResampleReport:
         """Rebuild what is stale of the Fibonacci intervals named; of all by default.
+
+        Args:
+            intervals: One or several; none: all.
+            force: Rebuild what is not stale too.
+            share: Only the years of this share, as one of several workers; None: all years.
+            on_progress: Called with (done, of how many) as partitions are rebuilt.
 
         Raises:
             InvalidIntervalError: If an interval is not a Fibonacci one.
@@ -170,7 +178,9 @@ class Lake:
         """
         names = (intervals,) if isinstance(intervals, str) else intervals
         chosen = [parse_one_of(name, FIBONACCI) for name in names] or list(FIBONACCI)
-        return resample(self.store, intervals=chosen, force=force, on_progress=on_progress)
+        return resample(
+            self.store, intervals=chosen, force=force, share=share, on_progress=on_progress
+        )
 
     def status(self) -> Status:
         """Return what the lake holds, and what of it is stale.

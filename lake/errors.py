@@ -7,11 +7,13 @@ FiblakeError
 │   └── InvalidLocationError      a lake location that is neither a folder nor s3://bucket/prefix
 ├── NotFoundError                 the thing named does not exist (exit 1, HTTP 404)
 │   ├── UnknownSymbolError
-│   └── EmptyLakeError            nothing was imported yet
+│   ├── EmptyLakeError            nothing was imported yet
+│   └── UnknownJobError           AWS Batch knows no job of that id
 ├── SourceError                   a file to import cannot be read as bars or splits
 ├── CalendarError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
+├── JobError                      AWS Batch refused, or cannot be reached
 └── StoreError                    the object store failed
     ├── ObjectNotFoundError
     ├── DamagedObjectError        an object is there but cannot be what it should be
@@ -67,6 +69,10 @@ class EmptyLakeError(NotFoundError):
     """Nothing was imported into the lake yet."""
 
 
+class UnknownJobError(NotFoundError):
+    """AWS Batch knows no job of that id."""
+
+
 class SourceError(FiblakeError):
     """A file to import cannot be read as bars or splits."""
 
@@ -81,6 +87,10 @@ class UnknownSessionError(CalendarError):
 
 class SessionsChangedError(CalendarError):
     """The calendar library disagrees with sessions that are already committed."""
+
+
+class JobError(FiblakeError):
+    """AWS Batch refused what was asked of it, or cannot be reached."""
 
 
 class StoreError(FiblakeError):

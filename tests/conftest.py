@@ -16,6 +16,8 @@ from lake.clock import SetClock
 from lake.exchange import compute_sessions
 from lake.session import SessionTable
 from lake.store import LocalStore
+from tests.batch import DEFINITION, QUEUE, ROLE, Batch
+from tests.moto_serially import REGION
 from tests.parts import MotoServer
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
@@ -104,3 +106,15 @@ def moto_server() -> Iterator[MotoServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def batch(moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch) -> Batch:
+    """AWS Batch, and an environment in which fiblake finds it, its queue and its definition."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    for name, value in ROLE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FIBLAKE_BATCH_QUEUE", QUEUE)
+    monkeypatch.setenv("FIBLAKE_BATCH_DEFINITION", DEFINITION)
+    return Batch(moto_server)

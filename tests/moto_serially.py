@@ -2,15 +2,56 @@
 
 moto looks at a condition and then writes, in two steps: with a thread a request, two writers may
 both win. S3 makes it one step, and so does this.
+
+moto's AWS Batch without Docker takes jobs and runs none. Whoever POSTs to `/job` says what becomes
+of one: `{"job": ID, "status": "FAILED", "exit_code": 1, ...}`, attributes of moto's `Job`.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from typing import Any
 
+from moto.batch.models import Job, batch_backends
+from moto.core.config import default_user_config
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
+from werkzeug.wrappers import Request, Response
+
+REGION = "us-east-1"
+
+
+class WithJobs:
+    """The server, and a word on what becomes of jobs."""
+
+    def __init__(self) -> None:
+        self._application = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/job":
+            answer: Iterable[bytes] = self._application(environ, start_response)
+            return answer
+        told = Request(environ).get_json()
+        job = batch_backends[DEFAULT_ACCOUNT_ID][REGION].get_job_by_id(told.pop("job"))
+        for name, value in told.items():
+            setattr(job, name, value)
+        return Response()(environ, start_response)
+
+
+def _details(job: Job) -> dict[str, Any]:
+    # AWS describes these of a container as well.
+    more = {
+        "exitCode": job.exit_code,
+        "logConfiguration": (job.job_definition.container_properties or {}).get("logConfiguration"),
+    }
+    return _known_details(job) | {name: value for name, value in more.items() if value is not None}
+
+
+_known_details = Job._container_details  # noqa: SLF001 - what moto leaves out is added
 
 if __name__ == "__main__":
-    application = DomainDispatcherApplication(create_backend_app)
-    run_simple("127.0.0.1", int(sys.argv[1]), application, threaded=False)
+    default_user_config["batch"] = {"use_docker": False}
+    Job._container_details = _details  # type: ignore[assignment, method-assign]  # noqa: SLF001 - likewise
+    run_simple("127.0.0.1", int(sys.argv[1]), WithJobs(), threaded=False)

@@ -2,6 +2,7 @@
 
 Each partition is replaced by one conditional put, then its checkpoint. Of two runs at once one wins
 per partition; the other notices, looks again and goes on. A killed run is completed by the next.
+Runs that share the work each look once more after their last checkpoint: the last to end publishes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Sequence
 
+    from batch_layer.processing.share import Share
     from lake.interval import Interval
     from lake.store import ObjectStore
 
@@ -80,6 +82,7 @@ def resample(
     *,
     intervals: Sequence[Interval] = FIBONACCI,
     force: bool = False,
+    share: Share | None = None,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> ResampleReport:
     """Rebuild what is stale of some intervals; move the boundary once no interval is.
@@ -88,6 +91,7 @@ def resample(
         store: The lake.
         intervals: Those to rebuild.
         force: Rebuild their partitions even where they are not stale.
+        share: Rebuild those of this share's years alone; None: of all years.
         on_progress: Called with (done, of how many) as partitions are rebuilt.
 
     Raises:
@@ -98,18 +102,28 @@ def resample(
     run = _Run()
     for round_number in attempts(_ROUNDS):
         plan = make_plan(store, FIBONACCI)
-        mine = [part for part in plan.partitions if part.interval in intervals]
+        mine = _asked_for(plan, intervals, share)
         # What another run has just rebuilt needs no force any more.
         forced = force and round_number == 0
         due = [part for part in mine if forced or part.stale]
         lost = _rebuild(store, plan, due, run, on_progress)
         left = any(part.stale for part in plan.partitions if part not in due)
+        if left and due and not lost:
+            # Others may have rebuilt it meanwhile, and each of them saw this run's work left.
+            plan = make_plan(store, FIBONACCI)
+            left = any(part.stale for part in plan.partitions)
         if not lost and (left or _publish(store, plan)):
             boundary = plan.boundary.daily if left else plan.committed
             return _report(run, len(mine), boundary, time.perf_counter() - started)
         run.conflicts += max(lost, 1)
     fact = f"Other runs kept writing the same partitions through {_ROUNDS} rounds."
     raise ConflictError(fact, hint="run the command again when they are done.")
+
+
+def _asked_for(plan: Plan, intervals: Sequence[Interval], share: Share | None) -> list[Partition]:
+    years = {part.year for part in plan.partitions}
+    owned = share.years(years) if share else years
+    return [part for part in plan.partitions if part.interval in intervals and part.year in owned]
 
 
 def _rebuild(
