@@ -28,6 +28,15 @@ class Settings(BaseSettings):
     s3_region: str | None = None
     s3_access_key_id: str | None = None
     s3_secret_access_key: SecretStr | None = None
+    s3_attempts: int = Field(
+        default=8, ge=1, description="How often S3 is asked before it is given up on."
+    )
+    s3_retry_ms: int = Field(
+        default=100, ge=0, description="Milliseconds of the first pause between; each is longer."
+    )
+    s3_part_mib: int = Field(
+        default=16, ge=5, le=5120, description="Larger objects are uploaded in parts of this size."
+    )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
     ] = "warning"
