@@ -47,8 +47,10 @@ def run(
     store: S3Store,
     statement: str,
     binds: Mapping[str, object],
+    *,
+    what: str,
 ) -> pa.Table:
-    """Run a statement that reads objects of `store`, and return its rows.
+    """Run a statement that reads objects of `store`, below the prefix `what`; return its rows.
 
     Raises:
         UnavailableError: If S3 did not answer, or asked to slow down, at every attempt.
@@ -60,7 +62,7 @@ def run(
         _sign(connection, store)
         return connection.execute(statement, binds).to_arrow_table()
 
-    return store.ask("read", "what DuckDB scans")(read, errors=(duckdb.Error,), meaning=_fault_of)
+    return store.ask("read", what)(read, errors=(duckdb.Error,), meaning=_fault_of)
 
 
 def _sign(connection: duckdb.DuckDBPyConnection, store: S3Store) -> None:

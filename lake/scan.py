@@ -70,7 +70,9 @@ def scan(
         before = dict(objects) if number == 0 else _fingerprints(store, objects)
         failure, rows = None, None
         try:
-            rows = _rows(connection, store, statement, {"files": files, **binds})
+            rows = _rows(
+                connection, store, statement, {"files": files, **binds}, what=_folder(objects)
+            )
         except duckdb.Error as error:
             failure = error
         after = _fingerprints(store, objects)
@@ -89,11 +91,13 @@ def _rows(
     store: ObjectStore,
     statement: str,
     binds: Mapping[str, object],
+    *,
+    what: str,
 ) -> pa.Table:
     if on_s3 := _on_s3(store):
         from lake import httpfs  # noqa: PLC0415 - likewise
 
-        return httpfs.run(connection, on_s3, statement, binds)
+        return httpfs.run(connection, on_s3, statement, binds, what=what)
     return connection.execute(statement, binds).to_arrow_table()
 
 
@@ -104,9 +108,16 @@ def _on_s3(store: ObjectStore) -> S3Store | None:
 def _fingerprints(store: ObjectStore, objects: Mapping[str, str]) -> dict[str, str]:
     if not objects:
         return {}
-    prefix = os.path.commonprefix(list(objects))  # noqa: RUF071 - of texts, not of paths
-    found = store.fingerprints(prefix)
+    found = store.fingerprints(_prefix(objects))
     return {key: found[key] for key in objects if key in found}
+
+
+def _folder(objects: Mapping[str, str]) -> str:
+    return _prefix(objects).rpartition("/")[0]
+
+
+def _prefix(objects: Mapping[str, str]) -> str:
+    return os.path.commonprefix(list(objects))  # noqa: RUF071 - of texts, not of paths
 
 
 def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

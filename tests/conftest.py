@@ -12,11 +12,14 @@ import pytest
 import structlog
 
 from fiblake import Lake
+from lake import keys
 from lake.clock import SetClock
 from lake.exchange import compute_sessions
 from lake.session import SessionTable
+from lake.settings import Settings
 from lake.store import LocalStore
-from tests.parts import MotoServer
+from tests.fault_proxy import FaultProxy
+from tests.parts import MotoServer, RcloneServer, environment
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 
@@ -104,3 +107,45 @@ def moto_server() -> Iterator[MotoServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneServer]:
+    """A server that checks signatures, and passes over conditions."""
+    server = RcloneServer(tmp_path_factory.mktemp("rclone"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def fault_proxy(moto_server: MotoServer) -> Iterator[FaultProxy]:
+    """A server in front of moto that counts requests and lets some of them fail."""
+    with FaultProxy(moto_server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def open_lake(monkeypatch: pytest.MonkeyPatch, clock: SetClock) -> Callable[[Settings], Lake]:
+    """Open a lake as a user does, by the environment; a test's processes have it too."""
+
+    def open_(settings: Settings) -> Lake:
+        for name, value in environment(settings).items():
+            monkeypatch.setenv(name, value)
+        return Lake(clock=clock)
+
+    return open_
+
+
+@pytest.fixture
+def s3_lake(
+    moto_server: MotoServer,
+    fault_proxy: FaultProxy,
+    open_lake: Callable[[Settings], Lake],
+    blank_lake: Path,
+) -> Lake:
+    """An empty lake on S3, behind `fault_proxy`, that has its session table already."""
+    lake = open_lake(moto_server.settings(s3_endpoint=fault_proxy.url))
+    lake.store.put(keys.SESSIONS, (blank_lake / keys.SESSIONS).read_bytes())
+    fault_proxy.forget()
+    return lake

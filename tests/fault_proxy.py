@@ -137,6 +137,11 @@ class FaultProxy:
         with self._lock:
             self._faults.append(_Fault(how, when, times))
 
+    @property
+    def pending(self) -> float:
+        """How many requests are still to fail."""
+        return sum(fault.left for fault in self._faults)
+
     def heal(self) -> None:
         """Let no request fail any more."""
         with self._lock:
@@ -227,4 +232,4 @@ def _kind(method: str, query: Mapping[str, list[str]]) -> Kind:
     }
     plain: dict[str, Kind] = {"GET": "GET", "HEAD": "HEAD", "PUT": "PUT"}
     found = (kind for (verb, name), kind in kinds.items() if verb == method and name in query)
-    return next(found, plain.get(method, "OTHER"))
+    return next(found, "OTHER" if "uploads" in query else plain.get(method, "OTHER"))

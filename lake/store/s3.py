@@ -9,10 +9,12 @@ from botocore.config import Config
 
 from lake.errors import ConflictError, ObjectNotFoundError
 from lake.store.protocol import Stored
-from lake.store.s3_faults import ERRORS, Ask, fault_of
+from lake.store.s3_faults import WITHOUT_CREDENTIALS, Answer, Ask, fault_of
 from lake.store.s3_parts import PartedUpload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from botocore.credentials import ReadOnlyCredentials
     from types_boto3_s3 import S3Client
 
@@ -27,6 +29,9 @@ class S3Store:
     """Objects below a prefix of a bucket, which must exist.
 
     Credentials and region come from the settings or else from where AWS's tools look for them.
+
+    Raises:
+        CredentialsError: If there is such a place, and they cannot be had from it.
     """
 
     def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
@@ -47,8 +52,8 @@ class S3Store:
             read_timeout=TIMEOUT_S,
             max_pool_connections=_CONNECTIONS,
         )
-        self._client: S3Client = self._session.client(
-            "s3", endpoint_url=self.endpoint, config=config
+        self._client: S3Client = self._with_credentials(
+            lambda: self._session.client("s3", endpoint_url=self.endpoint, config=config)
         )
 
     @property
@@ -71,13 +76,10 @@ class S3Store:
         """The credentials in force at this moment, renewed where need be; None: there are none.
 
         Raises:
-            CredentialsError: If they cannot be renewed.
+            CredentialsError: If they cannot be had.
         """
-        try:
-            found = self._session.get_credentials()
-            return found.get_frozen_credentials() if found else None
-        except ERRORS as error:
-            raise fault_of(error).error(self.ask("renew", "the credentials"), tried=1) from error
+        found = self._with_credentials(self._session.get_credentials)
+        return self._with_credentials(found.get_frozen_credentials) if found else None
 
     def uri(self, key: str) -> str:
         """Return the object's `s3://` URI."""
@@ -137,6 +139,12 @@ class S3Store:
         if len(data) > part_bytes:
             return PartedUpload.start(self._client, ask, place).put(data, part_bytes, condition)
         return ask(lambda: self._client.put_object(**place, **condition, Body=data))["ETag"]
+
+    def _with_credentials(self, find: Callable[[], Answer]) -> Answer:
+        try:
+            return find()
+        except WITHOUT_CREDENTIALS as error:
+            raise fault_of(error).error(self.ask("find", "the credentials"), tried=1) from error
 
     def _at(self, key: str) -> Any:  # noqa: ANN401 - boto3's own arguments
         return {"Bucket": self._bucket, "Key": self._prefix + key}

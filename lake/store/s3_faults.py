@@ -59,7 +59,7 @@ _BROKEN: Final = (
     boto.IncompleteReadError,
     boto.FlexibleChecksumError,
 )
-_WITHOUT_CREDENTIALS: Final = (
+WITHOUT_CREDENTIALS: Final = (
     boto.CredentialRetrievalError,
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -90,7 +90,8 @@ class Fault:
 
     def error(self, ask: Ask, *, tried: int) -> StoreError:
         """Return it as an error of ours: what was asked for, and what helps."""
-        fact = f"Could not {ask.verb} {ask.what} in {ask.location}: {self.said.rstrip('.')}"
+        said = " ".join(self.said.split()).rstrip(".")
+        fact = f"Could not {ask.verb} {ask.what} in {ask.location}: {said}"
         if self.code in _ABSENT:
             return ObjectNotFoundError(f"There is no {ask.what} in {ask.location}.")
         if self.code in _LOST:
@@ -165,5 +166,5 @@ def fault_of(error: Exception) -> Fault:
         return Fault(status, told["Code"], f"{told['Code']}: {told.get('Message', '')}")
     if isinstance(error, _BROKEN):
         return Fault(NO_ANSWER, "", str(error))
-    code = "NoCredentials" if isinstance(error, _WITHOUT_CREDENTIALS) else ""
+    code = "NoCredentials" if isinstance(error, WITHOUT_CREDENTIALS) else ""
     return Fault(status=-1, code=code, said=str(error))
