@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FIRST_PAUSE_S: Final = 0.005
+_FIRST_PAUSE_S: Final = 0.01
 _LONGEST_PAUSE_S: Final = 0.5
 
 
@@ -22,6 +22,6 @@ def attempts(most: int) -> Iterator[int]:
 
 
 def pause(number: int, *, first_s: float, longest_s: float) -> None:
-    """Sleep before attempt `number`, the first being 0: up to twice as long before each."""
-    limit_s = min(first_s * 2**number, longest_s)
+    """Sleep before repetition `number`: up to `first_s` before 1, up to twice that before 2 ..."""
+    limit_s = min(first_s * 2 ** (number - 1), longest_s)
     time.sleep(random.uniform(0, limit_s))  # noqa: S311 - jitter is no secret

@@ -34,12 +34,14 @@ def reach(connection: duckdb.DuckDBPyConnection, store: S3Store) -> None:
 
     Raises:
         StoreError: If DuckDB's httpfs extension is not installed.
+        CredentialsError: If the credentials cannot be had.
     """
     connection.execute(f"LOAD '{_extension()}'")
     pause_ms = store.ask("read", "").pause_ms
     options = {"timeout": TIMEOUT_S, "retries": _RETRIES_A_REQUEST, "retry_wait_ms": pause_ms}
     for name, value in {**options, "retry_backoff": 2}.items():
         connection.execute(f"SET http_{name} = {value}")
+    _sign(connection, store)
 
 
 def run(

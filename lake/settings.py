@@ -32,7 +32,7 @@ class Settings(BaseSettings):
         default=8, ge=1, description="How often S3 is asked before it is given up on."
     )
     s3_retry_ms: int = Field(
-        default=100, ge=0, description="Milliseconds of the first pause between; each is longer."
+        default=200, ge=0, description="Up to how long the first pause is; the next, twice that."
     )
     s3_part_mib: int = Field(
         default=16, ge=5, le=5120, description="Larger objects are uploaded in parts of this size."

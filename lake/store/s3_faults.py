@@ -37,6 +37,7 @@ _CHECK: Final = "check the credentials: FIBLAKE_S3_ACCESS_KEY_ID, AWS_PROFILE or
 _CREDENTIALS: Final = {
     "NoCredentials": _CHECK,
     "ExpiredToken": _RENEW,
+    "ExpiredTokenException": _RENEW,
     "TokenRefreshRequired": _RENEW,
     "InvalidToken": _CHECK,
     "InvalidAccessKeyId": _CHECK,
@@ -60,7 +61,9 @@ _BROKEN: Final = (
     boto.FlexibleChecksumError,
 )
 WITHOUT_CREDENTIALS: Final = (
+    boto.ClientError,  # of the service that lends a role
     boto.CredentialRetrievalError,
+    boto.LoginError,
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
     boto.SSOError,
@@ -114,7 +117,7 @@ class Ask:
         what: With what: a key, or a prefix.
         location: The lake.
         attempts: How often it is asked in all.
-        pause_ms: The first pause between; each is up to twice as long as the last, with jitter.
+        pause_ms: Up to how long the first pause is; the next is up to twice that, and so on.
     """
 
     verb: str

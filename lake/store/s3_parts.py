@@ -54,10 +54,15 @@ class PartedUpload:
             part_bytes: The size of all parts but the last.
             condition: What must hold of the present object once all parts are there.
         """
-        pieces = [data[at : at + part_bytes] for at in range(0, len(data), part_bytes)]
+
+        def put_part(number: int) -> CompletedPartTypeDef:
+            # Cut here: not all parts need be in memory twice.
+            return self._put_part(number, data[(number - 1) * part_bytes : number * part_bytes])
+
+        parts_needed = -(-len(data) // part_bytes)
         try:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
-                parts = list(pool.map(self._put_part, range(1, len(pieces) + 1), pieces))
+                parts = list(pool.map(put_part, range(1, parts_needed + 1)))
             return self.ask(
                 lambda: self.client.complete_multipart_upload(
                     **self.place, **condition, MultipartUpload={"Parts": parts}
