@@ -37,10 +37,14 @@ def reach(connection: duckdb.DuckDBPyConnection, store: S3Store) -> None:
         CredentialsError: If the credentials cannot be had.
     """
     connection.execute(f"LOAD '{_extension()}'")
-    pause_ms = store.ask("read", "").pause_ms
-    options = {"timeout": TIMEOUT_S, "retries": _RETRIES_A_REQUEST, "retry_wait_ms": pause_ms}
-    for name, value in {**options, "retry_backoff": 2}.items():
-        connection.execute(f"SET http_{name} = {value}")
+    options = {
+        "http_timeout": TIMEOUT_S,
+        "http_retries": _RETRIES_A_REQUEST,
+        "http_retry_wait_ms": store.retry_ms,
+        "http_retry_backoff": 2,
+    }
+    for name, value in options.items():
+        connection.execute(f"SET {name} = {value}")
     _sign(connection, store)
 
 

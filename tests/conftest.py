@@ -100,6 +100,14 @@ def csv_file(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def bars_file(csv_file: Callable[..., Path], sessions: SessionTable) -> Path:
+    """Two listings and four months."""
+    span = sessions.ordinals(dt.date(2012, 3, 1), dt.date(2012, 6, 29))
+    rows = [f"{name},{sessions[each]},10,12,9,11,100" for name in ("A", "B") for each in span]
+    return csv_file("symbol,date,open,high,low,close,volume", *rows)
+
+
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[MotoServer]:
     """A server that honours conditional writes as S3 does."""

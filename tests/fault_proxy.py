@@ -45,6 +45,16 @@ class Request:
     conditional: bool
 
 
+def by_boto3(request: Request) -> bool:
+    """Return whether boto3 asks."""
+    return request.by == "boto3"
+
+
+def by_duckdb(request: Request) -> bool:
+    """Return whether DuckDB asks."""
+    return request.by == "duckdb"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An error, answered in place of the S3 server."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lake.settings import Settings
 
 TIMEOUT_S: Final = 30
+# Four writers of four parts each, and those who read meanwhile.
 _CONNECTIONS: Final = 32
 _MIB: Final = 1024 * 1024
 
@@ -81,14 +82,18 @@ class S3Store:
         found = self._with_credentials(self._session.get_credentials)
         return self._with_credentials(found.get_frozen_credentials) if found else None
 
+    @property
+    def retry_ms(self) -> int:
+        """Up to how many milliseconds pass before S3 is asked again."""
+        return self._settings.s3_retry_ms
+
     def uri(self, key: str) -> str:
         """Return the object's `s3://` URI."""
         return f"s3://{self._bucket}/{self._prefix}{key}"
 
     def ask(self, verb: str, what: str) -> Ask:
         """Return what asks S3 for something as often as the settings say."""
-        settings = self._settings
-        return Ask(verb, what, self.location, settings.s3_attempts, settings.s3_retry_ms)
+        return Ask(verb, what, self.location, self._settings.s3_attempts, self.retry_ms)
 
     def get(self, key: str) -> Stored:
         """Return the object's bytes and its ETag."""
@@ -131,7 +136,8 @@ class S3Store:
         try:
             return self._put(key, data, condition)
         except ObjectNotFoundError as error:
-            raise ConflictError(error.fact, hint="run the command again.") from error
+            fact = f"{key} in {self.location} was removed by someone else."
+            raise ConflictError(fact, hint="run the command again.") from error
 
     def _put(self, key: str, data: bytes, condition: dict[str, Any]) -> str:
         place, ask = self._at(key), self.ask("write", key)

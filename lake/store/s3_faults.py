@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 NO_ANSWER: Final = 0
+_NOT_ASKED: Final = -1
 PASSING: Final = {NO_ANSWER, 408, 429, 500, 502, 503, 504}
 _LONGEST_PAUSE_S: Final = 20
 _ABSENT: Final = {"NoSuchKey", "404"}
@@ -77,7 +78,8 @@ class Fault:
     """An error of S3, or of the way there.
 
     Attributes:
-        status: Its HTTP status; 0 where no answer came, or not the whole of it.
+        status: Its HTTP status; 0 where no answer came, or not the whole of it; -1 where botocore did
+            not even ask.
         code: S3's own code, as `SlowDown`; the status where the answer has no body.
         said: What it says to the user.
     """
@@ -170,4 +172,4 @@ def fault_of(error: Exception) -> Fault:
     if isinstance(error, _BROKEN):
         return Fault(NO_ANSWER, "", str(error))
     code = "NoCredentials" if isinstance(error, WITHOUT_CREDENTIALS) else ""
-    return Fault(status=-1, code=code, said=str(error))
+    return Fault(_NOT_ASKED, code, str(error))

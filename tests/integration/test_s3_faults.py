@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import itertools
-import json
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from math import inf
 from pathlib import Path
 
@@ -19,35 +16,24 @@ from batch_layer.processing.resample import resample
 from fiblake import Lake
 from fiblake.cli import main
 from lake import keys
-from lake.errors import CredentialsError, StoreError, UnavailableError
-from lake.interval import DAILY, FIBONACCI
-from lake.session import SessionTable
-from lake.settings import Settings
+from lake.errors import StoreError, UnavailableError
+from lake.interval import FIBONACCI
 from lake.store import ObjectStore, open_store
-from serving_layer.reader import BarsQuery, Reader
 from tests.fault_proxy import (
-    DENIED,
     EXPIRED,
-    INVALID,
     SLOW_DOWN,
     Answer,
     Cut,
     FaultProxy,
     Meanwhile,
     Request,
+    by_boto3,
+    by_duckdb,
 )
 from tests.frames import bronze, silver
 from tests.parts import MotoServer
 
 Frames = dict[str, pl.DataFrame]
-
-
-@pytest.fixture
-def bars_file(csv_file: Callable[..., Path], sessions: SessionTable) -> Path:
-    """Two listings and four months."""
-    span = sessions.ordinals(dt.date(2012, 3, 1), dt.date(2012, 6, 29))
-    rows = [f"{name},{sessions[each]},10,12,9,11,100" for name in ("A", "B") for each in span]
-    return csv_file("symbol,date,open,high,low,close,volume", *rows)
 
 
 @pytest.fixture
@@ -69,20 +55,12 @@ def differing(expected: Frames, actual: Frames) -> list[str]:
     return [name for name, frame in expected.items() if not frame.equals(actual[name])]
 
 
-def by_boto3(request: Request) -> bool:
-    return request.by == "boto3"
-
-
 def a_read(request: Request) -> bool:
     return request.kind == "GET"
 
 
-def a_scan(request: Request) -> bool:
-    return request.by == "duckdb"
-
-
 def a_scan_read(request: Request) -> bool:
-    return a_scan(request) and a_read(request)
+    return by_duckdb(request) and a_read(request)
 
 
 def a_replacement(request: Request) -> bool:
@@ -97,8 +75,8 @@ def a_replacement(request: Request) -> bool:
         (Cut(20), 1, lambda request: request.kind == "LIST"),
         (Cut(-1), 1, a_replacement),
         (Cut(-1), 5, a_replacement),
-        (SLOW_DOWN, 5, a_scan),
-        (Cut(-1), 5, a_scan),
+        (SLOW_DOWN, 5, by_duckdb),
+        (Cut(-1), 5, by_duckdb),
         (Cut(20), 5, a_scan_read),
     ],
 )
@@ -185,8 +163,8 @@ def test_a_resample_that_cannot_write_on_shows_nothing_half_done_and_the_next_co
     [
         ("import bars.csv", by_boto3),
         ("status", by_boto3),
-        ("resample", a_scan),
-        ("bars A", a_scan),
+        ("resample", by_duckdb),
+        ("bars A", by_duckdb),
     ],
 )
 def test_a_command_on_an_s3_that_never_answers_ends_with_one_line(
@@ -208,43 +186,6 @@ def test_a_command_on_an_s3_that_never_answers_ends_with_one_line(
     assert (1, "", 1) == (stop.value.code, out, len(err.strip().splitlines()))
     assert err.strip().startswith("error: Could not ")
     assert " (given up after 8 attempts). Hint: run the command again later" in err
-
-
-@pytest.mark.parametrize(
-    ("how", "hint"),
-    [
-        (EXPIRED, "renew the credentials"),
-        (INVALID, "check the credentials"),
-        (DENIED, "grant the permissions"),
-    ],
-)
-@pytest.mark.parametrize("road", [by_boto3, a_scan])
-def test_refused_credentials_are_told_at_once_with_what_to_do(
-    s3_lake: Lake,
-    fault_proxy: FaultProxy,
-    bars_file: Path,
-    how: Answer,
-    hint: str,
-    road: Callable[[Request], bool],
-) -> None:
-    s3_lake.import_files(bars_file)
-    fault_proxy.forget()
-    fault_proxy.fail(how, times=inf, when=road)
-    with pytest.raises(CredentialsError, match=rf"^Could not .*{how.code}: .* Hint: {hint}"):
-        s3_lake.bars("A")
-
-    if road is by_boto3:
-        assert {"LIST": 1} == fault_proxy.counts
-    fault_proxy.heal()
-    assert 85 == len(s3_lake.bars("A"))
-
-
-def test_a_refusal_without_a_body_is_of_the_credentials_too(
-    s3_lake: Lake, fault_proxy: FaultProxy
-) -> None:
-    fault_proxy.fail(EXPIRED, times=inf)
-    with pytest.raises(CredentialsError, match=r"Bad Request.* Hint: renew the credentials, .* or"):
-        s3_lake.store.fingerprint("a.bin")
 
 
 @pytest.mark.parametrize("after", [0, 1, 999])
@@ -276,106 +217,6 @@ def test_a_server_that_is_not_there_is_given_up_on(moto_server: MotoServer) -> N
 
     with pytest.raises(UnavailableError, match=r"connect .* \(given up after 2 attempts\)\. Hint:"):
         open_store(settings).get("a.bin")
-
-
-class Role:
-    """Credentials that a process prints, as AWS's tools take them; they expire in five minutes.
-
-    That is so soon that they are asked for anew whenever they are needed.
-    """
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._told = folder / "credentials.json"
-        config = folder / "config"
-        config.write_text(f"[default]\ncredential_process = cat {self._told}\n", "utf-8")
-        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "none"))
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-    def rotate(self, key_id: str, *, minutes: int = 5) -> None:
-        expires = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)
-        told = {
-            "Version": 1,
-            "AccessKeyId": key_id,
-            "SecretAccessKey": f"secret of {key_id}",
-            "SessionToken": f"token of {key_id}",
-            "Expiration": expires.isoformat(),
-        }
-        aside = self._told.with_suffix(".new")
-        aside.write_text(json.dumps(told), "utf-8")
-        aside.replace(self._told)
-
-
-@pytest.fixture
-def role(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Role:
-    return Role(tmp_path, monkeypatch)
-
-
-def without_keys(settings: Settings) -> Settings:
-    nothing = {"s3_access_key_id": None, "s3_secret_access_key": None}
-    return settings.model_copy(update=nothing)
-
-
-def test_a_reader_outlives_the_credentials_it_began_with(
-    s3_lake: Lake, fault_proxy: FaultProxy, bars_file: Path, role: Role
-) -> None:
-    s3_lake.import_files(bars_file)
-    role.rotate("OLD")
-    reader = Reader(open_store(without_keys(s3_lake.settings)), s3_lake.clock)
-    query = BarsQuery(symbols=("A",), interval=DAILY)
-    before = reader.bars(query)
-
-    role.rotate("NEW")
-    fault_proxy.forget()
-    fault_proxy.fail(INVALID, times=inf, when=lambda request: request.key_id == "OLD")
-
-    assert before.equals(reader.bars(query))
-    assert {("boto3", "NEW"), ("duckdb", "NEW")} == {
-        (request.by, request.key_id) for request in fault_proxy.seen
-    }
-
-
-def test_many_queries_at_once_sign_anew_without_harm(
-    s3_lake: Lake, bars_file: Path, role: Role
-) -> None:
-    s3_lake.import_files(bars_file)
-    role.rotate("OLD")
-    reader = Reader(open_store(without_keys(s3_lake.settings)), s3_lake.clock)
-    query = BarsQuery(symbols=("A",), interval=DAILY)
-    expected = reader.bars(query)
-
-    with ThreadPoolExecutor(4) as pool:
-        answers = [pool.submit(reader.bars, query) for _ in range(12)]
-        role.rotate("NEW")
-    assert all(expected.equals(answer.result()) for answer in answers)
-
-
-def test_credentials_that_are_expired_when_they_are_renewed_are_one_clear_error(
-    s3_lake: Lake, role: Role
-) -> None:
-    role.rotate("OLD", minutes=-5)
-    store = open_store(without_keys(s3_lake.settings))
-
-    with pytest.raises(CredentialsError, match=r"still expired\. Hint: check the credentials"):
-        store.get("a.bin")
-
-
-@pytest.mark.usefixtures("role")
-def test_credentials_that_cannot_be_had_are_one_clear_error(s3_lake: Lake) -> None:
-    with pytest.raises(CredentialsError, match=r"No such file.* Hint: check the credentials"):
-        open_store(without_keys(s3_lake.settings))
-
-
-def test_no_credentials_at_all_are_one_clear_error(
-    s3_lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, "none")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    store = open_store(without_keys(s3_lake.settings))
-
-    with pytest.raises(CredentialsError, match=r"Unable to locate .* Hint: check the credentials"):
-        store.get("a.bin")
 
 
 def test_of_two_resamplers_at_once_the_loser_looks_again(
