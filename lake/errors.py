@@ -17,7 +17,9 @@ FiblakeError
 └── StoreError                    the object store failed
     ├── ObjectNotFoundError
     ├── DamagedObjectError        an object is there but cannot be what it should be
-    └── ConflictError             someone else replaced the object first
+    ├── ConflictError             someone else replaced the object first
+    ├── UnavailableError          it did not answer, or asked to slow down, at every attempt
+    └── CredentialsError          there are none, or S3 refuses them: expired, invalid, not allowed
 """
 
 from __future__ import annotations
@@ -107,3 +109,11 @@ class DamagedObjectError(StoreError):
 
 class ConflictError(StoreError):
     """Someone else created or replaced the object first."""
+
+
+class UnavailableError(StoreError):
+    """The store did not answer, or asked to slow down, at every attempt."""
+
+
+class CredentialsError(StoreError):
+    """There are no credentials, or the store refuses them: expired, invalid or not allowed."""

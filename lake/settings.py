@@ -34,6 +34,15 @@ class Settings(BaseSettings):
     batch_definition: str | None = Field(default=None, description="The job's: name or ARN.")
     batch_attempts: int = Field(default=3, ge=1, le=10, description="Of each child of a job.")
     batch_timeout_minutes: int = Field(default=120, ge=1, description="Of each attempt.")
+    s3_attempts: int = Field(
+        default=8, ge=1, description="How often S3 is asked before it is given up on."
+    )
+    s3_retry_ms: int = Field(
+        default=200, ge=0, description="Up to how long the first pause is; the next, twice that."
+    )
+    s3_part_mib: int = Field(
+        default=16, ge=5, le=5120, description="Larger objects are uploaded in parts of this size."
+    )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
     ] = "warning"
