@@ -187,6 +187,7 @@ class Lake:
         """Drop the history that is older than the setting `history_days`; unset: none of it.
 
         Raises:
+            EmptyLakeError: If the lake has no daily bars.
             StoreError: If the history cannot be read, or others kept writing it.
         """
         days = self.settings.history_days

@@ -3,7 +3,7 @@
 Silver knows neither dividends nor what was known before. Here the daily bars of a few listings are
 read as they were known, adjusted first and folded then, by the law of `lake.bar`.
 
-Source of the dividend factor, 1 - amount / close before the ex-date: the standard of CRSP, as told by
+Source of the dividend factor, 1 - amount / close before the ex-date: the CRSP standard, as told by
 https://help.yahoo.com/kb/finance-for-desktop/adjusted-close-sln28256.html
 """
 
@@ -16,7 +16,7 @@ import polars as pl
 import structlog
 
 from lake import keys
-from lake.errors import EmptyLakeError, ForgottenError
+from lake.errors import IMPORT_HINT, EmptyLakeError, ForgottenError
 from lake.horizon import read_horizon
 from lake.instant import written
 from lake.interval import DAILY
@@ -143,7 +143,8 @@ class DailyRoad:
         self, known_at: dt.datetime | None, first: dt.datetime | None
     ) -> EmptyLakeError:
         if known_at is None or first is None:
-            return EmptyLakeError(f"The lake {self._store.location} holds no daily bars.")
+            fact = f"The lake {self._store.location} holds no daily bars."
+            return EmptyLakeError(fact, hint=IMPORT_HINT)
         fact = (
             f"The lake {self._store.location} knew no bars at {written(known_at)}: "
             f"the first came at {written(first)}."

@@ -13,6 +13,7 @@ from batch_layer.bronze import daily, splits
 from batch_layer.bronze.year import read_year
 from fiblake import Lake
 from lake import keys
+from lake.clock import SetClock
 from lake.exchange import load_sessions
 from lake.interval import FIBONACCI, Interval
 from lake.parquet import read_frame
@@ -108,6 +109,11 @@ def assert_bars_close(expected: list[dict[str, Any]], actual: list[dict[str, Any
 
 def _exact(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in _SCALED}
+
+
+def set_clock(lake: Lake, instant: dt.datetime) -> None:
+    assert isinstance(lake.clock, SetClock)
+    lake.clock.instant = instant
 
 
 def split(symbol: str, effective: dt.date, split_to: float, split_from: float = 1) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from batch_layer.bronze import dividends, manifest, splits
 from batch_layer.bronze.year import KEY, read_year
 from lake import keys
 from lake.attempts import attempts
-from lake.errors import ConflictError
+from lake.errors import IMPORT_HINT, ConflictError, EmptyLakeError
 from lake.horizon import move_horizon, read_horizon
 from lake.parquet import encode_frame, read_frame
 from lake.schemas import DAILY_HISTORY
@@ -71,9 +71,14 @@ def compact(store: ObjectStore, *, horizon: dt.datetime | None) -> CompactReport
         horizon: An instant; the lake's own where that is later or this is None.
 
     Raises:
+        EmptyLakeError: If the lake holds no bars.
         DamagedObjectError: If the lake's horizon, or what is to be compacted, cannot be read.
         ConflictError: If others kept writing the same objects all the while.
     """
+    if not keys.by_year(store.fingerprints(keys.DAILY)):
+        # No horizon for a lake that is not there.
+        fact = f"The lake {store.location} holds no daily bars."
+        raise EmptyLakeError(fact, hint=IMPORT_HINT)
     reached = _retried(partial(_reached, store, horizon))
     since = reached or _BEGINNING
     years = keys.by_year(store.fingerprints(keys.DAILY_HISTORY))

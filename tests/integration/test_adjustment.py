@@ -125,7 +125,7 @@ def test_total_return_is_daily_bars_adjusted_first_and_folded_then(
 
 
 def test_total_return_is_that_of_the_published_example(own_sample_lake: Lake) -> None:
-    # https://help.yahoo.com/kb/finance-for-desktop/adjusted-close-sln28256.html, on MSFT's own days.
+    # https://help.yahoo.com/kb/finance-for-desktop/adjusted-close-sln28256.html, for MSFT.
     lake = own_sample_lake
     ex_date = dt.date(2003, 2, 19)
     dividends.commit(lake.store, dividend("MSFT", ex_date, 0.08), clock=lake.clock)
@@ -160,6 +160,35 @@ def test_as_of_is_the_basis_of_all_bars_whether_before_it_or_after(paid_lake: La
     assert [9.0] * 3 + [10.0] * 5 == closes(paid_lake)
     assert [9.0] * 3 + [10.0] * 5 == closes(paid_lake, as_of=days[3])
     assert [10.0] * 3 + [round(10 / 0.9, 6)] * 5 == closes(paid_lake, as_of=days[2])
+
+
+@pytest.mark.parametrize("at", [0, 1, 7, 8])
+def test_a_split_and_a_dividend_of_one_day_are_exact_wherever_in_the_bucket(
+    lake: Lake, sessions: SessionTable, at: int
+) -> None:
+    #   |0 1 2 3 4 5 6 7| 8     of eight sessions at 10 USD; 2:1, and 1 USD a share after it
+    days = [sessions[ordinal] for ordinal in range(8000, 8009)]
+    commit(lake, plain_bars("AA", days))
+    splits.commit(lake.store, split("AA", days[at], 2), clock=lake.clock)
+    dividends.commit(lake.store, dividend("AA", days[at], 1.0), clock=lake.clock)
+    lake.resample()
+
+    stored, known, whole = (
+        lake.bars("AA", "8d", end=days[0], **asked).row(0, named=True)
+        for asked in (
+            {"adjustment": "raw"},
+            {"adjustment": "raw", "known_at": NOW},
+            {"adjustment": "all"},
+        )
+    )
+
+    assert stored == known
+    before, after = at, 8 - at
+    assert 800.0 + before * 100.0 == whole["volume"]
+    # 5 USD a share on the day's basis, of which 1 - 1/5 stays.
+    assert [4.0 if before else 10.0, 10.0 if after else 4.0] == [
+        round(whole[name], 6) for name in ("open", "close")
+    ]
 
 
 def test_a_dividend_is_corrected_and_withdrawn(paid_lake: Lake) -> None:
