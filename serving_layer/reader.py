@@ -2,7 +2,7 @@
 
 Split adjustment happens here, when bars are read: each bar is stored on the split basis of its
 `through`, and brought from there to that of `as_of`. No later split rewrites silver. What silver
-does not hold, dividends and what was known before, comes by way of daily bars: see `daily.py`.
+does not hold, dividends and what was known before, comes by way of daily bars: see `folding.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from lake.interval import DAILY
 from lake.parquet import read_frame
 from lake.scan import connect, scan, sql
 from lake.schemas import BARS, SPLITS
-from serving_layer.daily import DailyRoad
+from serving_layer.folding import folded_bars
+from serving_layer.known import Known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,7 +145,6 @@ class Reader:
         self._connection = connect(store)
         for macro in ("daily_bars", "session_bars"):
             self._connection.execute(sql(_PACKAGE, macro))
-        self._daily = DailyRoad(store, self._connection)
         self._lock = threading.Lock()
         self._symbols: tuple[dict[str, str], dict[str, Symbol]] = ({}, {})
 
@@ -159,7 +159,8 @@ class Reader:
         """
         self._check_known(query)
         if query.adjustment == "all" or query.known_at:
-            return self._daily.bars(query, self.as_of(query))
+            with self._connection.cursor() as cursor:
+                return folded_bars(self._store, cursor, query, self.as_of(query))
         objects = self._objects(query)
         if not objects:
             return BARS.empty_table()
@@ -219,7 +220,8 @@ class Reader:
         known = self._known_symbols()
         unknown = [symbol for symbol in query.symbols if symbol not in known]
         if unknown and query.known_at:
-            withdrawn = self._daily.ever_known(unknown)
+            with self._connection.cursor() as cursor:
+                withdrawn = Known(self._store, cursor, query.known_at).withdrawn(unknown)
             unknown = [symbol for symbol in unknown if symbol not in withdrawn]
         if unknown:
             fact = f"{', '.join(unknown)}: no such symbol in the lake {self._store.location}."

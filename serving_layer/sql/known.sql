@@ -1,6 +1,6 @@
--- One row a (listing, session) of the listings asked for: what the lake knew of it at $known_at.
+-- One row a (listing, session) of some listings: what the lake knew of it at $known_at.
 -- A bar that was withdrawn by then is its revision alone, one above its last: no price, no symbol.
--- Binds: $files (of bronze/daily and its history), $symbols, $first and $last (sessions, inclusive,
+-- Binds: $files (of bronze/daily and its history), $listings, $first and $last (sessions, inclusive,
 -- or null), $known_at (null: what it knows now). Reads: no_history (its columns, for want of files).
 WITH versions AS (
     SELECT * FROM read_parquet($files, hive_partitioning = false, union_by_name = true)
@@ -12,7 +12,7 @@ latest AS (
     SELECT *, known_to IS NULL OR coalesce(known_to > $known_at, false) AS is_live
     FROM versions
     WHERE
-        listing IN (SELECT listing FROM versions WHERE list_contains($symbols, symbol))
+        list_contains($listings, listing)
         AND ($first IS NULL OR session >= $first)
         AND ($last IS NULL OR session <= $last)
         AND ($known_at IS NULL OR known_from <= $known_at)

@@ -44,7 +44,7 @@ def test_compaction_changes_no_answer_from_the_horizon_on_and_no_revision_to_com
     instants = []
     horizon = NOW
     for number, change in enumerate(
-        [lambda lake: commit(lake, bars), *data.draw(st.lists(changes(sessions), max_size=6))]
+        [lambda lake: commit(lake, bars), *data.draw(st.lists(changes(sessions), max_size=4))]
     ):
         instant = NOW + dt.timedelta(hours=number)
         instants.append(instant)

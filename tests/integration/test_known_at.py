@@ -30,7 +30,7 @@ from tests.integration.test_resample import FIRST, LAST, new_lake, plain_bars
 from tests.strategies import daily_bars
 
 FEW = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 NAMES = ("AA", "B", "C.D")
 Rows = list[dict[str, Any]]
@@ -208,6 +208,15 @@ def test_a_symbol_not_known_yet_has_no_bars_and_one_never_known_is_an_error(lake
     assert lake.bars("IBM", known_at=NOW).is_empty()
     with pytest.raises(UnknownSymbolError):
         lake.bars("NOPE", known_at=NOW)
+
+
+@pytest.mark.parametrize("asked", [{"known_at": NOW}, {"adjustment": "all"}])
+@pytest.mark.parametrize("interval", ["1d", "13d"])
+def test_a_range_without_bars_is_empty(
+    revised_lake: Lake, interval: str, asked: dict[str, Any]
+) -> None:
+    for start, end in (("2020-01-01", None), (None, "1999-12-31"), ("1950-01-01", "1950-12-31")):
+        assert revised_lake.bars("IBM", interval, start=start, end=end, **asked).is_empty()
 
 
 def test_before_anything_was_known_the_lake_says_since_when_it_knows(revised_lake: Lake) -> None:

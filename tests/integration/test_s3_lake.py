@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,5 +38,7 @@ def test_a_lake_on_s3_holds_and_answers_the_same_as_a_folder(
     for interval in FIBONACCI:
         assert silver(sample_lake.store, interval).equals(silver(lake.store, interval))
         assert sample_lake.bars("MSFT", str(interval)).equals(lake.bars("MSFT", str(interval)))
+    asked: dict[str, Any] = {"interval": "13d", "adjustment": "all", "known_at": clock.now()}
+    assert sample_lake.bars("MSFT", **asked).equals(lake.bars("MSFT", **asked))
     assert sample_lake.status().bronze == lake.status().bronze
     assert sample_lake.status().silver == lake.status().silver
