@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from batch_layer.fetching.columns import parse_columns
+from batch_layer.fetching.dividends_file import read_dividends
 from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
@@ -25,6 +26,9 @@ from fiblake.printing import Format, write_bars
 from lake.errors import FiblakeError, MisuseError
 from lake.interval import FIBONACCI, SESSION_INTERVALS
 from serving_layer.reader import parse_adjustment
+
+if TYPE_CHECKING:
+    import polars as pl
 
 app = typer.Typer(
     name="fiblake",
@@ -79,6 +83,9 @@ def import_(  # noqa: PLR0913 - a command's options
     splits: Annotated[
         Path | None, typer.Option(help="A CSV of splits: symbol,effective,ratio (as 2:1).")
     ] = None,
+    dividends: Annotated[
+        Path | None, typer.Option(help="A CSV of dividends: symbol,ex_date,amount (USD a share).")
+    ] = None,
     withdraw: Annotated[
         bool, typer.Option("--withdraw", help="Withdraw the bars that the files name.")
     ] = False,
@@ -97,12 +104,13 @@ def import_(  # noqa: PLR0913 - a command's options
     with output.progress("import") as advance:
         importer = opened.importer(reading=reading, on_progress=advance)
         if withdraw:
-            report = importer.withdraw_files(_only_files(paths, sample=sample, splits=splits))
-        elif sample:
-            report = importer.import_files(_with_sample(paths, splits), splits=sample_splits())
+            others = sample or splits or dividends
+            report = importer.withdraw_files(_only_files(paths, others=bool(others)))
         else:
             report = importer.import_files(
-                _something(paths, splits), splits=read_splits(splits) if splits else None
+                _with_sample(paths, splits) if sample else _something(paths, splits, dividends),
+                splits=_splits(splits, sample=sample),
+                dividends=read_dividends(dividends) if dividends else None,
             )
     output.report(report, reports.of_import)
     if report.added or report.corrected or report.withdrawn or report.splits_changed:
@@ -141,6 +149,13 @@ def status_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
     output.report(Lake(lake).status(), reports.of_status)
 
 
+@app.command("compact")
+def compact_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
+    """Drop the history that is older than FIBLAKE_HISTORY_DAYS."""
+    output = Output(as_json=json)
+    output.report(Lake(lake).compact(), reports.of_compact)
+
+
 @app.command("bars")
 def bars_(  # noqa: PLR0913 - a command's options
     symbols: Annotated[list[str], typer.Argument(help="Tickers, as AAPL.")],
@@ -148,9 +163,14 @@ def bars_(  # noqa: PLR0913 - a command's options
     interval: Annotated[str, typer.Option(help=f"One of {_ALL}.")] = "1d",
     start: Annotated[str | None, typer.Option(help="First start of a bar, YYYY-MM-DD.")] = None,
     end: Annotated[str | None, typer.Option(help="Last start of a bar, YYYY-MM-DD.")] = None,
-    adjustment: Annotated[str, typer.Option(help="raw or split.")] = "split",
+    adjustment: Annotated[str, typer.Option(help="raw, split, or all: dividends too.")] = "split",
     as_of: Annotated[
-        str | None, typer.Option(help="The date whose split basis is wanted. Default: today.")
+        str | None,
+        typer.Option(help="The date whose basis is wanted. Default: today, or that of --known-at."),
+    ] = None,
+    known_at: Annotated[
+        str | None,
+        typer.Option(help="Answer as the lake knew it then, as 2026-01-05T21:00:00Z."),
     ] = None,
     format_: Annotated[
         Format | None, typer.Option("--format", help="Default: the file's ending, or a table.")
@@ -166,6 +186,7 @@ def bars_(  # noqa: PLR0913 - a command's options
         end=end,
         adjustment=parse_adjustment(adjustment),
         as_of=as_of,
+        known_at=known_at,
     )
     write_bars(found, interval, form=format_, path=output)
 
@@ -205,11 +226,17 @@ def demo_(
     run_demo(Lake(lake), page, Output())
 
 
-def _something(paths: list[Path] | None, splits: Path | None) -> list[Path]:
-    if not paths and splits is None:
+def _something(paths: list[Path] | None, splits: Path | None, dividends: Path | None) -> list[Path]:
+    if not paths and splits is None and dividends is None:
         fact = "There is nothing to import."
         raise MisuseError(fact, hint="name files, or use --sample.")
     return paths or []
+
+
+def _splits(path: Path | None, *, sample: bool) -> pl.DataFrame | None:
+    if sample:
+        return sample_splits()
+    return read_splits(path) if path else None
 
 
 def _with_sample(paths: list[Path] | None, splits: Path | None) -> list[Path]:
@@ -219,8 +246,8 @@ def _with_sample(paths: list[Path] | None, splits: Path | None) -> list[Path]:
     return [sample_file(), *(paths or [])]
 
 
-def _only_files(paths: list[Path] | None, *, sample: bool, splits: Path | None) -> list[Path]:
-    if sample or splits or not paths:
+def _only_files(paths: list[Path] | None, *, others: bool) -> list[Path]:
+    if others or not paths:
         fact = "--withdraw takes files that name bars by symbol and date, and nothing else."
         raise MisuseError(fact, hint="fiblake import --withdraw FILE.")
     return paths

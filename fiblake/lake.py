@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from batch_layer.bronze.compaction import compact
 from batch_layer.fetching.importing import Importer
 from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.resample import resample
 from batch_layer.processing.status import status_of
 from lake.clock import Clock, SystemClock
+from lake.instant import parse_instant
 from lake.interval import FIBONACCI, SESSION_INTERVALS, parse_one_of
 from lake.logs import configure_logs
 from lake.settings import read_settings
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from batch_layer.bronze.compaction import CompactReport
     from batch_layer.fetching.importing import ImportReport
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.processing.share import Share
@@ -84,6 +87,7 @@ class Lake:
         end: dt.date | str | None = None,
         adjustment: Adjustment = "split",
         as_of: dt.date | str | None = None,
+        known_at: dt.datetime | str | None = None,
     ) -> Bars:
         """Return bars, in order of symbol and start.
 
@@ -92,18 +96,24 @@ class Lake:
             interval: `1d`, or a Fibonacci interval: `3d 5d 8d 13d 21d 34d`.
             start: First `start` of a bar, inclusive; a date or its ISO text.
             end: Last `start` of a bar, inclusive.
-            adjustment: `split`: prices and volumes on the basis of `as_of`. `raw`: each bar on that
+            adjustment: `split`: prices and volumes on the split basis of `as_of`. `all`: prices
+                less the dividends from each bar to `as_of`, too. `raw`: each bar on the split basis
                 of its own `through`.
-            as_of: The date whose split basis is wanted, for all bars alike; by default today.
+            as_of: The date whose basis is wanted, for all bars alike; by default today, or the day
+                of `known_at`.
+            known_at: Answer as the lake knew it at this instant: a datetime with a time zone, or
+                its ISO text with an offset or Z. One still to come is as good as now.
 
         Returns:
             One row a bar: listing, symbol, start, open, high, low, close, volume, vwap, trades,
             sessions, sessions_expected, through, state, revision.
 
         Raises:
-            MisuseError: If the interval, a date or the adjustment is not one.
-            UnknownSymbolError: If the lake has no bar of a symbol.
-            EmptyLakeError: If the lake has no bars, or none of the interval.
+            MisuseError: If the interval, a date, the instant or the adjustment is not one.
+            UnknownSymbolError: If the lake has no bar of a symbol, nor had one where `known_at` is
+                given.
+            EmptyLakeError: If the lake has no bars, none of the interval, or knew none then.
+            ForgottenError: If what it knew at `known_at` is no longer kept.
         """
         query = BarsQuery(
             symbols=(symbols,) if isinstance(symbols, str) else tuple(symbols),
@@ -112,6 +122,7 @@ class Lake:
             end=_date(end),
             adjustment=adjustment,
             as_of=_date(as_of),
+            known_at=parse_instant(known_at) if isinstance(known_at, str) else known_at,
         )
         return Bars(self.reader.bars(query))
 
@@ -181,6 +192,17 @@ class Lake:
         return resample(
             self.store, intervals=chosen, force=force, share=share, on_progress=on_progress
         )
+
+    def compact(self) -> CompactReport:
+        """Drop the history that is older than the setting `history_days`; unset: none of it.
+
+        Raises:
+            EmptyLakeError: If the lake has no daily bars.
+            StoreError: If the history cannot be read, or others kept writing it.
+        """
+        days = self.settings.history_days
+        horizon = None if days is None else self.clock.now() - dt.timedelta(days=days)
+        return compact(self.store, horizon=horizon)
 
     def status(self) -> Status:
         """Return what the lake holds, and what of it is stale.

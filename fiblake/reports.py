@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fiblake.output import table_of
+from lake.instant import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from batch_layer.bronze.compaction import CompactReport
     from batch_layer.fetching.importing import ImportReport, SourceReport
     from batch_layer.jobs.state import Failure, JobState
     from batch_layer.jobs.submission import Submitted
@@ -22,8 +24,11 @@ def of_import(report: ImportReport) -> Iterator[str]:
         yield from _of_source(source)
     if report.splits_changed:
         yield f"splits: {report.splits_changed:,} new or changed"
+    if report.dividends_changed:
+        yield f"dividends: {report.dividends_changed:,} new or changed"
     if not report.sources:
-        yield from () if report.splits_changed else ("splits: nothing new",)
+        if not (report.splits_changed or report.dividends_changed):
+            yield "imported: nothing new"
         return
     counts = {
         "added": report.added,
@@ -63,11 +68,23 @@ def of_resample(report: ResampleReport) -> Iterator[str]:
         yield f"another run was first {report.conflicts:,} times; its partitions were kept"
 
 
+def of_compact(report: CompactReport) -> Iterator[str]:
+    """Yield the lines of a compaction's report."""
+    yield f"history: {report.dropped:,} rows dropped, {report.kept:,} kept"
+    if report.horizon is None:
+        yield "known_at reaches back to the first import: FIBLAKE_HISTORY_DAYS is not set"
+    else:
+        yield f"known_at reaches back to {written(report.horizon)}"
+
+
 def of_status(status: Status) -> Iterator[str]:
     """Yield the lines and tables of a lake's status."""
     bronze = status.bronze
     yield f"lake {status.lake}: boundary {status.boundary or 'none'}, bronze {status.committed}"
-    header = ("bronze", "symbols", "bars", "sessions", "first", "last", "missing bars", "splits")
+    header = (
+        *("bronze", "symbols", "bars", "sessions", "first", "last", "missing bars"),
+        *("splits", "dividends"),
+    )
     row = (
         "daily",
         f"{bronze.symbols:,}",
@@ -77,6 +94,7 @@ def of_status(status: Status) -> Iterator[str]:
         str(bronze.last or ""),
         f"{bronze.missing_bars:,}",
         f"{bronze.splits:,}",
+        f"{bronze.dividends:,}",
     )
     yield ""
     yield table_of(header, [row])

@@ -3,13 +3,14 @@
 FiblakeError
 ├── MisuseError                   the caller asked for something that cannot be (exit 2, HTTP 400)
 │   ├── InvalidIntervalError      not an interval, or one that is not offered here
-│   ├── InvalidRangeError         start after end, a cursor or a date that cannot be read
+│   ├── InvalidRangeError         start after end, a cursor, date or instant that cannot be read
 │   └── InvalidLocationError      a lake location that is neither a folder nor s3://bucket/prefix
 ├── NotFoundError                 the thing named does not exist (exit 1, HTTP 404)
 │   ├── UnknownSymbolError
-│   ├── EmptyLakeError            nothing was imported yet
+│   ├── EmptyLakeError            nothing was imported yet, or not by then
+│   ├── ForgottenError            what was known then is no longer kept
 │   └── UnknownJobError           AWS Batch knows no job of that id
-├── SourceError                   a file to import cannot be read as bars or splits
+├── SourceError                   a file to import cannot be read as bars, splits or dividends
 ├── CalendarError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
@@ -52,7 +53,7 @@ class InvalidIntervalError(MisuseError):
 
 
 class InvalidRangeError(MisuseError):
-    """A start after its end, or a date or cursor that cannot be read."""
+    """A start after its end, or a date, an instant or a cursor that cannot be read."""
 
 
 class InvalidLocationError(MisuseError):
@@ -68,7 +69,11 @@ class UnknownSymbolError(NotFoundError):
 
 
 class EmptyLakeError(NotFoundError):
-    """Nothing was imported into the lake yet."""
+    """Nothing was imported into the lake yet, or not by the instant asked for."""
+
+
+class ForgottenError(NotFoundError):
+    """What the lake knew at that instant is no longer kept."""
 
 
 class UnknownJobError(NotFoundError):
@@ -76,7 +81,7 @@ class UnknownJobError(NotFoundError):
 
 
 class SourceError(FiblakeError):
-    """A file to import cannot be read as bars or splits."""
+    """A file to import cannot be read as bars, splits or dividends."""
 
 
 class CalendarError(FiblakeError):

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 SESSIONS: Final = "meta/sessions.parquet"
 BOUNDARY: Final = "meta/boundary.json"
+HISTORY_HORIZON: Final = "meta/history_horizon.json"
 SPLITS: Final = "bronze/splits.parquet"
+SPLITS_HISTORY: Final = "bronze/splits_history.parquet"
+DIVIDENDS: Final = "bronze/dividends.parquet"
+DIVIDENDS_HISTORY: Final = "bronze/dividends_history.parquet"
 DAILY: Final = "bronze/daily/"
 DAILY_HISTORY: Final = "bronze/daily_history/"
 DAILY_MANIFESTS: Final = "meta/bronze/daily/"

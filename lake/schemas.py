@@ -47,7 +47,9 @@ DAILY: Final = pa.schema(
 )
 """Bronze: unadjusted daily bars; `revision` counts the changes of a bar, from 0."""
 
-DAILY_HISTORY: Final = DAILY.append(pa.field("known_to", _INSTANT, nullable=False))
+_KNOWN_TO: Final = pa.field("known_to", _INSTANT, nullable=False)
+
+DAILY_HISTORY: Final = DAILY.append(_KNOWN_TO)
 """Bars that were superseded or withdrawn, and until when they were known."""
 
 SPLITS: Final = pa.schema(
@@ -60,6 +62,22 @@ SPLITS: Final = pa.schema(
     ]
 )
 """From session `effective` on, `split_to` shares stand for `split_from` before."""
+
+SPLITS_HISTORY: Final = SPLITS.append(_KNOWN_TO)
+"""Splits that were corrected, and until when they were known."""
+
+DIVIDENDS: Final = pa.schema(
+    [
+        *_LISTING,
+        pa.field("ex_date", pa.date32(), nullable=False),
+        pa.field("amount", pa.float64(), nullable=False),
+        pa.field("known_from", _INSTANT, nullable=False),
+    ]
+)
+"""`amount` USD a share, as shares are counted on `ex_date`; 0 where it was withdrawn."""
+
+DIVIDENDS_HISTORY: Final = DIVIDENDS.append(_KNOWN_TO)
+"""Dividends that were corrected, and until when they were known."""
 
 BARS: Final = pa.schema(
     [

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     settling_minutes: int = Field(
         default=15, ge=0, description="Minutes after its close before a session's bars are taken."
     )
+    history_days: int | None = Field(
+        default=None, ge=0, description="Days for which compact keeps what was replaced; all."
+    )
     s3_endpoint: str | None = Field(default=None, description="URL of an S3 server not AWS's.")
     s3_region: str | None = None
     s3_access_key_id: str | None = None

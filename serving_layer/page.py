@@ -14,13 +14,14 @@ from pydantic_core import to_json
 from lake.interval import SESSION_INTERVALS
 from serving_layer import routes
 from serving_layer.app import WEB
-from serving_layer.reader import ADJUSTMENTS, Adjustment, BarsQuery
+from serving_layer.reader import Adjustment, BarsQuery
 
 if TYPE_CHECKING:
     from lake.interval import Interval
     from serving_layer.reader import Reader
 
 _FAST: Final = 3
+_ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("split", "raw")  # those it has buttons for
 _STYLE: Final = "web/chart.css"
 _SCRIPTS: Final = (
     "web/vendor/lightweight-charts/lightweight-charts.standalone.production.js",
@@ -55,7 +56,7 @@ def _answers(reader: Reader) -> dict[str, object]:
         "v1/symbols?query=": routes.symbols(reader, limit=routes.MAX_LIMIT),
     }
     for interval in SESSION_INTERVALS:
-        for adjustment in ADJUSTMENTS:
+        for adjustment in _ADJUSTMENTS:
             answers |= _bars_answers(reader, interval, adjustment)
     return answers
 

@@ -1,7 +1,8 @@
 """The reader: bars and symbols out of the lake, through DuckDB.
 
 Split adjustment happens here, when bars are read: each bar is stored on the split basis of its
-`through`, and brought from there to that of `as_of`. No later split rewrites silver.
+`through`, and brought from there to that of `as_of`. No later split rewrites silver. What silver
+does not hold, dividends and what was known before, comes by way of daily bars: see `folding.py`.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from lake.errors import (
     UnknownSymbolError,
 )
 from lake.exchange import trading_day
+from lake.instant import utc
 from lake.interval import DAILY
 from lake.parquet import read_frame
 from lake.scan import connect, scan, sql
 from lake.schemas import BARS, SPLITS
+from serving_layer.folding import folded_bars
+from serving_layer.known import Known
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import pyarrow as pa
 
@@ -36,8 +40,8 @@ if TYPE_CHECKING:
     from lake.interval import Interval
     from lake.store import ObjectStore
 
-Adjustment = Literal["raw", "split"]
-ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("raw", "split")
+Adjustment = Literal["raw", "split", "all"]
+ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("raw", "split", "all")
 _PACKAGE: Final = "serving_layer"
 DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SYMBOLS_SHOWN: Final = 5
@@ -80,14 +84,15 @@ class BarsQuery:
         interval: 1d or a Fibonacci interval.
         start: First `start` of a bar, inclusive; None: from the first bar.
         end: Last `start` of a bar, inclusive; None: to the last bar.
-        adjustment: `raw` as stored, or `split`: on the basis of `as_of`.
-        as_of: The date whose basis that is; None: today.
+        adjustment: `raw` as stored; `split`: on the split basis of `as_of`; `all`: dividends too.
+        as_of: The date whose basis that is; None: that of `known_at`, or today.
+        known_at: The instant as of whose knowledge to answer; None: now.
         after: Only bars behind this (symbol, start), in the order of the answer.
         limit: At most so many bars; None: all.
 
     Raises:
         MisuseError: If there is no symbol, or the adjustment is not one.
-        InvalidRangeError: If `start` is after `end`.
+        InvalidRangeError: If `start` is after `end`, or `known_at` has no time zone.
     """
 
     symbols: tuple[str, ...]
@@ -96,6 +101,7 @@ class BarsQuery:
     end: dt.date | None = None
     adjustment: Adjustment = "split"
     as_of: dt.date | None = None
+    known_at: dt.datetime | None = None
     after: tuple[str, dt.date] | None = None
     limit: int | None = None
 
@@ -107,6 +113,8 @@ class BarsQuery:
             raise MisuseError(fact, hint="name one or more, as AAPL.")
         object.__setattr__(self, "symbols", names)
         parse_adjustment(self.adjustment)
+        if self.known_at is not None:
+            object.__setattr__(self, "known_at", utc(self.known_at))
         if self.start and self.end and self.start > self.end:
             fact = f"The start {self.start} is after the end {self.end}."
             raise InvalidRangeError(fact)
@@ -128,7 +136,7 @@ class Reader:
 
     Args:
         store: The lake.
-        clock: Tells today's date, by which splits are effective.
+        clock: Tells today's date, by which splits and dividends are effective.
     """
 
     def __init__(self, store: ObjectStore, clock: Clock) -> None:
@@ -145,10 +153,14 @@ class Reader:
 
         Raises:
             UnknownSymbolError: If the lake has no bar of a symbol.
-            EmptyLakeError: If it has none at all, or none of the interval yet.
+            EmptyLakeError: If it has none at all, none of the interval yet, or none by `known_at`.
+            ForgottenError: If what was known at `known_at` is no longer kept.
             StoreError: If the lake cannot be read.
         """
-        self._check_known(query.symbols)
+        self._check_known(query)
+        if query.adjustment == "all" or query.known_at:
+            with self._connection.cursor() as cursor:
+                return folded_bars(self._store, cursor, query, self.as_of(query))
         objects = self._objects(query)
         if not objects:
             return BARS.empty_table()
@@ -161,16 +173,21 @@ class Reader:
             "last": query.end,
             "after_symbol": after_symbol,
             "after_start": after_start,
-            "as_of": self.as_of(query) if query.adjustment == "split" else None,
+            "as_of": self.as_of(query),
             "limit": query.limit,
         }
         with self._connection.cursor() as cursor:
             cursor.register("splits", read_frame(self._store, keys.SPLITS, SPLITS)[0])
             return scan(cursor, self._store, objects, statement, binds).cast(BARS)
 
-    def as_of(self, query: BarsQuery) -> dt.date:
-        """Return the date by which splits are applied: the one asked for, or today's."""
-        return query.as_of or trading_day(self._clock.now())
+    def as_of(self, query: BarsQuery) -> dt.date | None:
+        """Return the date whose basis the bars are on: the one asked for, or today; None for raw.
+
+        Today is the day of `known_at` where that is given: so the answer is the one of that day.
+        """
+        if query.adjustment == "raw":
+            return None
+        return query.as_of or trading_day(query.known_at or self._clock.now())
 
     def symbols(self, text: str = "") -> list[Symbol]:
         """Return the symbols that contain `text`; those that begin with it come first.
@@ -199,9 +216,13 @@ class Reader:
         last = query.end.year if query.end else dt.MAXYEAR
         return {key: found[key] for year, key in years.items() if first <= year <= last}
 
-    def _check_known(self, symbols: Sequence[str]) -> None:
+    def _check_known(self, query: BarsQuery) -> None:
         known = self._known_symbols()
-        unknown = [symbol for symbol in symbols if symbol not in known]
+        unknown = [symbol for symbol in query.symbols if symbol not in known]
+        if unknown and query.known_at:
+            with self._connection.cursor() as cursor:
+                withdrawn = Known(self._store, cursor, query.known_at).withdrawn(unknown)
+            unknown = [symbol for symbol in unknown if symbol not in withdrawn]
         if unknown:
             fact = f"{', '.join(unknown)}: no such symbol in the lake {self._store.location}."
             raise UnknownSymbolError(fact, hint=_like(unknown[0], known))

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from lake.bar import Bar
 from lake.errors import EmptyLakeError, InvalidRangeError
+from lake.instant import parse_instant
 from lake.interval import SESSION_INTERVALS, parse_one_of
 from serving_layer.problems import MEDIA_TYPE
 from serving_layer.reader import DATE, Adjustment, BarsQuery, Reader, Symbol
@@ -36,7 +37,13 @@ def _written_out(text: object) -> object:
     return text
 
 
+def _instant(text: object) -> object:
+    # Read by our own rule: its error says what is missing, and how to write it in a URL.
+    return parse_instant(text) if isinstance(text, str) else text
+
+
 Day = Annotated[dt.date, BeforeValidator(_written_out)]
+Instant = Annotated[dt.datetime, BeforeValidator(_instant)]
 
 
 def _reader(request: Request) -> Reader:
@@ -52,7 +59,8 @@ class BarsAnswer:
     """Bars of one symbol.
 
     Attributes:
-        as_of: The date whose split basis the bars are on; null for raw bars.
+        as_of: The date whose basis the bars are on; null for raw bars.
+        known_at: The instant as of whose knowledge this is; null: now.
         boundary: The last session that batch has committed; null before the first.
         next_cursor: Ask again with it as `cursor` for the bars behind these; null at the end.
     """
@@ -61,6 +69,7 @@ class BarsAnswer:
     interval: str
     adjustment: Adjustment
     as_of: dt.date | None
+    known_at: dt.datetime | None
     boundary: dt.date | None
     bars: list[Bar]
     next_cursor: str | None
@@ -104,7 +113,10 @@ class BarsParameters:
     end: Annotated[Day | None, Query(description="last start of a bar, inclusive")] = None
     adjustment: Adjustment = "split"
     as_of: Annotated[
-        Day | None, Query(description="the date whose split basis is wanted; today")
+        Day | None, Query(description="the date whose basis is wanted; today, or that of known_at")
+    ] = None
+    known_at: Annotated[
+        Instant | None, Query(description="answer as the lake knew it then; an offset or Z; now")
     ] = None
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5000
     cursor: Annotated[str | None, Query(description="next_cursor of the answer before")] = None
@@ -129,7 +141,8 @@ def bars_answer(
         "symbol": query.symbols[0],
         "interval": str(query.interval),
         "adjustment": query.adjustment,
-        "as_of": reader.as_of(query) if query.adjustment == "split" else None,
+        "as_of": reader.as_of(query),
+        "known_at": query.known_at,
         "boundary": reader.boundary(),
         "bars": shown,
         "next_cursor": _cursor(shown[-1]["start"]) if len(rows) > limit else None,
@@ -178,6 +191,7 @@ def _query(symbol: str, asked: BarsParameters) -> BarsQuery:
         end=asked.end,
         adjustment=asked.adjustment,
         as_of=asked.as_of,
+        known_at=asked.known_at,
         after=None if asked.cursor is None else (name, _behind(asked.cursor)),
         # One more than asked for tells whether there are more.
         limit=asked.limit + 1,

@@ -7,11 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 import polars as pl
+import pytest
 
 from batch_layer.bronze import daily, splits
 from batch_layer.bronze.year import read_year
 from fiblake import Lake
 from lake import keys
+from lake.clock import SetClock
 from lake.exchange import load_sessions
 from lake.interval import FIBONACCI, Interval
 from lake.parquet import read_frame
@@ -19,6 +21,7 @@ from lake.schemas import BARS
 from lake.store import ObjectStore
 from tests.oracle import bars_of
 
+_SCALED = ("open", "high", "low", "close", "volume", "vwap")
 KNOWN = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 
 
@@ -87,6 +90,30 @@ def _without_vwap(row: dict[str, Any]) -> dict[str, Any]:
 def commit(lake: Lake, bars: pl.DataFrame) -> daily.Changes:
     """Bring bars into bronze past the files."""
     return daily.commit(lake.store, bars, clock=lake.clock)
+
+
+def dividend(symbol: str, ex_date: dt.date, amount: float) -> pl.DataFrame:
+    """One dividend, as bronze takes it."""
+    row = (symbol, symbol, ex_date, float(amount))
+    return pl.DataFrame([row], schema=["listing", "symbol", "ex_date", "amount"], orient="row")
+
+
+def assert_bars_close(expected: list[dict[str, Any]], actual: list[dict[str, Any]]) -> None:
+    """Rows are equal; prices and volumes to 1e-9, since factors may be applied in any order."""
+    assert [_exact(row) for row in expected] == [_exact(row) for row in actual]
+    for left, right in zip(expected, actual, strict=True):
+        for name in _SCALED:
+            value = left[name]
+            assert (value if value is None else pytest.approx(value, rel=1e-9)) == right[name], name
+
+
+def _exact(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in _SCALED}
+
+
+def set_clock(lake: Lake, instant: dt.datetime) -> None:
+    assert isinstance(lake.clock, SetClock)
+    lake.clock.instant = instant
 
 
 def split(symbol: str, effective: dt.date, split_to: float, split_from: float = 1) -> pl.DataFrame:

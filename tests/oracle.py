@@ -1,7 +1,7 @@
 """An independent oracle: bars of n sessions in plain Python, a listing at a time, with no SQL.
 
 It shares nothing with the resampler but the session table: buckets are found by counting, splits by
-looking at each session in turn.
+looking at each session in turn. Total return is daily bars adjusted one by one, and folded then.
 """
 
 from __future__ import annotations
@@ -15,6 +15,45 @@ from lake.bar import Bar
 from lake.session import SessionTable
 
 Row = dict[str, Any]
+
+
+def adjusted(
+    rows: Iterable[Row], splits: Iterable[Row], dividends: Iterable[Row], *, as_of: dt.date
+) -> list[Row]:
+    """Return daily bars on the basis of a date, less splits and dividends, each for itself."""
+    known = sorted(rows, key=lambda row: (row["listing"], row["session"]))
+    stakes = [(row["listing"], row["effective"], row) for row in splits]
+    paid = [(row["listing"], row["ex_date"], row["amount"]) for row in dividends]
+    adjusted_rows = []
+    for row in known:
+        prices, shares = 1.0, 1.0
+        near, far = min(row["session"], as_of), max(row["session"], as_of)
+        for listing, day, split in stakes:
+            if listing == row["listing"] and near < day <= far:
+                prices *= split["split_from"] / split["split_to"]
+                shares *= split["split_to"] / split["split_from"]
+        for listing, day, amount in paid:
+            if listing == row["listing"] and near < day <= far:
+                prices *= _left_of_price(known, stakes, listing, day, amount)
+        if row["session"] > as_of:
+            prices, shares = 1 / prices, 1 / shares
+        names = ("open", "high", "low", "close", "vwap")
+        moved = {name: None if row[name] is None else row[name] * prices for name in names}
+        adjusted_rows.append({**row, **moved, "volume": row["volume"] * shares})
+    return adjusted_rows
+
+
+def _left_of_price(
+    rows: list[Row], stakes: list[tuple[str, dt.date, Row]], listing: str, day: dt.date, paid: float
+) -> float:
+    before = [row for row in rows if row["listing"] == listing and row["session"] < day]
+    if not before:
+        return 1.0
+    close = before[-1]["close"]
+    for other, effective, split in stakes:
+        if other == listing and before[-1]["session"] < effective <= day:
+            close *= split["split_from"] / split["split_to"]
+    return 1 - paid / close if paid < close else 1.0
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Import: files of daily bars and splits into bronze.
+"""Import: files of daily bars, splits and dividends into bronze.
 
 All files are read and judged before a row is written, so that one that cannot be read stops the
 import while the lake's bars are still as they were.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 import structlog
 
-from batch_layer.bronze import daily, manifest
-from batch_layer.bronze import splits as bronze_splits
+from batch_layer.bronze import actions, daily, manifest
+from batch_layer.bronze.dividends import TABLE as DIVIDENDS
+from batch_layer.bronze.splits import TABLE as SPLITS
 from batch_layer.bronze.year import KEY
 from batch_layer.fetching.sources import digest_of
 from batch_layer.fetching.validation import Reading, Validator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from batch_layer.bronze.actions import Table
     from batch_layer.fetching.validation import Validated
     from lake.clock import Clock
     from lake.session import SessionTable
@@ -67,6 +69,7 @@ class ImportReport:
     unchanged: int = 0
     withdrawn: int = 0
     splits_changed: int = 0
+    dividends_changed: int = 0
     seconds: float = 0.0
 
 
@@ -89,9 +92,13 @@ class Importer:
     on_progress: Callable[[int, int], None] = lambda _done, _total: None
 
     def import_files(
-        self, paths: Sequence[Path], *, splits: pl.DataFrame | None = None
+        self,
+        paths: Sequence[Path],
+        *,
+        splits: pl.DataFrame | None = None,
+        dividends: pl.DataFrame | None = None,
     ) -> ImportReport:
-        """Import daily bars, and splits if given.
+        """Import daily bars, and splits and dividends if given.
 
         Raises:
             SourceError: If a file cannot be read; no row was written then.
@@ -100,12 +107,14 @@ class Importer:
         """
         started = time.perf_counter()
         judged = self._judge(paths, with_values=True) if paths else None
-        splits_changed = self._commit_splits(splits)
-        if judged is None:
-            return ImportReport(splits_changed=splits_changed, seconds=_since(started))
-        sources = self._keep_rejects(paths, judged)
-        changes = self._commit(judged.good)
-        return _report(sources, changes, splits_changed, _since(started))
+        report = ImportReport(
+            splits_changed=self._commit_actions(SPLITS, splits),
+            dividends_changed=self._commit_actions(DIVIDENDS, dividends),
+        )
+        if judged is not None:
+            sources = self._keep_rejects(paths, judged)
+            report = _with_bars(report, sources, self._commit(judged.good))
+        return replace(report, seconds=_since(started))
 
     def withdraw_files(self, paths: Sequence[Path]) -> ImportReport:
         """Withdraw the bars whose symbol and session the files name.
@@ -118,7 +127,7 @@ class Importer:
         judged = self._judge(paths, with_values=False)
         sources = self._keep_rejects(paths, judged)
         changes = daily.withdraw(self.store, judged.good.select(KEY), clock=self.clock)
-        return _report(sources, changes, 0, _since(started))
+        return replace(_with_bars(ImportReport(), sources, changes), seconds=_since(started))
 
     def _judge(self, paths: Sequence[Path], *, with_values: bool) -> Validated:
         # A file that cannot be read is told before anything is made.
@@ -143,10 +152,8 @@ class Importer:
             raise UnknownSessionError(fact, hint="set the machine's clock.")
         return last
 
-    def _commit_splits(self, splits: pl.DataFrame | None) -> int:
-        if splits is None:
-            return 0
-        return bronze_splits.commit(self.store, splits, clock=self.clock)
+    def _commit_actions(self, table: Table, rows: pl.DataFrame | None) -> int:
+        return 0 if rows is None else actions.commit(self.store, table, rows, clock=self.clock)
 
     def _keep_rejects(self, paths: Sequence[Path], judged: Validated) -> tuple[SourceReport, ...]:
         return tuple(self._source_report(path, judged) for path in dict.fromkeys(paths))
@@ -187,10 +194,11 @@ def _since(started: float) -> float:
     return time.perf_counter() - started
 
 
-def _report(
-    sources: tuple[SourceReport, ...], changes: daily.Changes, splits_changed: int, seconds: float
+def _with_bars(
+    report: ImportReport, sources: tuple[SourceReport, ...], changes: daily.Changes
 ) -> ImportReport:
-    return ImportReport(
+    return replace(
+        report,
         sources=sources,
         rows=sum(source.rows for source in sources),
         rejected=sum(source.rejected for source in sources),
@@ -198,6 +206,4 @@ def _report(
         corrected=changes.corrected,
         unchanged=changes.unchanged,
         withdrawn=changes.withdrawn,
-        splits_changed=splits_changed,
-        seconds=seconds,
     )

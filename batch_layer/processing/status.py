@@ -6,6 +6,9 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import polars as pl
+
+from batch_layer.bronze import dividends
 from batch_layer.processing.fold import PACKAGE
 from batch_layer.processing.plan import Partition, Plan, make_plan
 from lake import keys
@@ -33,6 +36,7 @@ class BronzeStatus:
         missing_bars: Sessions between a listing's first and last bar without one, over all.
         missing_sessions: Sessions between `first` and `last` without any bar.
         splits: Splits known.
+        dividends: Dividends known; those withdrawn are none.
     """
 
     symbols: int
@@ -43,6 +47,7 @@ class BronzeStatus:
     missing_bars: int
     missing_sessions: int
     splits: int
+    dividends: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,8 @@ def _bronze(store: ObjectStore, plan: Plan) -> BronzeStatus:
     with connect(store) as connection:
         keep(connection, "sessions", arrow_sessions(plan.sessions))
         counts = scan(connection, store, objects, sql(PACKAGE, "coverage"), {}).to_pylist()[0]
-    return BronzeStatus(**counts, splits=plan.splits.height)
+    known_dividends = dividends.read(store).filter(pl.col("amount") > 0).height
+    return BronzeStatus(**counts, splits=plan.splits.height, dividends=known_dividends)
 
 
 def _silver(interval: Interval, partitions: Sequence[Partition]) -> SilverStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 import re
@@ -28,6 +29,7 @@ HEADER = "symbol,date,open,high,low,close,volume"
 GOOD = f"{HEADER}\nAAPL,2013-01-02,10,12,9,11,1000\n"
 NAMELESS = "date,open,high,low,close,volume\n2013-01-02,10,12,9,11,1000\n"
 SPLITS = "symbol,effective,ratio\nA,2013-01-02,2:1\n"
+DIVIDENDS = "symbol,ex_date,amount\nA,2013-01-02,0.25\n"
 COLUMNS = (
     "symbol,interval,start,open,high,low,close,volume,vwap,trades,sessions,through,state,revision"
 )
@@ -157,6 +159,10 @@ FILES: dict[str, str | bytes] = {
     "day.csv": SPLITS.replace("2013-01-02", "2013/01/02"),
     "twice.csv": SPLITS + "A,2013-01-02,3:1\n",
     "ragged.csv": SPLITS.replace("2:1", "2:1,x"),
+    "d.csv": DIVIDENDS,
+    "minus.csv": DIVIDENDS.replace("0.25", "-1"),
+    "many.csv": DIVIDENDS.replace("0.25", "lots"),
+    "both.csv": DIVIDENDS + "A,2013-01-02,0.5\n",
 }
 NO_FILE = "no.csv does not exist. Hint: check the path."
 CUT = "Compressed file ended before the end-of-stream marker was reached."
@@ -171,8 +177,11 @@ TWO = "2 columns for symbol: ticker, symbol. Hint: choose one with --columns sym
 FORMAT = "Hint: name the format, as --date-format %m/%d/%Y."
 DATES = f"can be read as YYYY-MM-DD; the first is '01/02/2013'. {FORMAT}"
 FOUND = "Found: symbol, date, open, high, low, close, volume"
+FOUND_SPLITS = "Found: symbol, effective, ratio."
 RATIO = "Hint: write the header symbol,effective,ratio and rows like AAPL,2005-02-28,2:1."
 ZERO = f"is not a split: '0:1' is not a ratio of positive numbers. {RATIO}"
+AMOUNT = "Hint: write the header symbol,ex_date,amount and rows like AAPL,2012-08-09,2.65."
+BOTH = "Hint: keep the right one, or their sum where both are paid."
 FIELDS = "Allowed fields: symbol, session, open, high, low, close, volume, vwap, trades."
 AS = f"{FIELDS} Hint: write it as --columns symbol=Ticker,session=Day."
 ALONE = "--withdraw takes files that name bars by symbol and date, and nothing else."
@@ -195,6 +204,16 @@ UNREADABLE = {
     "a.csv --splits no.csv": NO_FILE,
     "--splits a.csv": f"a.csv is not a list of splits. {FOUND}. {RATIO}",
     "--splits zero.csv": f"Row 1 of zero.csv {ZERO}",
+    "--dividends no.csv": NO_FILE,
+    "--dividends s.csv": f"s.csv is not a list of dividends. {FOUND_SPLITS} {AMOUNT}",
+    "--dividends both.csv": f"both.csv has two amounts for A on 2013-01-02. {BOTH}",
+    "a.csv --dividends many.csv": (
+        f"Row 1 of many.csv is not a dividend: 'lots' is not an amount. {AMOUNT}"
+    ),
+    "--dividends minus.csv": (
+        f"Row 1 of minus.csv is not a dividend: '-1' is not an amount of USD a share, 0 or more. "
+        f"{AMOUNT}"
+    ),
     "--splits twice.csv": "twice.csv has two ratios for A on 2013-01-02. Hint: keep the right one.",
 }
 MISUSED = {
@@ -202,6 +221,7 @@ MISUSED = {
     "a.csv --columns who=x": f"--columns cannot read 'who=x'. {AS}",
     "--withdraw": WITHDRAW,
     "--withdraw a.csv --splits s.csv": WITHDRAW,
+    "--withdraw a.csv --dividends d.csv": WITHDRAW,
 }
 IN_THE_USERS_WORDS = [
     ("utf16.csv.gz", 1, f"utf16.csv.gz {UTF8}"),  # names the temporary file
@@ -273,6 +293,44 @@ def test_bars_are_withdrawn(in_lake: Run) -> None:
     assert 1 == in_lake("bars", "AAPL").code
 
 
+def test_dividends_are_imported_and_taken_from_prices(in_lake: Run) -> None:
+    in_lake("import", write("a.csv", GOOD))
+    paid = write("d.csv", "Ticker,Ex Date,Cash Amount\naapl,2013-01-03,2.2\n")
+    first, again = in_lake("import", "--dividends", paid), in_lake("import", "--dividends", paid)
+
+    assert Ran(0, "dividends: 1 new or changed\n", "") == first
+    assert Ran(0, "imported: nothing new\n", "") == again
+    found = json.loads(in_lake("bars", "AAPL", "--adjustment", "all", "--format", "json").out)
+    assert [8.0, 1000.0] == [round(found[0][name], 6) for name in ("open", "volume")]
+    assert 1 == json.loads(in_lake("status", "--json").out)["bronze"]["dividends"]
+
+
+def test_bars_are_printed_as_the_lake_knew_them(in_lake: Run) -> None:
+    in_lake("import", write("a.csv", GOOD))
+    between = dt.datetime.now(dt.UTC).isoformat()
+    in_lake("import", write("b.csv", GOOD.replace("11,1000", "11.5,1000")))
+    asked = ("bars", "AAPL", "--format", "csv")
+
+    assert THE_BAR == in_lake(*asked, "--known-at", between).out
+    assert THE_BAR.replace("11.0", "11.5").replace("final,0", "final,1") == in_lake(*asked).out
+
+
+def test_history_is_compacted(in_lake: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_lake("import", write("a.csv", GOOD))
+    in_lake("import", write("b.csv", GOOD.replace("11,1000", "11.5,1000")))
+    unset = "known_at reaches back to the first import: FIBLAKE_HISTORY_DAYS is not set"
+    assert Ran(0, f"history: 0 rows dropped, 1 kept\n{unset}\n", "") == in_lake("compact")
+
+    monkeypatch.setenv("FIBLAKE_HISTORY_DAYS", "0")
+    report = json.loads(in_lake("compact", "--json").out)
+
+    assert (1, 0) == (report["dropped"], report["kept"])
+    then = "2026-01-05T12:00:00Z"
+    told = f"knew at {then} is no longer kept. Allowed: {report['horizon'][:19]}"
+    refused = in_lake("bars", "AAPL", "--known-at", then)
+    assert (1, True) == (refused.code, told in refused.err)
+
+
 def test_reports_as_json_carry_the_numbers(in_sample: Run) -> None:
     status = json.loads(in_sample("status", "--json").out)
     resampled = json.loads(in_sample("resample", "--json").out)
@@ -316,18 +374,29 @@ def test_the_ending_of_the_output_tells_the_form(in_sample: Run) -> None:
 SHARES = "Allowed: INDEX/OF with INDEX from 0 to OF - 1, as 2/16."
 OFFERED = "is not an interval offered here. Allowed:"
 DATE = "is not a date. Allowed: YYYY-MM-DD, as 2012-12-31."
+INSTANT = (
+    "is not an instant. Allowed: ISO 8601 with an offset or Z, as 2026-01-05T21:00:00Z. "
+    "Hint: the end of a day is 23:59:59Z; in a URL + is written %2B."
+)
 ORDER = "The start 2013-01-02 is after the end 2013-01-01."
 LOCATION = "is not a lake's location. Allowed: a folder or s3://bucket/prefix."
 IS_FILE = "a lake is a folder or s3://bucket/prefix. Hint: name another folder with --lake."
 EMPTY = "Hint: fiblake import FILE, or fiblake import --sample."
 NOPE = "NOPE: no such symbol in the lake {lake}. Hint: it has AAPL, FB, GOOG, IBM, MSFT."
+KNEW_NOTHING = (
+    "The lake {lake} knew no bars at 2005-01-05T21:00:00Z: the first came at 2026-01-05T12:00:00Z. "
+    "Hint: known_at is when the lake learnt of bars; start and end are when they traded."
+)
 REFUSED = [
     ("bars NOPE", 1, NOPE),
     ("bars AAPL --interval 7d", 2, f"'7d' {OFFERED} 1d, 3d, 5d, 8d, 13d, 21d, 34d."),
     ("resample --interval 1d", 2, f"'1d' {OFFERED} 3d, 5d, 8d, 13d, 21d, 34d."),
     ("resample --share 3/3", 2, f"'3/3' is not a share. {SHARES}"),
     ("bars AAPL --start 2013-02-30", 2, f"'2013-02-30' {DATE}"),
-    ("bars AAPL --adjustment some", 2, "'some' is not an adjustment. Allowed: raw, split."),
+    ("bars AAPL --adjustment some", 2, "'some' is not an adjustment. Allowed: raw, split, all."),
+    ("bars AAPL --known-at 2026-01-05", 2, f"'2026-01-05' {INSTANT}"),
+    ("bars AAPL --known-at 2005-01-05T21:00:00Z", 1, KNEW_NOTHING),
+    ("compact --lake none", 1, f"The lake none holds no daily bars. {EMPTY}"),
     ("bars AAPL --start 2013-01-02 --end 2013-01-01", 2, ORDER),
     ("bars FB --output no/o.csv", 1, "Could not write no/o.csv: No such file or directory."),
     ("status --lake ftp://x", 2, f"'ftp://x' {LOCATION}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import re
 import signal
@@ -21,6 +22,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from fiblake import Lake
+from lake.horizon import move_horizon
 from serving_layer.app import create_app
 from serving_layer.routes import BarsAnswer
 
@@ -28,6 +30,7 @@ FIBLAKE = Path(sys.executable).with_name("fiblake")
 INTERVALS = ("1d", "3d", "5d", "8d", "13d", "21d", "34d")
 GOOGLE = {"symbol": "GOOG", "listing": "GOOG", "first": "2004-08-19", "last": "2013-03-01"}
 CURSOR = "is not a cursor. Allowed: the next_cursor of an answer."
+INSTANT = "is not an instant. Allowed: ISO 8601 with an offset or Z, as 2026-01-05T21:00:00Z."
 OFFERED = f"is not an interval offered here. Allowed: {', '.join(INTERVALS)}."
 
 
@@ -80,7 +83,7 @@ def problem(answer: httpx.Response) -> dict[str, Any]:
     return body
 
 
-@pytest.mark.parametrize("adjustment", ["raw", "split"])
+@pytest.mark.parametrize("adjustment", ["raw", "split", "all"])
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_the_bars_are_those_of_the_lake(
     api: Api, sample_lake: Lake, interval: str, adjustment: Any
@@ -97,7 +100,7 @@ def test_the_bars_are_those_of_the_lake(
         *(answer.symbol, answer.interval, answer.adjustment),
         answer.next_cursor,
     )
-    assert ("2026-01-05" if adjustment == "split" else None) == response.json()["as_of"]
+    assert ("2026-01-05" if adjustment != "raw" else None) == response.json()["as_of"]
     assert response.json()["boundary"] == "2013-03-01"
 
 
@@ -146,6 +149,35 @@ def test_only_splits_effective_by_as_of_are_applied(
     assert (close, volume) == (answer["bars"][0]["close"], answer["bars"][0]["volume"])
 
 
+@pytest.mark.parametrize("written", ["2026-01-05T12:00:00Z", "2026-01-05T07:00:00-05:00"])
+@pytest.mark.parametrize(("interval", "limit"), [("1d", 1000), ("13d", 50)])
+def test_pages_of_what_was_known_make_the_whole(
+    own_sample_lake: Lake, tmp_path: Path, interval: str, limit: int, written: str
+) -> None:
+    lake = own_sample_lake
+    then = lake.bars("AAPL", interval)
+    path = tmp_path / "a.csv"
+    header = "symbol,date,open,high,low,close,volume"
+    path.write_text(f"{header}\nAAPL,2000-03-01,1,1,1,1,1\nAAPL,2013-03-04,1,1,1,1,1\n", "utf-8")
+    Lake(lake.store.location).import_files(path)
+    asked = {"interval": interval, "known_at": written}
+
+    assert as_json(then.to_dicts()) == Api(lake).bars("AAPL", **asked, limit=limit)
+    answer = Api(lake).get("/v1/bars/AAPL", **asked).json()
+    assert ("2026-01-05T12:00:00Z", "2026-01-05") == (answer["known_at"], answer["as_of"])
+
+
+def test_what_is_no_longer_kept_is_a_problem_with_a_hint(own_sample_lake: Lake) -> None:
+    move_horizon(own_sample_lake.store, dt.datetime(2026, 1, 6, tzinfo=dt.UTC))
+    told = problem(Api(own_sample_lake).get("/v1/bars/AAPL", known_at="2026-01-05T12:00:00Z"))
+
+    assert (404, "FIBLAKE_HISTORY_DAYS says how long compact keeps it.") == (
+        told["status"],
+        told["hint"],
+    )
+    assert told["detail"].endswith("is no longer kept. Allowed: 2026-01-06T00:00:00Z and later.")
+
+
 def test_symbols_intervals_and_health_are_told(api: Api) -> None:
     offered = [{"interval": name, "sessions": int(name[:-1])} for name in INTERVALS]
     names = [each["symbol"] for each in api.get("/v1/symbols").json()["symbols"]]
@@ -170,6 +202,11 @@ PROBLEMS = [
     (
         *("/v1/bars/AAPL?start=2013-01-02&end=2013-01-01", 400, "Bad Request"),
         "The start 2013-01-02 is after the end 2013-01-01.",
+    ),
+    ("/v1/bars/AAPL?known_at=2026-01-05", 400, "Bad Request", f"'2026-01-05' {INSTANT}"),
+    (
+        *("/v1/bars/AAPL?known_at=2026-01-05T12:00:00+00:00", 400, "Bad Request"),
+        f"'2026-01-05T12:00:00 00:00' {INSTANT}",
     ),
     ("/nowhere", 404, "Not Found", "Not Found"),
     ("/web/nothing.js", 404, "Not Found", "Not Found"),
@@ -306,9 +343,10 @@ def test_the_schema_lists_the_routes(api: Api) -> None:
         "/health/live",
         "/health/ready",
     } == (set(schema["paths"]))
-    assert ["symbol", "interval", "start", "end", "adjustment", "as_of", "limit", "cursor"] == [
-        parameter["name"] for parameter in bars["parameters"]
-    ]
+    assert [
+        *("symbol", "interval", "start", "end", "adjustment", "as_of", "known_at"),
+        *("limit", "cursor"),
+    ] == [parameter["name"] for parameter in bars["parameters"]]
     assert {"200", "400", "404", "422", "503"} == set(bars["responses"])
     assert list(BarsAnswer.__dataclass_fields__) == (
         list(schema["components"]["schemas"]["BarsAnswer"]["properties"])

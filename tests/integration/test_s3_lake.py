@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fiblake import Lake
+from lake.clock import SetClock
 from lake.interval import FIBONACCI
 from lake.settings import Settings
 from tests.frames import bronze, silver
@@ -20,7 +22,7 @@ def assert_holds_the_same(expected: Lake, actual: Lake) -> None:
 
 
 def test_a_lake_on_s3_holds_and_answers_the_same_as_a_folder(
-    s3_lake: Lake, sample_lake: Lake
+    s3_lake: Lake, sample_lake: Lake, clock: SetClock
 ) -> None:
     s3_lake.import_sample()
     report = s3_lake.resample()
@@ -31,6 +33,8 @@ def test_a_lake_on_s3_holds_and_answers_the_same_as_a_folder(
     for interval in FIBONACCI:
         expected = sample_lake.bars("MSFT", str(interval))
         assert expected.equals(s3_lake.bars("MSFT", str(interval)))
+    asked: dict[str, Any] = {"interval": "13d", "adjustment": "all", "known_at": clock.now()}
+    assert sample_lake.bars("MSFT", **asked).equals(s3_lake.bars("MSFT", **asked))
 
 
 def test_a_lake_is_read_from_a_server_that_checks_signatures(

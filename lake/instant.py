@@ -1,0 +1,47 @@
+"""Instants as users write them: ISO 8601 with an offset or Z, never a bare date."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Final
+
+from lake.errors import InvalidRangeError
+
+_INSTANT: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})"
+)
+_ALLOWED: Final = "Allowed: ISO 8601 with an offset or Z, as 2026-01-05T21:00:00Z"
+_HINT: Final = "the end of a day is 23:59:59Z; in a URL + is written %2B."
+
+
+def parse_instant(text: str) -> dt.datetime:
+    """Return the instant that `text` writes, in UTC.
+
+    Raises:
+        InvalidRangeError: If it writes none, or leaves the time or the offset open.
+    """
+    try:
+        if _INSTANT.fullmatch(text):
+            return utc(dt.datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        pass
+    fact = f"{text!r} is not an instant. {_ALLOWED}."
+    raise InvalidRangeError(fact, hint=_HINT)
+
+
+def utc(instant: dt.datetime) -> dt.datetime:
+    """Return an instant in UTC.
+
+    Raises:
+        InvalidRangeError: If it has no time zone, and so is none.
+    """
+    if instant.tzinfo is None:
+        fact = f"{instant.isoformat()} has no time zone. {_ALLOWED}."
+        raise InvalidRangeError(fact, hint="give the datetime a tzinfo, as datetime.UTC.")
+    return instant.astimezone(dt.UTC)
+
+
+def written(instant: dt.datetime) -> str:
+    """Return an instant as it is written for users, to the second at least."""
+    return instant.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

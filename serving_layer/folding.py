@@ -1,0 +1,130 @@
+"""The road through daily bars: answers that silver does not hold, made when they are asked for.
+
+Silver knows neither dividends nor what was known before. Here the daily bars of a few listings are
+adjusted first and folded then, by the law of `lake.bar`: inside a bucket to the basis of its
+`through`, and from there to that of `as_of`.
+
+Source of the dividend factor, 1 - amount / close before the ex-date: the CRSP standard, as told by
+https://help.yahoo.com/kb/finance-for-desktop/adjusted-close-sln28256.html
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+import structlog
+
+from lake import keys
+from lake.interval import DAILY
+from lake.parquet import read_frame
+from lake.scan import sql
+from lake.schemas import BARS, SESSIONS
+from serving_layer.known import Known
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from lake.store import ObjectStore
+    from serving_layer.reader import BarsQuery
+
+_log = structlog.get_logger(__name__)
+_PACKAGE: Final = "serving_layer"
+
+
+def folded_bars(
+    store: ObjectStore,
+    cursor: duckdb.DuckDBPyConnection,
+    query: BarsQuery,
+    as_of: dt.date | None,
+) -> pa.Table:
+    """Return the bars asked for, schema `BARS`, in order of symbol and start.
+
+    Args:
+        store: The lake.
+        cursor: On which it is read; none but this query's.
+        query: Its symbols are known to the lake, or were.
+        as_of: The date whose basis is wanted; None: each bar's own.
+
+    Raises:
+        EmptyLakeError: If no bar at all was known at the query's instant.
+        ForgottenError: If what was known then is no longer kept.
+        StoreError: If the lake cannot be read.
+    """
+    known = Known(store, cursor, query.known_at)
+    known.check_kept()
+    sessions = read_frame(store, keys.SESSIONS, SESSIONS)[0].select("ordinal", "session")
+    sessions = sessions.filter(pl.col("session") <= known.last_session())
+    # A dividend is weighed by the close before it, wherever that lies.
+    span = (None, None) if query.adjustment == "all" else (query.start, _reach(query, sessions))
+    daily = known.daily(query.symbols, *span)
+    splits = known.splits()
+    dividends = known.dividends() if query.adjustment == "all" else None
+    # A compaction may have begun after the first look.
+    known.check_kept()
+
+    cursor.register("sessions", sessions.to_arrow())
+    cursor.register("daily", daily)
+    cursor.register("actions", _actions(cursor, splits, dividends).to_arrow())
+    if query.interval == DAILY:
+        bars = _run(cursor, "known_bars")
+    else:
+        bars = _run(cursor, "fold", n=query.interval.sessions)
+    cursor.register("bars", bars)
+    return _on_basis(cursor, query, as_of)
+
+
+def _reach(query: BarsQuery, sessions: pl.DataFrame) -> dt.date | None:
+    """Return the last session of the last bucket that starts by the query's end."""
+    if query.end is None:
+        return None
+    n = query.interval.sessions
+    # Ordinals count from 0: as many sessions as there are by then.
+    started = sessions.filter(pl.col("session") <= query.end).height
+    reached = sessions.head(-(-started // n) * n)["session"].max()
+    return reached if isinstance(reached, dt.date) else query.end
+
+
+def _actions(
+    cursor: duckdb.DuckDBPyConnection, splits: pl.DataFrame, dividends: pl.DataFrame | None
+) -> pl.DataFrame:
+    """Return what moves the basis, one row an action: listing, effective, shares and kept."""
+    shares = pl.col("split_to") / pl.col("split_from")
+    actions = splits.select("listing", "effective", shares=shares, kept=pl.lit(1.0))
+    if dividends is None:
+        return actions
+    cursor.register("splits", actions.to_arrow())
+    cursor.register("dividends", dividends.to_arrow())
+    paid = pl.DataFrame(_run(cursor, "kept"))
+    for listing, ex_date, _ in paid.filter(pl.col("kept") <= 0).iter_rows():
+        _log.warning("dividend not below the price, ignored", listing=listing, ex_date=ex_date)
+    paid = paid.filter(pl.col("kept") > 0).with_columns(shares=pl.lit(1.0))
+    return pl.concat([actions, paid.select(actions.columns)])
+
+
+def _on_basis(
+    cursor: duckdb.DuckDBPyConnection, query: BarsQuery, as_of: dt.date | None
+) -> pa.Table:
+    after_symbol, after_start = query.after or (None, None)
+    bars = _run(
+        cursor,
+        "basis",
+        symbols=list(query.symbols),
+        first=query.start,
+        last=query.end,
+        after_symbol=after_symbol,
+        after_start=after_start,
+        as_of=as_of,
+        limit=query.limit,
+    )
+    return bars.cast(BARS)
+
+
+def _run(
+    cursor: duckdb.DuckDBPyConnection,
+    name: str,
+    **binds: Any,  # noqa: ANN401 - whatever DuckDB binds
+) -> pa.Table:
+    return cursor.execute(sql(_PACKAGE, name), binds).to_arrow_table()

@@ -1,0 +1,20 @@
+-- One row a (listing, session): its daily bar, in the shape of silver (schema BARS).
+-- Reads: daily.
+SELECT
+    listing,
+    symbol,
+    session AS start,
+    open,
+    high,
+    low,
+    close,
+    volume,
+    vwap,
+    trades,
+    1 AS sessions,
+    1 AS sessions_expected,
+    session AS through,
+    'final' AS state,
+    revision
+FROM daily
+WHERE close IS NOT NULL;
