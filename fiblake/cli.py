@@ -25,7 +25,7 @@ from fiblake.output import Output
 from fiblake.printing import Format, write_bars
 from lake.errors import FiblakeError, MisuseError
 from lake.interval import FIBONACCI, SESSION_INTERVALS
-from serving_layer.reader import parse_adjustment
+from serving_layer.query import parse_adjustment
 
 if TYPE_CHECKING:
     import polars as pl

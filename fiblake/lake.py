@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import polars as pl
 
@@ -20,10 +20,11 @@ from lake.interval import FIBONACCI, SESSION_INTERVALS, parse_one_of
 from lake.logs import configure_logs
 from lake.settings import read_settings
 from lake.store import open_store
-from serving_layer.reader import Adjustment, BarsQuery, Reader, parse_date
+from serving_layer.query import Adjustment, BarsQuery, parse_date
+from serving_layer.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
     import pyarrow as pa
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.processing.share import Share
     from batch_layer.processing.status import Status
+    from lake.interval import Interval
     from lake.store import ObjectStore
 
 
@@ -75,12 +77,12 @@ class Lake:
     @property
     def reader(self) -> Reader:
         """The reader behind `bars` and `symbols`."""
-        self._reader = self._reader or Reader(self.store, self.clock)
+        self._reader = self._reader or Reader(self.store, self.clock, _folder(self.settings.cache))
         return self._reader
 
     def bars(  # noqa: PLR0913 - each narrows the answer
         self,
-        symbols: str | Iterable[str],
+        symbols: str | Iterable[str] | None,
         interval: str = "1d",
         *,
         start: dt.date | str | None = None,
@@ -92,7 +94,7 @@ class Lake:
         """Return bars, in order of symbol and start.
 
         Args:
-            symbols: One ticker or several.
+            symbols: One ticker or several; None: the whole market.
             interval: `1d`, or a Fibonacci interval: `3d 5d 8d 13d 21d 34d`.
             start: First `start` of a bar, inclusive; a date or its ISO text.
             end: Last `start` of a bar, inclusive.
@@ -115,16 +117,43 @@ class Lake:
             EmptyLakeError: If the lake has no bars, none of the interval, or knew none then.
             ForgottenError: If what it knew at `known_at` is no longer kept.
         """
-        query = BarsQuery(
-            symbols=(symbols,) if isinstance(symbols, str) else tuple(symbols),
-            interval=parse_one_of(interval, SESSION_INTERVALS),
-            start=_date(start),
-            end=_date(end),
+        query = _query(
+            symbols,
+            interval,
+            start=start,
+            end=end,
             adjustment=adjustment,
-            as_of=_date(as_of),
-            known_at=parse_instant(known_at) if isinstance(known_at, str) else known_at,
+            as_of=as_of,
+            known_at=known_at,
         )
         return Bars(self.reader.bars(query))
+
+    def stream(
+        self,
+        symbols: str | Iterable[str] | None,
+        interval: str = "1d",
+        **narrowed: Unpack[Narrowed],
+    ) -> Iterator[pa.Table]:
+        """Yield bars as Arrow tables, in order of symbol and start.
+
+        Each table has the bars of some symbols: an answer larger than memory can be worked through.
+        The arguments, and the errors, are those of `bars`.
+        """
+        yield from self.reader.stream(_query(symbols, interval, **narrowed))
+
+    def warm(self, *intervals: str) -> int:
+        """Copy silver of some intervals (by default of all) to this machine's cache.
+
+        Bars of session intervals are then read from files mapped into memory, by all processes of
+        this machine. Where silver has moved on, a copy is passed over until it is made anew.
+
+        Returns:
+            How many partitions were copied; those that are here already are not.
+
+        Raises:
+            StoreError: If silver cannot be read, or a copy not be written.
+        """
+        return self.reader.warm(_intervals(intervals))
 
     def symbols(self, text: str = "") -> pl.DataFrame:
         """Return the symbols that contain `text`: symbol, listing, first, last, bars.
@@ -188,7 +217,7 @@ class Lake:
             EmptyLakeError: If the lake has no daily bars.
         """
         names = (intervals,) if isinstance(intervals, str) else intervals
-        chosen = [parse_one_of(name, FIBONACCI) for name in names] or list(FIBONACCI)
+        chosen = _intervals(names)
         return resample(
             self.store, intervals=chosen, force=force, share=share, on_progress=on_progress
         )
@@ -211,6 +240,41 @@ class Lake:
             EmptyLakeError: If the lake has no daily bars.
         """
         return status_of(self.store)
+
+
+class Narrowed(TypedDict, total=False):
+    """What narrows an answer down, and on which basis it is; see `Lake.bars`."""
+
+    start: dt.date | str | None
+    end: dt.date | str | None
+    adjustment: Adjustment
+    as_of: dt.date | str | None
+    known_at: dt.datetime | str | None
+
+
+def _query(
+    symbols: str | Iterable[str] | None, interval: str, **narrowed: Unpack[Narrowed]
+) -> BarsQuery:
+    known_at = narrowed.get("known_at")
+    if isinstance(symbols, str):
+        symbols = (symbols,)
+    return BarsQuery(
+        symbols=None if symbols is None else tuple(symbols),
+        interval=parse_one_of(interval, SESSION_INTERVALS),
+        start=_date(narrowed.get("start")),
+        end=_date(narrowed.get("end")),
+        adjustment=narrowed.get("adjustment", "split"),
+        as_of=_date(narrowed.get("as_of")),
+        known_at=parse_instant(known_at) if isinstance(known_at, str) else known_at,
+    )
+
+
+def _intervals(names: Sequence[str]) -> list[Interval]:
+    return [parse_one_of(name, FIBONACCI) for name in names] or list(FIBONACCI)
+
+
+def _folder(cache: str) -> Path | None:
+    return None if cache == "off" else Path(cache).expanduser()
 
 
 def _date(given: dt.date | str | None) -> dt.date | None:

@@ -29,6 +29,11 @@ class Settings(BaseSettings):
     history_days: int | None = Field(
         default=None, ge=0, description="Days for which compact keeps what was replaced; all."
     )
+    cache: str = Field(
+        default="~/.cache/fiblake",
+        min_length=1,
+        description="The folder of local copies of silver; off: none.",
+    )
     s3_endpoint: str | None = Field(default=None, description="URL of an S3 server not AWS's.")
     s3_region: str | None = None
     s3_access_key_id: str | None = None

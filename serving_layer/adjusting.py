@@ -47,16 +47,17 @@ class SplitFactors:
         return bars if (factor == 1).all() else _divided(bars, pa.array(factor))
 
     def _product(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the product of the factors in [begin, end) for each row; 1 where there are none."""
+        """Return for each row the product of the factors in [begin, end); 1 where it is empty."""
         # Rows of one listing follow each other, and most have the same splits before them.
         is_new = np.ones(len(begin), np.bool_)
         is_new[1:] = (np.diff(begin) != 0) | (np.diff(end) != 0)
         first, count = begin[is_new], (end - begin)[is_new]
-        product = np.ones(len(first))
+        products = np.ones(len(first))
         for nth in range(count.max(initial=0)):
             more = count > nth
-            product[more] *= self._factor[first[more] + nth]
-        return product[np.cumsum(is_new) - 1]
+            products[more] *= self._factor[first[more] + nth]
+        of_rows: NDArray[np.float64] = products[np.cumsum(is_new) - 1]
+        return of_rows
 
 
 def _placed(listing: NDArray[np.int32], day: NDArray[np.datetime64]) -> NDArray[np.int64]:

@@ -65,7 +65,8 @@ class MappedPartition:
         lengths = spans[:, 1] - spans[:, 0]
         before = np.cumsum(lengths) - lengths
         rows = np.arange(lengths.sum()) + np.repeat(spans[:, 0] - before, lengths)
-        return rows[_between(self.start[rows], first, last)]
+        kept: Rows = rows[_between(self.start[rows], first, last)]
+        return kept
 
     def of_all(self, first: dt.date | None, last: dt.date | None) -> Rows:
         """Return which bars start in [first, last]."""
@@ -135,7 +136,7 @@ class MappedSilver:
     def __init__(self, store: ObjectStore, folder: Path) -> None:
         self._store = store
         root = store.uri("")
-        place = root if "://" in root else os.path.abspath(root)
+        place = root if "://" in root else str(Path(root).resolve())
         self._folder = folder / _short(place)
         self._opened: dict[str, tuple[str, MappedPartition]] = {}
 

@@ -19,9 +19,8 @@ from lake.session import SessionTable
 from lake.settings import Settings
 from lake.store import LocalStore
 from tests.batch import DEFINITION, QUEUE, ROLE, Batch
-from tests.moto_serially import REGION
-from tests.parts import MotoServer
 from tests.fault_proxy import FaultProxy
+from tests.moto_serially import REGION
 from tests.parts import MotoServer, RcloneServer, environment
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
@@ -33,6 +32,7 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     for name in list(os.environ):
         if name.startswith(("FIBLAKE_", "AWS_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("FIBLAKE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     structlog.reset_defaults()
 

@@ -16,7 +16,8 @@ from lake.errors import CredentialsError
 from lake.interval import DAILY
 from lake.settings import Settings
 from lake.store import open_store
-from serving_layer.reader import BarsQuery, Reader
+from serving_layer.query import BarsQuery
+from serving_layer.reader import Reader
 from tests.fault_proxy import (
     DENIED,
     EXPIRED,
