@@ -78,8 +78,8 @@ class Fault:
     """An error of S3, or of the way there.
 
     Attributes:
-        status: Its HTTP status; 0 where no answer came, or not the whole of it; -1 where botocore did
-            not even ask.
+        status: Its HTTP status; 0 where no answer came, or not the whole of it; -1 where botocore
+            did not even ask.
         code: S3's own code, as `SlowDown`; the status where the answer has no body.
         said: What it says to the user.
     """
