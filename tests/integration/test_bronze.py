@@ -8,14 +8,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from batch_layer.bronze import daily, manifest, splits
+from batch_layer.bronze import daily, dividends, manifest, splits
 from batch_layer.bronze.daily import Changes
 from batch_layer.bronze.year import read_year
 from fiblake import Lake
 from lake import keys
 from lake.clock import SetClock
+from lake.parquet import read_frame
+from lake.schemas import SPLITS_HISTORY
 from tests.conftest import NOW
-from tests.frames import bronze, commit, history, split
+from tests.frames import bronze, commit, dividend, history, split
 from tests.integration.test_resample import plain_bars
 
 DAY = dt.date(2012, 5, 18)
@@ -147,3 +149,47 @@ def test_splits_are_replaced_by_date_and_the_same_again_changes_nothing(lake: La
 
     rows = splits.read(lake.store).select("listing", "effective", "split_from", "split_to").rows()
     assert [("FB", DAY, 2.0, 3.0)] == rows
+
+
+def split_versions(lake: Lake) -> list[tuple[float, dt.datetime, dt.datetime | None]]:
+    """Return the ratios that were known, from when and until when."""
+    now = splits.read(lake.store).with_columns(known_to=None)
+    before, _ = read_frame(lake.store, keys.SPLITS_HISTORY, SPLITS_HISTORY)
+    rows = [*before.iter_rows(named=True), *now.iter_rows(named=True)]
+    return [(row["split_to"], row["known_from"], row["known_to"]) for row in rows]
+
+
+def test_a_corrected_split_is_kept_with_when_it_was_known(lake: Lake) -> None:
+    splits.commit(lake.store, split("FB", DAY, 2), clock=SetClock(NOW))
+    splits.commit(lake.store, split("FB", DAY, 3), clock=SetClock(LATER))
+
+    assert [(2.0, NOW, LATER), (3.0, LATER, None)] == split_versions(lake)
+
+
+def test_what_corrects_a_split_is_known_after_it_even_by_a_clock_that_is_behind(lake: Lake) -> None:
+    splits.commit(lake.store, split("FB", DAY, 2), clock=SetClock(LATER))
+    splits.commit(lake.store, split("FB", DAY, 3), clock=SetClock(NOW))
+
+    just_after = LATER + dt.timedelta(microseconds=1)
+    assert [(2.0, LATER, just_after), (3.0, just_after, None)] == split_versions(lake)
+
+
+def test_a_correction_of_a_split_that_was_killed_in_between_is_made_good(lake: Lake) -> None:
+    splits.commit(lake.store, split("FB", DAY, 2), clock=SetClock(NOW))
+    before = lake.store.get(keys.SPLITS).data
+    splits.commit(lake.store, split("FB", DAY, 3), clock=SetClock(NOW + dt.timedelta(seconds=1)))
+    lake.store.put(keys.SPLITS, before)
+
+    splits.commit(lake.store, split("FB", DAY, 3), clock=SetClock(LATER))
+
+    assert [(2.0, NOW, LATER), (3.0, LATER, None)] == split_versions(lake)
+
+
+def test_dividends_are_replaced_by_date_and_the_same_again_changes_nothing(lake: Lake) -> None:
+    assert 1 == dividends.commit(lake.store, dividend("FB", DAY, 0.5), clock=SetClock(NOW))
+    assert 0 == dividends.commit(lake.store, dividend("FB", DAY, 0.5), clock=SetClock(LATER))
+    assert 1 == dividends.commit(lake.store, dividend("FB", DAY, 0.6), clock=SetClock(LATER))
+
+    assert [("FB", DAY, 0.6)] == dividends.read(lake.store).select(
+        "listing", "ex_date", "amount"
+    ).rows()
