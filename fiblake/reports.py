@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batch_layer.fetching.importing import ImportReport, SourceReport
+    from batch_layer.generating.generate import GenerateReport
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.processing.status import Status
 
@@ -42,6 +43,16 @@ def _of_source(source: SourceReport) -> Iterator[str]:
         yield f"{source.source}: {count:,} rejected: {reason}"
     if source.rejects:
         yield f"{source.source}: rejected rows are kept in {source.rejects}"
+
+
+def of_generate(report: GenerateReport) -> Iterator[str]:
+    """Yield the lines of a generation's report."""
+    did = "generated" if report.added else "nothing to do: the lake holds these"
+    yield (
+        f"{did} {report.bars:,} bars of {report.symbols:,} symbols, {report.first} to "
+        f"{report.last}, {report.splits:,} splits, {report.dividends:,} dividends "
+        f"{_pace(report.bars, report.seconds)}"
+    )
 
 
 def of_resample(report: ResampleReport) -> Iterator[str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SESSIONS: Final = "meta/sessions.parquet"
 BOUNDARY: Final = "meta/boundary.json"
+GENERATION: Final = "meta/generation.json"
 SPLITS: Final = "bronze/splits.parquet"
 DAILY: Final = "bronze/daily/"
 DAILY_HISTORY: Final = "bronze/daily_history/"
