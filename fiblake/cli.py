@@ -119,6 +119,26 @@ def import_(  # noqa: PLR0913 - a command's options
         raise typer.Exit(1)
 
 
+@app.command("generate")
+def generate_(  # noqa: PLR0913 - a command's options
+    *,
+    symbols: Annotated[int, typer.Option(help="How many, 1 to 100000.")] = 100,
+    start: Annotated[str, typer.Option(help="The first date, YYYY-MM-DD.")] = "1962-01-02",
+    end: Annotated[str, typer.Option(help="The last date, before today.")] = "2025-10-03",
+    seed: Annotated[int, typer.Option(help="The same one makes the same market.")] = 7,
+    lake: LakeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fill an empty lake with a made-up market of daily bars, splits and dividends."""
+    output = Output(as_json=json)
+    opened = Lake(lake)
+    with output.progress("generate") as advance:
+        report = opened.generate(symbols, start=start, end=end, seed=seed, on_progress=advance)
+    output.report(report, reports.of_generate)
+    if report.added:
+        output.note("silver is stale now: fiblake resample")
+
+
 @app.command("resample")
 def resample_(
     *,

@@ -12,6 +12,7 @@ from batch_layer.bronze.compaction import compact
 from batch_layer.fetching.importing import Importer
 from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.validation import Reading
+from batch_layer.generating.generate import Generation, generate
 from batch_layer.processing.resample import resample
 from batch_layer.processing.status import status_of
 from lake.clock import Clock, SystemClock
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from batch_layer.bronze.compaction import CompactReport
     from batch_layer.fetching.importing import ImportReport
+    from batch_layer.generating.generate import GenerateReport
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.processing.share import Share
     from batch_layer.processing.status import Status
@@ -196,6 +198,30 @@ class Lake:
         """
         return self.importer().import_files([sample_file()], splits=sample_splits())
 
+    def generate(
+        self,
+        symbols: int = 100,
+        *,
+        start: dt.date | str = "1962-01-02",
+        end: dt.date | str = "2025-10-03",
+        seed: int = 7,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> GenerateReport:
+        """Fill an empty lake with a made-up market; the same arguments make the same one.
+
+        Args:
+            symbols: How many there are in all, 1 to 100,000: few at first, and ever more.
+            start: The first date; 1962-01-02 or later.
+            end: The last date; before today.
+            seed: Not negative.
+            on_progress: Called with (done, of how many) as years are committed.
+
+        Raises:
+            MisuseError: If an argument cannot be, or the lake holds other bars.
+        """
+        generation = Generation(symbols, _parsed(start), _parsed(end), seed)
+        return generate(self.store, generation, clock=self.clock, on_progress=on_progress)
+
     def resample(
         self,
         intervals: str | Sequence[str] = (),
@@ -278,4 +304,8 @@ def _folder(cache: str) -> Path | None:
 
 
 def _date(given: dt.date | str | None) -> dt.date | None:
+    return None if given is None else _parsed(given)
+
+
+def _parsed(given: dt.date | str) -> dt.date:
     return parse_date(given) if isinstance(given, str) else given

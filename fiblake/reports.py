@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from batch_layer.bronze.compaction import CompactReport
     from batch_layer.fetching.importing import ImportReport, SourceReport
+    from batch_layer.generating.generate import GenerateReport
     from batch_layer.jobs.state import Failure, JobState
     from batch_layer.jobs.submission import Submitted
     from batch_layer.processing.resample import ResampleReport
@@ -49,6 +50,16 @@ def _of_source(source: SourceReport) -> Iterator[str]:
         yield f"{source.source}: {count:,} rejected: {reason}"
     if source.rejects:
         yield f"{source.source}: rejected rows are kept in {source.rejects}"
+
+
+def of_generate(report: GenerateReport) -> Iterator[str]:
+    """Yield the lines of a generation's report."""
+    did = "generated" if report.added else "nothing to do: the lake holds these"
+    yield (
+        f"{did} {report.bars:,} bars of {report.symbols:,} symbols, {report.first} to "
+        f"{report.last}, {report.splits:,} splits, {report.dividends:,} dividends "
+        f"{_pace(report.bars, report.seconds)}"
+    )
 
 
 def of_resample(report: ResampleReport) -> Iterator[str]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 SESSIONS: Final = "meta/sessions.parquet"
 BOUNDARY: Final = "meta/boundary.json"
 HISTORY_HORIZON: Final = "meta/history_horizon.json"
+GENERATION: Final = "meta/generation.json"
 SPLITS: Final = "bronze/splits.parquet"
 SPLITS_HISTORY: Final = "bronze/splits_history.parquet"
 DIVIDENDS: Final = "bronze/dividends.parquet"

@@ -2,8 +2,8 @@
 
 Raw bars come from silver, and splits are applied when they are read: each bar is stored on the
 split basis of its `through`, and brought from there to that of `as_of`. No later split rewrites
-silver. What silver does not hold, dividends and what was known before, comes by way of daily bars: see
-`folding.py`.
+silver. Dividends and what was known before, which silver does not hold, take the road through daily
+bars: see `folding.py`.
 """
 
 from __future__ import annotations

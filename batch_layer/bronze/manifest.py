@@ -10,7 +10,9 @@ import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from batch_layer.bronze.year import read_year
 from lake import keys
@@ -18,6 +20,8 @@ from lake.documents import encode_document, read_documents
 from lake.errors import StoreError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from batch_layer.bronze.year import Year
     from lake.documents import Filed
     from lake.store import ObjectStore
@@ -53,21 +57,32 @@ def write(store: ObjectStore, year: int, content: Year) -> Digests:
 
 def digest(content: Year) -> Digests:
     """Return a digest of each session's bars and withdrawals, the same on every machine."""
-    rows = pl.concat([content.bars, content.withdrawn()], how="diagonal").sort("session", "listing")
+    rows = pl.concat([content.bars, content.withdrawn()], how="diagonal")
+    if not rows["listing"].is_sorted():
+        rows = rows.sort("listing")
+    # Sorted by listing, and stably by session: by both, at a fraction of the time.
+    rows = rows.sort("session", maintain_order=True)
     numbers = {name: rows[name].fill_null(float("nan")).to_numpy() for name in _FLOATS}
     numbers["trades"] = rows["trades"].fill_null(-1).to_numpy()
     numbers["revision"] = rows["revision"].to_numpy()
-    names = (rows["listing"] + "\t" + rows["symbol"].fill_null("")).to_list()
+    names, ends = _lines(rows["listing"] + "\t" + rows["symbol"].fill_null(""))
     digests: Digests = {}
     start = 0
     for session, length in rows.group_by("session", maintain_order=True).len().iter_rows():
-        part = slice(start, start + length)
-        state = hashlib.blake2b("\n".join(names[part]).encode(), digest_size=16)
+        beyond = start + length
+        # The last line ends without a line break.
+        state = hashlib.blake2b(names[ends[start] : ends[beyond] - 1], digest_size=16)
         for column in numbers.values():
-            state.update(column[part].tobytes())
+            state.update(column[start:beyond].data)
         digests[session] = state.hexdigest()
-        start += length
+        start = beyond
     return digests
+
+
+def _lines(texts: pl.Series) -> tuple[memoryview, NDArray[np.int64]]:
+    """Return texts as the bytes of lines, and where each line begins and the last one ends."""
+    _, offsets, data = (texts + "\n").rechunk().to_arrow().cast(pa.large_string()).buffers()
+    return memoryview(data), np.frombuffer(offsets, np.int64)
 
 
 def _told(filed: Filed | None, bars: str, history: str | None) -> Digests | None:
