@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from batch_layer.bronze import daily, manifest, splits
+from batch_layer.bronze import daily, dividends, manifest, splits
 from batch_layer.generating.market import generate_years
 from lake import keys
 from lake.clock import SetClock

@@ -20,8 +20,6 @@ from lake.scan import sql
 from lake.schemas import BARS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from batch_layer.processing.dailies import Dailies, Dates, Integers
@@ -89,32 +87,38 @@ class Fold:
 
         They come before the rest of their bucket in time, and so must they in the fold.
         """
-        factor = np.ones(len(key))
-        for before, split_factor in self._before_splits(dailies, n, last):
-            factor[before] *= split_factor
-        rows = np.flatnonzero((factor != 1) & (key != _OUTSIDE))
+        rows, factor = self._before_splits(dailies, n, last)
+        is_inside = key[rows] != _OUTSIDE
+        rows, factor = rows[is_inside], factor[is_inside]
         if not len(rows):
             return None
-        values, by = dailies.values.take(rows), factor[rows]
+        values = dailies.values.take(rows)
         for name in PRICES:
-            values = _replaced(values, name, values[name].to_numpy() / by)
-        values = _replaced(values, "volume", values["volume"].to_numpy() * by)
+            values = _replaced(values, name, values[name].to_numpy() / factor)
+        values = _replaced(values, "volume", values["volume"].to_numpy() * factor)
         values = values.append_column("key", pa.array(key[rows]))
         key[rows] = _OUTSIDE
         return values
 
-    def _before_splits(self, dailies: Dailies, n: int, last: int) -> Iterator[tuple[slice, float]]:
-        """Yield the rows before each split inside their bucket, and its factor."""
+    def _before_splits(
+        self, dailies: Dailies, n: int, last: int
+    ) -> tuple[Integers, NDArray[np.float64]]:
+        """Return the rows before a split inside their bucket, in order, and by what to divide."""
         listing = pc.index_in(self._splits.listing, dailies.names).fill_null(_OUTSIDE).to_numpy()
         effective = self._splits.ordinal
         mine = (listing != _OUTSIDE) & (effective % n > 0) & (effective <= last)
         bucket = packed(listing[mine], effective[mine] // n * n)
         split = packed(listing[mine], effective[mine])
+        found, factors = [], []
         for part in (slice(0, dailies.year_rows), slice(dailies.year_rows, len(dailies.row))):
-            begin = np.searchsorted(dailies.row[part], bucket) + part.start
-            end = np.searchsorted(dailies.row[part], split) + part.start
-            for each in np.flatnonzero(begin < end):
-                yield slice(begin[each], end[each]), self._splits.factor[mine][each]
+            begin, end = np.searchsorted(dailies.row[part], np.stack([bucket, split])) + part.start
+            found.append(_ranges(begin, end))
+            factors.append(np.repeat(self._splits.factor[mine], end - begin))
+        # A bar before two splits of its bucket is found twice.
+        rows, nth = np.unique(np.concatenate(found), return_inverse=True)
+        factor = np.ones(len(rows))
+        np.multiply.at(factor, nth, np.concatenate(factors))
+        return rows, factor
 
     def _shaped(self, dailies: Dailies, merged: pa.Table, n: int, last: int) -> pa.Table:
         key = merged["key"].to_numpy()
@@ -136,6 +140,14 @@ class Fold:
             "revision": pa.array(_revisions(dailies, key, n, last), pa.int32()),
         }
         return pa.table(columns, schema=_ENCODED)
+
+
+def _ranges(begin: Integers, end: Integers) -> Integers:
+    """Return the numbers of each range [begin, end), one range after the other."""
+    lengths = end - begin
+    before = np.cumsum(lengths) - lengths
+    numbers: Integers = np.arange(lengths.sum()) + np.repeat(begin - before, lengths)
+    return numbers
 
 
 def _in_order(merged: pa.Table) -> pa.Table:
