@@ -121,7 +121,7 @@ class Lake:
             end=_date(end),
             adjustment=adjustment,
             as_of=_date(as_of),
-            known_at=parse_instant(known_at) if isinstance(known_at, str) else known_at,
+            known_at=_instant(known_at),
         )
         return Bars(self.reader.bars(query))
 
@@ -201,6 +201,11 @@ class Lake:
             EmptyLakeError: If the lake has no daily bars.
         """
         return status_of(self.store)
+
+
+def _instant(given: dt.datetime | str | None) -> dt.datetime | None:
+    # A bare date is refused as its text is.
+    return given if given is None or isinstance(given, dt.datetime) else parse_instant(str(given))
 
 
 def _date(given: dt.date | str | None) -> dt.date | None:

@@ -25,7 +25,10 @@ class Settings(BaseSettings):
         default=15, ge=0, description="Minutes after its close before a session's bars are taken."
     )
     history_days: int | None = Field(
-        default=None, ge=0, description="Days for which compact keeps what was replaced; all."
+        default=None,
+        ge=0,
+        le=36_500,
+        description="Days for which compact keeps what was replaced; all.",
     )
     s3_endpoint: str | None = Field(default=None, description="URL of an S3 server not AWS's.")
     s3_region: str | None = None
