@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 PACKAGES := lake database batch_layer speed_layer serving_layer fiblake infra
 ARGS ?=
 
@@ -27,8 +28,8 @@ format: $(VENV)/ready  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/ready  ## the benchmarks; writes docs/benchmarks.md
-	$(BIN)/python -m tests.bench $(ARGS)
+bench: $(BENCH)/ready  ## the benchmarks, beside others' engines; writes docs/benchmarks.md
+	$(BENCH)/bin/python -m tests.bench $(ARGS)
 
 soak: $(VENV)/ready  ## a thousand kills
 	$(BIN)/pytest tests/soak --override-ini=addopts= -x -s $(ARGS)
@@ -40,12 +41,15 @@ requirements: $(VENV)/ready  ## pin every dependency anew, with hashes
 	    pyproject.toml --all-extras -o requirements/runtime.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --no-header --python-version 3.11 \
 	    pyproject.toml --all-extras --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	cp requirements/runtime.txt requirements/bench.txt  # its pins are preferred, but ArcticDB wants pandas 2
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+	    pyproject.toml --all-extras --group bench -o requirements/bench.txt
 
 system:  ## what tests need of the operating system: a browser
 	@sh tests/system-packages.sh
 
 clean:  ## remove what the commands above made, but no data
-	rm -rf $(VENV) artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/ready: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -57,4 +61,10 @@ $(VENV)/ready: requirements/dev.txt requirements/uv.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes \
 	    -r requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BENCH)/ready: $(VENV)/ready requirements/bench.txt
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
+	$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --compile-bytecode --require-hashes \
+	    -r requirements/bench.txt
 	@touch $@

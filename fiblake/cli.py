@@ -17,13 +17,15 @@ from batch_layer.fetching.dividends_file import read_dividends
 from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
-from fiblake import reports
+from batch_layer.processing.share import Share
+from fiblake import batch, reports
 from fiblake.lake import Lake
+from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
 from fiblake.printing import Format, write_bars
 from lake.errors import FiblakeError, MisuseError
 from lake.interval import FIBONACCI, SESSION_INTERVALS
-from serving_layer.reader import parse_adjustment
+from serving_layer.query import parse_adjustment
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,12 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-LakeOption = Annotated[
-    str | None,
-    typer.Option("--lake", help="A folder or s3://bucket/prefix. [FIBLAKE_LAKE, else data]"),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Report as JSON.")]
+app.add_typer(batch.app)
 _ALL = " ".join(str(interval) for interval in SESSION_INTERVALS)
 _FIBONACCI = " ".join(str(interval) for interval in FIBONACCI)
 
@@ -54,8 +51,9 @@ def main() -> None:
         Output().note(f"error: {error}")
         sys.exit(2 if isinstance(error, MisuseError) else 1)
     except ModuleNotFoundError as error:
+        extra = "s3" if error.name in {"boto3", "botocore"} else "serving"
         Output().note(
-            f"error: {error.name} is not installed. Hint: pip install 'fiblake[serving]'."
+            f"error: {error.name} is not installed. Hint: pip install 'fiblake[{extra}]'."
         )
         sys.exit(1)
     except OSError as error:
@@ -121,6 +119,26 @@ def import_(  # noqa: PLR0913 - a command's options
         raise typer.Exit(1)
 
 
+@app.command("generate")
+def generate_(  # noqa: PLR0913 - a command's options
+    *,
+    symbols: Annotated[int, typer.Option(help="How many, 1 to 100000.")] = 100,
+    start: Annotated[str, typer.Option(help="The first date, YYYY-MM-DD.")] = "1962-01-02",
+    end: Annotated[str, typer.Option(help="The last date, before today.")] = "2025-10-03",
+    seed: Annotated[int, typer.Option(help="The same one makes the same market.")] = 7,
+    lake: LakeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fill an empty lake with a made-up market of daily bars, splits and dividends."""
+    output = Output(as_json=json)
+    opened = Lake(lake)
+    with output.progress("generate") as advance:
+        report = opened.generate(symbols, start=start, end=end, seed=seed, on_progress=advance)
+    output.report(report, reports.of_generate)
+    if report.added:
+        output.note("silver is stale now: fiblake resample")
+
+
 @app.command("resample")
 def resample_(
     *,
@@ -128,14 +146,19 @@ def resample_(
         list[str] | None, typer.Option(help=f"One of {_FIBONACCI}; may be repeated.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Rebuild what is not stale too.")] = False,
+    share: Annotated[
+        str | None,
+        typer.Option(help="INDEX/OF: only the years of one of OF workers, from 0, as 2/16."),
+    ] = None,
     lake: LakeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Rebuild the stale partitions of silver."""
     output = Output(as_json=json)
     opened = Lake(lake)
+    part = Share.parse(share) if share is not None else None
     with output.progress("resample") as advance:
-        report = opened.resample(interval or (), force=force, on_progress=advance)
+        report = opened.resample(interval or (), force=force, share=part, on_progress=advance)
     output.report(report, reports.of_resample)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import polars as pl
 
@@ -12,6 +12,7 @@ from batch_layer.bronze.compaction import compact
 from batch_layer.fetching.importing import Importer
 from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.validation import Reading
+from batch_layer.generating.generate import Generation, generate
 from batch_layer.processing.resample import resample
 from batch_layer.processing.status import status_of
 from lake.clock import Clock, SystemClock
@@ -20,18 +21,22 @@ from lake.interval import FIBONACCI, SESSION_INTERVALS, parse_one_of
 from lake.logs import configure_logs
 from lake.settings import read_settings
 from lake.store import open_store
-from serving_layer.reader import Adjustment, BarsQuery, Reader, parse_date
+from serving_layer.query import Adjustment, BarsQuery, parse_date
+from serving_layer.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
     import pyarrow as pa
 
     from batch_layer.bronze.compaction import CompactReport
     from batch_layer.fetching.importing import ImportReport
+    from batch_layer.generating.generate import GenerateReport
     from batch_layer.processing.resample import ResampleReport
+    from batch_layer.processing.share import Share
     from batch_layer.processing.status import Status
+    from lake.interval import Interval
     from lake.store import ObjectStore
 
 
@@ -74,12 +79,12 @@ class Lake:
     @property
     def reader(self) -> Reader:
         """The reader behind `bars` and `symbols`."""
-        self._reader = self._reader or Reader(self.store, self.clock)
+        self._reader = self._reader or Reader(self.store, self.clock, _folder(self.settings.cache))
         return self._reader
 
     def bars(  # noqa: PLR0913 - each narrows the answer
         self,
-        symbols: str | Iterable[str],
+        symbols: str | Iterable[str] | None,
         interval: str = "1d",
         *,
         start: dt.date | str | None = None,
@@ -91,7 +96,7 @@ class Lake:
         """Return bars, in order of symbol and start.
 
         Args:
-            symbols: One ticker or several.
+            symbols: One ticker or several; None: the whole market.
             interval: `1d`, or a Fibonacci interval: `3d 5d 8d 13d 21d 34d`.
             start: First `start` of a bar, inclusive; a date or its ISO text.
             end: Last `start` of a bar, inclusive.
@@ -114,16 +119,43 @@ class Lake:
             EmptyLakeError: If the lake has no bars, none of the interval, or knew none then.
             ForgottenError: If what it knew at `known_at` is no longer kept.
         """
-        query = BarsQuery(
-            symbols=(symbols,) if isinstance(symbols, str) else tuple(symbols),
-            interval=parse_one_of(interval, SESSION_INTERVALS),
-            start=_date(start),
-            end=_date(end),
+        query = _query(
+            symbols,
+            interval,
+            start=start,
+            end=end,
             adjustment=adjustment,
-            as_of=_date(as_of),
-            known_at=_instant(known_at),
+            as_of=as_of,
+            known_at=known_at,
         )
         return Bars(self.reader.bars(query))
+
+    def stream(
+        self,
+        symbols: str | Iterable[str] | None,
+        interval: str = "1d",
+        **narrowed: Unpack[Narrowed],
+    ) -> Iterator[pa.Table]:
+        """Yield bars as Arrow tables, in order of symbol and start.
+
+        Each table has the bars of some symbols: an answer larger than memory can be worked through.
+        The arguments, and the errors, are those of `bars`.
+        """
+        yield from self.reader.stream(_query(symbols, interval, **narrowed))
+
+    def warm(self, *intervals: str) -> int:
+        """Copy silver of some intervals (by default of all) to this machine's cache.
+
+        Bars of session intervals are then read from files mapped into memory, by all processes of
+        this machine. Where silver has moved on, a copy is passed over until it is made anew.
+
+        Returns:
+            How many partitions were copied; those that are here already are not.
+
+        Raises:
+            StoreError: If silver cannot be read, or a copy not be written.
+        """
+        return self.reader.warm(_intervals(intervals))
 
     def symbols(self, text: str = "") -> pl.DataFrame:
         """Return the symbols that contain `text`: symbol, listing, first, last, bars.
@@ -166,22 +198,55 @@ class Lake:
         """
         return self.importer().import_files([sample_file()], splits=sample_splits())
 
+    def generate(
+        self,
+        symbols: int = 100,
+        *,
+        start: dt.date | str = "1962-01-02",
+        end: dt.date | str = "2025-10-03",
+        seed: int = 7,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> GenerateReport:
+        """Fill an empty lake with a made-up market; the same arguments make the same one.
+
+        Args:
+            symbols: How many there are in all, 1 to 100,000: few at first, and ever more.
+            start: The first date; 1962-01-02 or later.
+            end: The last date; before today.
+            seed: Not negative.
+            on_progress: Called with (done, of how many) as years are committed.
+
+        Raises:
+            MisuseError: If an argument cannot be, or the lake holds other bars.
+        """
+        generation = Generation(symbols, _parsed(start), _parsed(end), seed)
+        return generate(self.store, generation, clock=self.clock, on_progress=on_progress)
+
     def resample(
         self,
         intervals: str | Sequence[str] = (),
         *,
         force: bool = False,
+        share: Share | None = None,
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> ResampleReport:
         """Rebuild what is stale of the Fibonacci intervals named; of all by default.
+
+        Args:
+            intervals: One or several; none: all.
+            force: Rebuild what is not stale too.
+            share: Only the years of this share, as one of several workers; None: all years.
+            on_progress: Called with (done, of how many) as partitions are rebuilt.
 
         Raises:
             InvalidIntervalError: If an interval is not a Fibonacci one.
             EmptyLakeError: If the lake has no daily bars.
         """
         names = (intervals,) if isinstance(intervals, str) else intervals
-        chosen = [parse_one_of(name, FIBONACCI) for name in names] or list(FIBONACCI)
-        return resample(self.store, intervals=chosen, force=force, on_progress=on_progress)
+        chosen = _intervals(names)
+        return resample(
+            self.store, intervals=chosen, force=force, share=share, on_progress=on_progress
+        )
 
     def compact(self) -> CompactReport:
         """Drop the history that is older than the setting `history_days`; unset: none of it.
@@ -203,10 +268,48 @@ class Lake:
         return status_of(self.store)
 
 
+class Narrowed(TypedDict, total=False):
+    """What narrows an answer down, and on which basis it is; see `Lake.bars`."""
+
+    start: dt.date | str | None
+    end: dt.date | str | None
+    adjustment: Adjustment
+    as_of: dt.date | str | None
+    known_at: dt.datetime | str | None
+
+
+def _query(
+    symbols: str | Iterable[str] | None, interval: str, **narrowed: Unpack[Narrowed]
+) -> BarsQuery:
+    if isinstance(symbols, str):
+        symbols = (symbols,)
+    return BarsQuery(
+        symbols=None if symbols is None else tuple(symbols),
+        interval=parse_one_of(interval, SESSION_INTERVALS),
+        start=_date(narrowed.get("start")),
+        end=_date(narrowed.get("end")),
+        adjustment=narrowed.get("adjustment", "split"),
+        as_of=_date(narrowed.get("as_of")),
+        known_at=_instant(narrowed.get("known_at")),
+    )
+
+
+def _intervals(names: Sequence[str]) -> list[Interval]:
+    return [parse_one_of(name, FIBONACCI) for name in names] or list(FIBONACCI)
+
+
+def _folder(cache: str) -> Path | None:
+    return None if cache == "off" else Path(cache).expanduser()
+
+
 def _instant(given: dt.datetime | str | None) -> dt.datetime | None:
     # A bare date is refused as its text is.
     return given if given is None or isinstance(given, dt.datetime) else parse_instant(str(given))
 
 
 def _date(given: dt.date | str | None) -> dt.date | None:
+    return None if given is None else _parsed(given)
+
+
+def _parsed(given: dt.date | str) -> dt.date:
     return parse_date(given) if isinstance(given, str) else given

@@ -6,7 +6,8 @@ import errno
 import ipaddress
 import os
 import socket
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -15,7 +16,7 @@ from lake.errors import MisuseError
 from serving_layer.app import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fiblake.lake import Lake
 
@@ -36,8 +37,20 @@ def serve(lake: Lake, *, host: str, port: int, on_start: Callable[[str], None]) 
     with _listen(host, port) as listener:
         on_start(f"http://{_in_url(host)}:{listener.getsockname()[1]}/")
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        with suppress(KeyboardInterrupt):
+        with _kept_warm(lake), suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
+
+
+@contextmanager
+def _kept_warm(lake: Lake) -> Iterator[None]:
+    """Keep local copies of silver, beside what is served."""
+    stop = threading.Event()
+    keeper = threading.Thread(target=lake.reader.keep_warm, args=(stop,), daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stop.set()
 
 
 def is_loopback(host: str) -> bool:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from batch_layer.bronze.compaction import CompactReport
     from batch_layer.fetching.importing import ImportReport, SourceReport
+    from batch_layer.generating.generate import GenerateReport
+    from batch_layer.jobs.state import Failure, JobState
+    from batch_layer.jobs.submission import Submitted
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.processing.status import Status
 
@@ -47,6 +50,16 @@ def _of_source(source: SourceReport) -> Iterator[str]:
         yield f"{source.source}: {count:,} rejected: {reason}"
     if source.rejects:
         yield f"{source.source}: rejected rows are kept in {source.rejects}"
+
+
+def of_generate(report: GenerateReport) -> Iterator[str]:
+    """Yield the lines of a generation's report."""
+    did = "generated" if report.added else "nothing to do: the lake holds these"
+    yield (
+        f"{did} {report.bars:,} bars of {report.symbols:,} symbols, {report.first} to "
+        f"{report.last}, {report.splits:,} splits, {report.dividends:,} dividends "
+        f"{_pace(report.bars, report.seconds)}"
+    )
 
 
 def of_resample(report: ResampleReport) -> Iterator[str]:
@@ -112,6 +125,41 @@ def of_status(status: Status) -> Iterator[str]:
     yield table_of(("silver", "bars", "last bucket", "partitions", "stale"), rows)
     if any(silver.stale for silver in status.silver):
         yield "stale partitions: fiblake resample rebuilds them"
+
+
+def of_submission(submitted: Submitted) -> Iterator[str]:
+    """Yield the lines of a job's submission."""
+    yield f"submitted {submitted.job} to {submitted.queue}, partitions: {submitted.partitions:,}"
+    yield f"look at it: fiblake batch status {submitted.job}"
+
+
+def of_job(state: JobState) -> Iterator[str]:
+    """Yield the lines and the table of a job's state."""
+    why = f" ({state.reason})" if state.reason else ""
+    yield f"job {state.job}: {state.name}, {state.status}{why}"
+    yield ""
+    yield table_of(("children", *state.children), [("", *map(str, state.children.values()))])
+    for failure in state.failures:
+        yield from _of_failure(failure)
+    unnamed = state.children["FAILED"] - len(state.failures)
+    if unnamed > 0:
+        yield f"{unnamed:,} more failed"
+
+
+def counts_of(state: JobState) -> str:
+    """Return in how many children a job is in which state, those of none left out."""
+    counts = [f"{count:,} {status}" for status, count in state.children.items() if count]
+    return f"job {state.job}: {', '.join(counts)}"
+
+
+def _of_failure(failure: Failure) -> Iterator[str]:
+    code = "" if failure.exit_code is None else f", exit code {failure.exit_code}"
+    why = f": {failure.reason}" if failure.reason else ""
+    yield ""
+    yield f"{failure.job} failed{code}, attempts {failure.attempts}{why}"
+    if failure.log_error:
+        yield f"  no log: {failure.log_error}"
+    yield from (f"  {line}" for line in failure.log)
 
 
 def _through(report: ResampleReport) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
-from lake.errors import DamagedObjectError
+from lake.errors import DamagedObjectError, ObjectNotFoundError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +16,15 @@ if TYPE_CHECKING:
     from lake.store import ObjectStore
 
 Document = dict[str, Any]
+_AT_ONCE: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A document as it was found; None in place of one that is damaged."""
+
+    document: Document | None
+    fingerprint: str
 
 
 def read_document(store: ObjectStore, key: str) -> tuple[Document, str]:
@@ -36,3 +48,49 @@ def read_document(store: ObjectStore, key: str) -> tuple[Document, str]:
 def encode_document(document: Mapping[str, object]) -> bytes:
     """Return a document as the bytes of its object."""
     return json.dumps(document, indent=1).encode()
+
+
+def read_documents(store: ObjectStore, prefix: str, index: str) -> dict[str, Filed]:
+    """Return all documents whose key starts with `prefix`, by key.
+
+    However many there are, it takes one listing and one read where none has changed: the object
+    `index` keeps a copy of all. It is derived; a copy counts while the document's fingerprint is
+    the one it was taken from.
+    """
+    found = store.fingerprints(prefix)
+    copies = _copies(store, index)
+    filed = {
+        key: copies[key] for key in found if key in copies and copies[key].fingerprint == found[key]
+    }
+    missing = [key for key in found if key not in filed]
+    with ThreadPoolExecutor(_AT_ONCE) as readers:
+        read = readers.map(lambda key: _filed(store, key), missing)
+        filed |= {key: each for key, each in zip(missing, read, strict=True) if each}
+    if filed.keys() != copies.keys() or missing:
+        file_documents(store, index, filed)
+    return filed
+
+
+def file_documents(store: ObjectStore, index: str, filed: Mapping[str, Filed]) -> None:
+    """Keep a copy of these documents for `read_documents`, where the lake may be written to."""
+    copies = {key: [each.fingerprint, each.document] for key, each in sorted(filed.items())}
+    with suppress(StoreError):
+        store.put(index, encode_document(copies))
+
+
+def _copies(store: ObjectStore, index: str) -> dict[str, Filed]:
+    try:
+        document, _ = read_document(store, index)
+        return {key: Filed(content, at) for key, (at, content) in document.items()}
+    except (ObjectNotFoundError, DamagedObjectError, TypeError, ValueError):
+        return {}
+
+
+def _filed(store: ObjectStore, key: str) -> Filed | None:
+    try:
+        return Filed(*read_document(store, key))
+    except ObjectNotFoundError:
+        return None
+    except DamagedObjectError:
+        fingerprint = store.fingerprint(key)
+        return Filed(None, fingerprint) if fingerprint else None

@@ -8,15 +8,19 @@ FiblakeError
 ├── NotFoundError                 the thing named does not exist (exit 1, HTTP 404)
 │   ├── UnknownSymbolError
 │   ├── EmptyLakeError            nothing was imported yet, or not by then
-│   └── ForgottenError            what was known then is no longer kept
+│   ├── ForgottenError            what was known then is no longer kept
+│   └── UnknownJobError           AWS Batch knows no job of that id
 ├── SourceError                   a file to import cannot be read as bars, splits or dividends
 ├── CalendarError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
+├── JobError                      AWS Batch refused, or cannot be reached
 └── StoreError                    the object store failed
     ├── ObjectNotFoundError
     ├── DamagedObjectError        an object is there but cannot be what it should be
-    └── ConflictError             someone else replaced the object first
+    ├── ConflictError             someone else replaced the object first
+    ├── UnavailableError          it did not answer, or asked to slow down, at every attempt
+    └── CredentialsError          there are none, or S3 refuses them: expired, invalid, not allowed
 """
 
 from __future__ import annotations
@@ -72,6 +76,10 @@ class ForgottenError(NotFoundError):
     """What the lake knew at that instant is no longer kept."""
 
 
+class UnknownJobError(NotFoundError):
+    """AWS Batch knows no job of that id."""
+
+
 class SourceError(FiblakeError):
     """A file to import cannot be read as bars, splits or dividends."""
 
@@ -88,6 +96,10 @@ class SessionsChangedError(CalendarError):
     """The calendar library disagrees with sessions that are already committed."""
 
 
+class JobError(FiblakeError):
+    """AWS Batch refused what was asked of it, or cannot be reached."""
+
+
 class StoreError(FiblakeError):
     """The object store failed."""
 
@@ -102,3 +114,11 @@ class DamagedObjectError(StoreError):
 
 class ConflictError(StoreError):
     """Someone else created or replaced the object first."""
+
+
+class UnavailableError(StoreError):
+    """The store did not answer, or asked to slow down, at every attempt."""
+
+
+class CredentialsError(StoreError):
+    """There are no credentials, or the store refuses them: expired, invalid or not allowed."""

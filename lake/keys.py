@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 SESSIONS: Final = "meta/sessions.parquet"
 BOUNDARY: Final = "meta/boundary.json"
 HISTORY_HORIZON: Final = "meta/history_horizon.json"
+GENERATION: Final = "meta/generation.json"
 SPLITS: Final = "bronze/splits.parquet"
 SPLITS_HISTORY: Final = "bronze/splits_history.parquet"
 DIVIDENDS: Final = "bronze/dividends.parquet"
@@ -22,6 +23,8 @@ DAILY_HISTORY: Final = "bronze/daily_history/"
 DAILY_MANIFESTS: Final = "meta/bronze/daily/"
 SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
+DAILY_MANIFESTS_INDEX: Final = "meta/index/bronze-daily.json"
+SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
 
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
 

@@ -6,7 +6,6 @@ import glob
 import os.path
 from importlib.resources import files as resource_files
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import urlsplit
 
 import duckdb
 
@@ -34,8 +33,10 @@ def connect(store: ObjectStore) -> duckdb.DuckDBPyConnection:
     # operating system caches files anyway.
     connection = duckdb.connect(config={"enable_external_file_cache": False})
     connection.execute("SET TimeZone = 'UTC'")
-    if store.location.startswith("s3://"):
-        _reach_s3(connection, cast("S3Store", store))
+    if on_s3 := _on_s3(store):
+        from lake import httpfs  # noqa: PLC0415 - only a lake on S3 needs boto3, an extra
+
+        httpfs.reach(connection, on_s3)
     return connection
 
 
@@ -60,6 +61,8 @@ def scan(
         binds: What else it binds.
 
     Raises:
+        UnavailableError: If S3 did not answer, or asked to slow down, at every attempt.
+        CredentialsError: If S3 refuses the credentials.
         StoreError: If what it reads is gone or damaged, or never stays the same.
     """
     files = [glob.escape(store.uri(key)) for key in objects]
@@ -67,7 +70,9 @@ def scan(
         before = dict(objects) if number == 0 else _fingerprints(store, objects)
         failure, rows = None, None
         try:
-            rows = connection.execute(statement, {"files": files, **binds}).to_arrow_table()
+            rows = _rows(
+                connection, store, statement, {"files": files, **binds}, what=_folder(objects)
+            )
         except duckdb.Error as error:
             failure = error
         after = _fingerprints(store, objects)
@@ -81,12 +86,38 @@ def scan(
     raise StoreError(fact, hint="try again when others are done writing.")
 
 
+def _rows(
+    connection: duckdb.DuckDBPyConnection,
+    store: ObjectStore,
+    statement: str,
+    binds: Mapping[str, object],
+    *,
+    what: str,
+) -> pa.Table:
+    if on_s3 := _on_s3(store):
+        from lake import httpfs  # noqa: PLC0415 - likewise
+
+        return httpfs.run(connection, on_s3, statement, binds, what=what)
+    return connection.execute(statement, binds).to_arrow_table()
+
+
+def _on_s3(store: ObjectStore) -> S3Store | None:
+    return cast("S3Store", store) if store.location.startswith("s3://") else None
+
+
 def _fingerprints(store: ObjectStore, objects: Mapping[str, str]) -> dict[str, str]:
     if not objects:
         return {}
-    prefix = os.path.commonprefix(list(objects))  # noqa: RUF071 - of texts, not of paths
-    found = store.fingerprints(prefix)
+    found = store.fingerprints(_prefix(objects))
     return {key: found[key] for key in objects if key in found}
+
+
+def _folder(objects: Mapping[str, str]) -> str:
+    return _prefix(objects).rpartition("/")[0]
+
+
+def _prefix(objects: Mapping[str, str]) -> str:
+    return os.path.commonprefix(list(objects))  # noqa: RUF071 - of texts, not of paths
 
 
 def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
@@ -99,31 +130,3 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> No
 def sql(package: str, name: str) -> str:
     """Return the statement in `sql/<name>.sql` of a package."""
     return resource_files(package).joinpath("sql", f"{name}.sql").read_text("utf-8")
-
-
-def _reach_s3(connection: duckdb.DuckDBPyConnection, store: S3Store) -> None:
-    connection.execute(f"LOAD '{_httpfs()}'")
-    options: dict[str, str | bool | None] = {"REGION": store.region or "us-east-1"}
-    if store.endpoint:
-        url = urlsplit(store.endpoint)
-        options |= {"ENDPOINT": url.netloc, "URL_STYLE": "path", "USE_SSL": url.scheme == "https"}
-    if store.credentials:
-        options["KEY_ID"] = store.credentials.access_key
-        options["SECRET"] = store.credentials.secret_key
-        options["SESSION_TOKEN"] = store.credentials.token
-    clauses = [f"{name} {_literal(value)}" for name, value in options.items() if value is not None]
-    connection.execute(f"CREATE SECRET (TYPE s3, {', '.join(clauses)})")
-
-
-def _httpfs() -> str:
-    try:
-        package = resource_files("duckdb_extension_httpfs")
-    except ModuleNotFoundError:
-        fact = "A lake on S3 needs DuckDB's httpfs extension, which is not installed."
-        raise StoreError(fact, hint="pip install 'fiblake[s3]'.") from None
-    version = f"v{duckdb.__version__}"
-    return str(package.joinpath("extensions", version, "httpfs.duckdb_extension"))
-
-
-def _literal(value: str | bool) -> str:  # noqa: FBT001 - a value of either kind
-    return str(value).lower() if isinstance(value, bool) else "'" + value.replace("'", "''") + "'"

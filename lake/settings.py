@@ -1,6 +1,7 @@
 """Settings: the one place where the environment is read.
 
 Each field is read from `FIBLAKE_<NAME>`. Only entry points build `Settings`; all else is handed it.
+What AWS Batch tells the container of a job is read here too, from `AWS_BATCH_<NAME>`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from lake.errors import InvalidLocationError, MisuseError
 
 _PREFIX: Final = "FIBLAKE_"
+_BATCH_PREFIX: Final = "AWS_BATCH_"
 
 
 class Settings(BaseSettings):
@@ -30,10 +32,28 @@ class Settings(BaseSettings):
         le=36_500,
         description="Days for which compact keeps what was replaced; all.",
     )
+    cache: str = Field(
+        default="~/.cache/fiblake",
+        min_length=1,
+        description="The folder of local copies of silver; off: none.",
+    )
     s3_endpoint: str | None = Field(default=None, description="URL of an S3 server not AWS's.")
     s3_region: str | None = None
     s3_access_key_id: str | None = None
     s3_secret_access_key: SecretStr | None = None
+    batch_queue: str | None = Field(default=None, description="AWS Batch's queue: name or ARN.")
+    batch_definition: str | None = Field(default=None, description="The job's: name or ARN.")
+    batch_attempts: int = Field(default=3, ge=1, le=10, description="Of each child of a job.")
+    batch_timeout_minutes: int = Field(default=120, ge=1, description="Of each attempt.")
+    s3_attempts: int = Field(
+        default=8, ge=1, description="How often S3 is asked before it is given up on."
+    )
+    s3_retry_ms: int = Field(
+        default=200, ge=0, description="Up to how long the first pause is; the next, twice that."
+    )
+    s3_part_mib: int = Field(
+        default=16, ge=5, le=5120, description="Larger objects are uploaded in parts of this size."
+    )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
     ] = "warning"
@@ -53,7 +73,36 @@ def read_settings(*, lake: str | None = None) -> Settings:
     try:
         return Settings() if lake is None else Settings(lake=lake)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0])
-        fact = f"{_PREFIX}{name.upper()}={first['input']!r} cannot be: {first['msg']}."
-        raise MisuseError(fact) from None
+        raise _refused(_PREFIX, error) from None
+
+
+class BatchChild(BaseSettings):
+    """What AWS Batch tells the container of a job; of a job without children, no array.
+
+    Source: https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
+    """
+
+    model_config = SettingsConfigDict(env_prefix=_BATCH_PREFIX, frozen=True)
+
+    job_id: str | None = None
+    job_attempt: int = Field(default=1, description="From 1.")
+    job_array_index: int | None = Field(default=None, description="Of this child, from 0.")
+    job_array_size: int | None = Field(default=None, description="How many children there are.")
+
+
+def read_batch_child() -> BatchChild:
+    """Return what AWS Batch told this container.
+
+    Raises:
+        MisuseError: If a variable has a value it cannot have.
+    """
+    try:
+        return BatchChild()
+    except ValidationError as error:
+        raise _refused(_BATCH_PREFIX, error) from None
+
+
+def _refused(prefix: str, error: ValidationError) -> MisuseError:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    return MisuseError(f"{prefix}{name.upper()}={first['input']!r} cannot be: {first['msg']}.")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lake.store import ObjectStore
-    from serving_layer.reader import BarsQuery
+    from serving_layer.query import BarsQuery
 
 _log = structlog.get_logger(__name__)
 _PACKAGE: Final = "serving_layer"
@@ -59,7 +59,7 @@ def folded_bars(
     sessions = sessions.filter(pl.col("session") <= known.last_session())
     # A dividend is weighed by the close before it, wherever that lies.
     span = (None, None) if query.adjustment == "all" else (query.start, _reach(query, sessions))
-    daily = known.daily(query.symbols, *span)
+    daily = known.daily(query.named, *span)
     splits = known.splits()
     dividends = known.dividends() if query.adjustment == "all" else None
     # A compaction may have begun after the first look.
@@ -111,7 +111,7 @@ def _on_basis(
     bars = _run(
         cursor,
         "basis",
-        symbols=list(query.symbols),
+        symbols=list(query.named),
         first=query.start,
         last=query.end,
         after_symbol=after_symbol,

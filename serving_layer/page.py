@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from lake.interval import SESSION_INTERVALS
 from serving_layer import routes
 from serving_layer.app import WEB
-from serving_layer.reader import Adjustment, BarsQuery
+from serving_layer.query import Adjustment, BarsQuery
 
 if TYPE_CHECKING:
     from lake.interval import Interval

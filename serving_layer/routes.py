@@ -18,7 +18,8 @@ from lake.errors import EmptyLakeError, InvalidRangeError
 from lake.instant import parse_instant
 from lake.interval import SESSION_INTERVALS, parse_one_of
 from serving_layer.problems import MEDIA_TYPE
-from serving_layer.reader import DATE, Adjustment, BarsQuery, Reader, Symbol
+from serving_layer.query import DATE, Adjustment, BarsQuery
+from serving_layer.reader import Reader, Symbol
 
 MAX_LIMIT: Final = 50_000
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
@@ -138,7 +139,7 @@ def bars_answer(
     """Return the first `limit` rows of a query for one symbol, in the form of `BarsAnswer`."""
     shown = rows[:limit]
     return {
-        "symbol": query.symbols[0],
+        "symbol": query.named[0],
         "interval": str(query.interval),
         "adjustment": query.adjustment,
         "as_of": reader.as_of(query),

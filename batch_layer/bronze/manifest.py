@@ -10,15 +10,20 @@ import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from batch_layer.bronze.year import read_year
 from lake import keys
-from lake.documents import encode_document, read_document
-from lake.errors import DamagedObjectError, ObjectNotFoundError, StoreError
+from lake.documents import encode_document, read_documents
+from lake.errors import StoreError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from batch_layer.bronze.year import Year
+    from lake.documents import Filed
     from lake.store import ObjectStore
 
 Digests = dict[dt.date, str]
@@ -29,9 +34,12 @@ def read(store: ObjectStore) -> Digests:
     """Return the digest of every session that was ever committed, in order."""
     bars = store.fingerprints(keys.DAILY)
     history = store.fingerprints(keys.DAILY_HISTORY)
+    manifests = read_documents(store, keys.DAILY_MANIFESTS, keys.DAILY_MANIFESTS_INDEX)
     digests: Digests = {}
     for year, key in keys.by_year(bars).items():
-        digests |= _read_year(store, year, bars[key], history.get(keys.daily_history(year)))
+        filed = manifests.get(keys.daily_manifest(year))
+        told = _told(filed, bars[key], history.get(keys.daily_history(year)))
+        digests |= _derive(store, year) if told is None else told
     return digests
 
 
@@ -49,31 +57,44 @@ def write(store: ObjectStore, year: int, content: Year) -> Digests:
 
 def digest(content: Year) -> Digests:
     """Return a digest of each session's bars and withdrawals, the same on every machine."""
-    rows = pl.concat([content.bars, content.withdrawn()], how="diagonal").sort("session", "listing")
+    rows = pl.concat([content.bars, content.withdrawn()], how="diagonal")
+    if not rows["listing"].is_sorted():
+        rows = rows.sort("listing")
+    # Sorted by listing, and stably by session: by both, at a fraction of the time.
+    rows = rows.sort("session", maintain_order=True)
     numbers = {name: rows[name].fill_null(float("nan")).to_numpy() for name in _FLOATS}
     numbers["trades"] = rows["trades"].fill_null(-1).to_numpy()
     numbers["revision"] = rows["revision"].to_numpy()
-    names = (rows["listing"] + "\t" + rows["symbol"].fill_null("")).to_list()
+    names, ends = _lines(rows["listing"] + "\t" + rows["symbol"].fill_null(""))
     digests: Digests = {}
     start = 0
     for session, length in rows.group_by("session", maintain_order=True).len().iter_rows():
-        part = slice(start, start + length)
-        state = hashlib.blake2b("\n".join(names[part]).encode(), digest_size=16)
+        beyond = start + length
+        # The last line ends without a line break.
+        state = hashlib.blake2b(names[ends[start] : ends[beyond] - 1], digest_size=16)
         for column in numbers.values():
-            state.update(column[part].tobytes())
+            state.update(column[start:beyond].data)
         digests[session] = state.hexdigest()
-        start += length
+        start = beyond
     return digests
 
 
-def _read_year(store: ObjectStore, year: int, bars: str, history: str | None) -> Digests:
-    try:
-        document, _ = read_document(store, keys.daily_manifest(year))
-    except (ObjectNotFoundError, DamagedObjectError):
-        document = {}
-    if (document.get("bars"), document.get("history")) != (bars, history):
-        content = read_year(store, year)
-        with suppress(StoreError):  # a lake that may only be read can do without
-            return write(store, year, content)
-        return digest(content)
+def _lines(texts: pl.Series) -> tuple[memoryview, NDArray[np.int64]]:
+    """Return texts as the bytes of lines, and where each line begins and the last one ends."""
+    _, offsets, data = (texts + "\n").rechunk().to_arrow().cast(pa.large_string()).buffers()
+    return memoryview(data), np.frombuffer(offsets, np.int64)
+
+
+def _told(filed: Filed | None, bars: str, history: str | None) -> Digests | None:
+    """Return what a manifest tells; None where it is not of these objects."""
+    document = filed.document if filed else None
+    if document is None or (document.get("bars"), document.get("history")) != (bars, history):
+        return None
     return {dt.date.fromisoformat(day): text for day, text in document["sessions"].items()}
+
+
+def _derive(store: ObjectStore, year: int) -> Digests:
+    content = read_year(store, year)
+    with suppress(StoreError):  # a lake that may only be read can do without
+        return write(store, year, content)
+    return digest(content)

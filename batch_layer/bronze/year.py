@@ -34,12 +34,8 @@ class Year:
     history_fingerprint: str | None
 
     def withdrawn(self) -> pl.DataFrame:
-        """Return (listing, session, revision) of the bars that were withdrawn.
-
-        A withdrawal is a change as well: its revision is one above that of the bar withdrawn.
-        """
-        gone = self.history.join(self.bars, on=KEY, how="anti")
-        return gone.group_by(KEY).agg(pl.col("revision").max() + 1)
+        """Return (listing, session, revision) of the bars that were withdrawn."""
+        return withdrawn(self.history, self.bars)
 
 
 def read_year(store: ObjectStore, year: int) -> Year:
@@ -47,3 +43,12 @@ def read_year(store: ObjectStore, year: int) -> Year:
     bars, bars_fingerprint = read_frame(store, keys.daily(year), DAILY)
     history, history_fingerprint = read_frame(store, keys.daily_history(year), DAILY_HISTORY)
     return Year(bars, history, bars_fingerprint, history_fingerprint)
+
+
+def withdrawn(history: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """Return (listing, session, revision) of the bars of which history alone tells.
+
+    A withdrawal is a change as well: its revision is one above that of the bar withdrawn.
+    """
+    gone = history.join(current, on=KEY, how="anti")
+    return gone.group_by(KEY).agg(pl.col("revision").max() + 1)

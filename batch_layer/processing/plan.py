@@ -11,30 +11,51 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from inspect import getsource
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from batch_layer.bronze import manifest, splits
-from lake import keys
+from batch_layer.processing import dailies, fold
+from batch_layer.processing.fold import PACKAGE
+from lake import keys, parquet
 from lake.boundary import Boundary, read_boundary
-from lake.documents import read_document
-from lake.errors import IMPORT_HINT, DamagedObjectError, EmptyLakeError, ObjectNotFoundError
+from lake.documents import read_documents
+from lake.errors import IMPORT_HINT, DamagedObjectError, EmptyLakeError
 from lake.exchange import load_sessions
 from lake.scan import sql
 from lake.schemas import BARS
 from lake.session import EPOCH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import polars as pl
 
+    from lake.documents import Document, Filed
     from lake.interval import Interval
     from lake.session import SessionTable
     from lake.store import ObjectStore
 
-PACKAGE: Final = "batch_layer.processing"
-STATEMENTS: Final = ("daily", "bars")
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Fingerprints of all that a partition is built from.
+
+    Attributes:
+        resampler: Of the code that builds it.
+        through: The last session considered.
+        bars: Of the bars of the sessions that its buckets cover.
+        splits: Of the splits effective in them.
+    """
+
+    resampler: str
+    through: str
+    bars: str
+    splits: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +63,16 @@ class Checkpoint:
     """What a partition was last built from, and what came of it.
 
     Attributes:
-        inputs: Fingerprint of the inputs.
+        inputs: Fingerprints of the inputs.
         object: Fingerprint of the object.
         bars: Bars in it.
         last_start: Start of its last bucket with a bar; None where there are no bars.
-        through: The last session considered.
     """
 
-    inputs: str
+    inputs: Inputs
     object: str
     bars: int
     last_start: str | None
-    through: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,7 @@ class Partition:
     Attributes:
         first: Ordinal of the first session its buckets cover.
         last: Ordinal of the last one that is considered.
-        inputs: Fingerprint of what it is built from.
+        inputs: Fingerprints of what it is built from.
         checkpoint: What it was last built from; None where it never was.
         checkpoint_fingerprint: Of the checkpoint's object; None where there is none.
         object_fingerprint: Of the partition's object; None where there is none.
@@ -73,7 +92,7 @@ class Partition:
     year: int
     first: int
     last: int
-    inputs: str
+    inputs: Inputs
     checkpoint: Checkpoint | None
     checkpoint_fingerprint: str | None
     object_fingerprint: str | None
@@ -87,7 +106,19 @@ class Partition:
             return "object lost"
         if self.checkpoint.object != self.object_fingerprint:
             return "object is not the one built"
-        return None if self.checkpoint.inputs == self.inputs else "inputs changed"
+        return self._changed(self.checkpoint.inputs)
+
+    def _changed(self, before: Inputs) -> str | None:
+        if before.resampler != self.inputs.resampler:
+            return "resampler changed"
+        if before.through != self.inputs.through:
+            return f"sessions after {before.through}"
+        changed = [
+            name
+            for name in ("bars", "splits")
+            if getattr(before, name) != getattr(self.inputs, name)
+        ]
+        return f"{' and '.join(changed)} changed" if changed else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +126,22 @@ class Plan:
     """The lake at one moment, as the resampler sees it.
 
     Attributes:
-        table: The sessions.
+        sessions: The session table.
         splits: Splits, schema `SPLITS`.
         years: The years of which bronze holds bars.
         committed: The last session that bronze has committed.
         boundary: The last session that silver has committed, as published.
         partitions: Every partition there should be, by interval and year.
+        checkpoints: All checkpoints as they were found.
     """
 
-    table: SessionTable
+    sessions: SessionTable
     splits: pl.DataFrame
     years: frozenset[int]
     committed: dt.date
     boundary: Boundary
     partitions: tuple[Partition, ...]
+    checkpoints: Mapping[str, Filed]
 
 
 def make_plan(store: ObjectStore, intervals: Sequence[Interval]) -> Plan:
@@ -121,99 +154,106 @@ def make_plan(store: ObjectStore, intervals: Sequence[Interval]) -> Plan:
     # worst a partition is built once more.
     boundary = _boundary_to_move(store)
     objects = store.fingerprints(keys.SILVER)
-    checkpoints = store.fingerprints(keys.SILVER_CHECKPOINTS)
+    checkpoints = read_documents(store, keys.SILVER_CHECKPOINTS, keys.SILVER_CHECKPOINTS_INDEX)
     digests = manifest.read(store)
     if not digests:
         fact = f"The lake {store.location} holds no daily bars."
         raise EmptyLakeError(fact, hint=IMPORT_HINT)
-    table = load_sessions(store)
+    sessions = load_sessions(store)
     known_splits = splits.read(store)
-    inputs = _Inputs(table, digests, known_splits)
+    bronze = _Bronze(sessions, digests, known_splits)
     partitions = tuple(
-        _partition(store, interval, year, inputs, objects, checkpoints)
+        _partition(interval, year, bronze, objects, checkpoints)
         for interval in intervals
-        for year in inputs.years(interval)
+        for year in bronze.years(interval)
     )
     years = frozenset(session.year for session in digests)
-    return Plan(table, known_splits, years, max(digests), boundary, partitions)
+    return Plan(sessions, known_splits, years, max(digests), boundary, partitions, checkpoints)
 
 
-class _Inputs:
+class _Bronze:
     """What partitions are built from, ready to be fingerprinted."""
 
     def __init__(
-        self, table: SessionTable, digests: manifest.Digests, known_splits: pl.DataFrame
+        self, sessions: SessionTable, digests: manifest.Digests, known_splits: pl.DataFrame
     ) -> None:
-        self._beyond = table.ordinals(max(digests), max(digests)).stop
-        self._lines = {
-            ordinal: f"{ordinal} {session} {text}"
-            for session, text in digests.items()
-            if (ordinal := table.ordinal(session)) is not None
-        }
-        self._splits = known_splits.select("effective", "listing", "split_from", "split_to").rows()
-        self._table = table
+        self._beyond = sessions.ordinals(max(digests), max(digests)).stop
+        self._lines = [
+            f"{ordinal} {sessions[ordinal]} {digests.get(sessions[ordinal], '-')}"
+            for ordinal in range(self._beyond)
+        ]
+        self._held = [ordinal for ordinal in range(self._beyond) if sessions[ordinal] in digests]
+        splits_said = known_splits.select("effective", "listing", "split_from", "split_to")
+        self._splits = sorted(splits_said.rows())
+        self._sessions = sessions
 
     def years(self, interval: Interval) -> list[int]:
         """Return the years in which a bucket with committed sessions starts."""
         n = interval.sessions
-        return sorted({self._table[ordinal // n * n].year for ordinal in self._lines})
+        buckets = {ordinal // n for ordinal in self._held}
+        return sorted({self._sessions[bucket * n].year for bucket in buckets})
 
     def covered(self, interval: Interval, year: int) -> range:
         """Return the ordinals that a partition's buckets cover, up to the last committed."""
         n = interval.sessions
-        of_year = self._table.ordinals(dt.date(year, 1, 1), dt.date(year, 12, 31))
+        of_year = self._sessions.ordinals(dt.date(year, 1, 1), dt.date(year, 12, 31))
         first = -(-of_year.start // n) * n
         beyond = -(-of_year.stop // n) * n
         return range(first, min(beyond, self._beyond))
 
-    def fingerprint(self, covered: range) -> str:
-        """Return the fingerprint of all that a partition covering these ordinals is built from."""
-        first, last = self._table[covered[0]], self._table[covered[-1]]
-        lines = [_resampler_version(), f"through {last}"]
-        lines += [
-            self._lines.get(ordinal, f"{ordinal} {self._table[ordinal]} -") for ordinal in covered
-        ]
-        lines += sorted(str(split) for split in self._splits if first <= split[0] <= last)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    def inputs(self, covered: range) -> Inputs:
+        """Return the fingerprints of all that a partition covering these ordinals is built from."""
+        first, last = self._sessions[covered[0]], self._sessions[covered[-1]]
+        begin = bisect_left(self._splits, first, key=itemgetter(0))
+        end = bisect_right(self._splits, last, key=itemgetter(0))
+        return Inputs(
+            resampler=resampler_version(),
+            through=last.isoformat(),
+            bars=_digest(self._lines[covered.start : covered.stop]),
+            splits=_digest(str(split) for split in self._splits[begin:end]),
+        )
 
 
-def _resampler_version() -> str:
-    parts = [*(sql(PACKAGE, name) for name in STATEMENTS), str(BARS), str(EPOCH)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
 
-def _partition(  # noqa: PLR0913, PLR0917 - one value each, none belongs to another
-    store: ObjectStore,
+@cache
+def resampler_version() -> str:
+    """Return a fingerprint of the code that makes a partition of its inputs, and of its format."""
+    return _digest(
+        [sql(PACKAGE, "fold"), *map(getsource, (dailies, fold, parquet)), str(BARS), str(EPOCH)]
+    )
+
+
+def _partition(
     interval: Interval,
     year: int,
-    inputs: _Inputs,
+    bronze: _Bronze,
     objects: Mapping[str, str],
-    checkpoints: Mapping[str, str],
+    checkpoints: Mapping[str, Filed],
 ) -> Partition:
-    key = keys.silver_checkpoint(interval, year)
-    covered = inputs.covered(interval, year)
-    checkpoint, fingerprint = _read_checkpoint(store, key) if key in checkpoints else (None, None)
+    covered = bronze.covered(interval, year)
+    filed = checkpoints.get(keys.silver_checkpoint(interval, year))
     return Partition(
         interval=interval,
         year=year,
         first=covered[0],
         last=covered[-1],
-        inputs=inputs.fingerprint(covered),
-        checkpoint=checkpoint,
-        checkpoint_fingerprint=fingerprint,
+        inputs=bronze.inputs(covered),
+        checkpoint=_checkpoint(filed.document) if filed else None,
+        checkpoint_fingerprint=filed.fingerprint if filed else None,
         object_fingerprint=objects.get(keys.silver(interval, year)),
     )
 
 
-def _read_checkpoint(store: ObjectStore, key: str) -> tuple[Checkpoint | None, str | None]:
+def _checkpoint(document: Document | None) -> Checkpoint | None:
+    """Return what a document says; None where it is damaged, or of another version."""
     try:
-        document, fingerprint = read_document(store, key)
-        return Checkpoint(**document), fingerprint
-    except ObjectNotFoundError:
-        return None, None
-    except (DamagedObjectError, TypeError):
-        # Damaged, or of another version: the partition is built anew, and this replaced.
-        return None, store.fingerprint(key)
+        said = dict(document or {})
+        return Checkpoint(**{**said, "inputs": Inputs(**said["inputs"])})
+    except (KeyError, TypeError):
+        return None
 
 
 def _boundary_to_move(store: ObjectStore) -> Boundary:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from batch_layer.bronze import dividends
-from batch_layer.processing.plan import PACKAGE, Partition, Plan, make_plan
+from batch_layer.processing.fold import PACKAGE
+from batch_layer.processing.plan import Partition, Plan, make_plan
 from lake import keys
 from lake.exchange import arrow_sessions
 from lake.interval import FIBONACCI
@@ -106,7 +107,7 @@ def _bronze(store: ObjectStore, plan: Plan) -> BronzeStatus:
     found = store.fingerprints(keys.DAILY)
     objects = {key: found[key] for key in keys.by_year(found).values()}
     with connect(store) as connection:
-        keep(connection, "sessions", arrow_sessions(plan.table))
+        keep(connection, "sessions", arrow_sessions(plan.sessions))
         counts = scan(connection, store, objects, sql(PACKAGE, "coverage"), {}).to_pylist()[0]
     known_dividends = dividends.read(store).filter(pl.col("amount") > 0).height
     return BronzeStatus(**counts, splits=plan.splits.height, dividends=known_dividends)

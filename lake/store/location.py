@@ -19,6 +19,7 @@ def open_store(settings: Settings) -> ObjectStore:
 
     Raises:
         InvalidLocationError: If it is neither.
+        CredentialsError: If the credentials for S3 cannot be had.
     """
     location = settings.lake
     if "://" not in location:

@@ -2,44 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
-from lake.errors import ConflictError, ObjectNotFoundError, StoreError
+from lake.errors import ConflictError, ObjectNotFoundError
 from lake.store.protocol import Stored
+from lake.store.s3_faults import WITHOUT_CREDENTIALS, Answer, Ask, fault_of
+from lake.store.s3_parts import PartedUpload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from botocore.credentials import ReadOnlyCredentials
     from types_boto3_s3 import S3Client
 
     from lake.settings import Settings
 
-_LOST = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
-_ABSENT = {"NoSuchKey", "404"}
+TIMEOUT_S: Final = 30
+# Four writers of four parts each, and those who read meanwhile.
+_CONNECTIONS: Final = 32
+_MIB: Final = 1024 * 1024
 
 
 class S3Store:
     """Objects below a prefix of a bucket, which must exist.
 
     Credentials and region come from the settings or else from where AWS's tools look for them.
+
+    Raises:
+        CredentialsError: If there is such a place, and they cannot be had from it.
     """
 
     def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
-        self.endpoint = settings.s3_endpoint
+        self._settings = settings
         secret = settings.s3_secret_access_key
         self._session = boto3.Session(
             aws_access_key_id=settings.s3_access_key_id,
             aws_secret_access_key=secret.get_secret_value() if secret else None,
             region_name=settings.s3_region,
         )
-        retries: Any = {"mode": "standard", "total_max_attempts": 5}
-        self._client: S3Client = self._session.client(
-            "s3", endpoint_url=self.endpoint, config=Config(retries=retries)
+        # Once: botocore does not ask again where an answer breaks off. `Ask` does, and for all.
+        once: Any = {"mode": "standard", "total_max_attempts": 1}
+        config = Config(
+            retries=once,
+            connect_timeout=TIMEOUT_S,
+            read_timeout=TIMEOUT_S,
+            max_pool_connections=_CONNECTIONS,
+        )
+        self._client: S3Client = self._with_credentials(
+            lambda: self._session.client("s3", endpoint_url=self.endpoint, config=config)
         )
 
     @property
@@ -48,41 +63,58 @@ class S3Store:
         return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
 
     @property
+    def endpoint(self) -> str | None:
+        """The URL of a server that is not AWS's."""
+        return self._settings.s3_endpoint
+
+    @property
     def region(self) -> str | None:
         """The region in force."""
         return self._session.region_name
 
     @property
     def credentials(self) -> ReadOnlyCredentials | None:
-        """The credentials in force at this moment; None where there are none."""
-        found = self._session.get_credentials()
-        return found.get_frozen_credentials() if found else None
+        """The credentials in force at this moment, renewed where need be; None: there are none.
+
+        Raises:
+            CredentialsError: If they cannot be had.
+        """
+        found = self._with_credentials(self._session.get_credentials)
+        return self._with_credentials(found.get_frozen_credentials) if found else None
+
+    @property
+    def retry_ms(self) -> int:
+        """Up to how many milliseconds pass before S3 is asked again."""
+        return self._settings.s3_retry_ms
 
     def uri(self, key: str) -> str:
         """Return the object's `s3://` URI."""
         return f"s3://{self._bucket}/{self._prefix}{key}"
 
+    def ask(self, verb: str, what: str) -> Ask:
+        """Return what asks S3 for something as often as the settings say."""
+        return Ask(verb, what, self.location, self._settings.s3_attempts, self.retry_ms)
+
     def get(self, key: str) -> Stored:
         """Return the object's bytes and its ETag."""
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+
+        def read() -> Stored:
+            answer = self._client.get_object(**self._at(key))
             return Stored(answer["Body"].read(), answer["ETag"])
-        except (ClientError, BotoCoreError) as error:
-            raise self._failed(key, error) from error
+
+        return self.ask("read", key)(read)
 
     def fingerprint(self, key: str) -> str | None:
         """Return the object's ETag, or None where there is no object."""
         try:
-            return self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)["ETag"]
-        except (ClientError, BotoCoreError) as error:
-            failure = self._failed(key, error)
-            if isinstance(failure, ObjectNotFoundError):
-                return None
-            raise failure from error
+            return self.ask("read", key)(lambda: self._client.head_object(**self._at(key)))["ETag"]
+        except ObjectNotFoundError:
+            return None
 
     def fingerprints(self, prefix: str) -> dict[str, str]:
         """Return the ETags of all objects whose key starts with `prefix`, by key."""
-        try:
+
+        def read() -> dict[str, str]:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix + prefix
             )
@@ -91,40 +123,34 @@ class S3Store:
                 for page in pages
                 for entry in page.get("Contents", [])
             }
-        except (ClientError, BotoCoreError) as error:
-            raise self._failed(prefix, error) from error
+
+        return self.ask("list", prefix or "all")(read)
 
     def put(self, key: str, data: bytes) -> str:
         """Create or replace the object."""
-        return self._put(key, data)
+        return self._put(key, data, {})
 
     def put_if(self, key: str, data: bytes, fingerprint: str | None) -> str:
         """Replace the object only if its ETag is still `fingerprint`; None: only create it."""
-        if fingerprint is None:
-            return self._put(key, data, IfNoneMatch="*")
-        return self._put(key, data, IfMatch=fingerprint)
-
-    def _put(self, key: str, data: bytes, **condition: Any) -> str:  # noqa: ANN401 - boto3's own
+        condition = {"IfNoneMatch": "*"} if fingerprint is None else {"IfMatch": fingerprint}
         try:
-            answer = self._client.put_object(
-                Bucket=self._bucket, Key=self._prefix + key, Body=data, **condition
-            )
-            return answer["ETag"]
-        except (ClientError, BotoCoreError) as error:
-            failure = self._failed(key, error)
-            if condition and isinstance(failure, ObjectNotFoundError):
-                raise self._lost(key) from error
-            raise failure from error
+            return self._put(key, data, condition)
+        except ObjectNotFoundError as error:
+            fact = f"{key} in {self.location} was removed by someone else."
+            raise ConflictError(fact, hint="run the command again.") from error
 
-    def _failed(self, key: str, error: ClientError | BotoCoreError) -> StoreError:
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-        if code in _LOST:
-            return self._lost(key)
-        if code in _ABSENT:
-            return ObjectNotFoundError(f"There is no {key} in {self.location}.")
-        fact = f"{self.location} failed on {key}: {error}."
-        return StoreError(fact, hint="check the bucket, the endpoint and the credentials.")
+    def _put(self, key: str, data: bytes, condition: dict[str, Any]) -> str:
+        place, ask = self._at(key), self.ask("write", key)
+        part_bytes = self._settings.s3_part_mib * _MIB
+        if len(data) > part_bytes:
+            return PartedUpload.start(self._client, ask, place).put(data, part_bytes, condition)
+        return ask(lambda: self._client.put_object(**place, **condition, Body=data))["ETag"]
 
-    def _lost(self, key: str) -> ConflictError:
-        fact = f"{key} in {self.location} was changed by someone else."
-        return ConflictError(fact, hint="run the command again.")
+    def _with_credentials(self, find: Callable[[], Answer]) -> Answer:
+        try:
+            return find()
+        except WITHOUT_CREDENTIALS as error:
+            raise fault_of(error).error(self.ask("find", "the credentials"), tried=1) from error
+
+    def _at(self, key: str) -> Any:  # noqa: ANN401 - boto3's own arguments
+        return {"Bucket": self._bucket, "Key": self._prefix + key}

@@ -1,7 +1,7 @@
 """The published way, to compare with: rows numbered per symbol, files by year and month.
 
-It numbers the bars that a symbol happens to have, so that its bars are not ours: the comparison is
-of time alone.
+It numbers the bars that a symbol happens to have, so that few of its bars are ours; it knows no
+splits, vwap, trades or revisions.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
-from lake.interval import FIBONACCI
+from lake.interval import FIBONACCI, Interval
 
 _SQL = """
 COPY (
@@ -26,6 +27,12 @@ COPY (
     GROUP BY symbol, bucket
 ) TO '{folder}' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (year, month))
 """
+
+
+def read_naive(folder: Path, interval: Interval) -> pl.DataFrame:
+    """Return all bars of an interval."""
+    pattern = folder / f"interval={interval}" / "**" / "*.parquet"
+    return pl.read_parquet(pattern, hive_partitioning=False)
 
 
 def resample_naively(files: list[str], folder: Path) -> None:

@@ -344,10 +344,12 @@ def test_resampling_rebuilds_what_is_stale_or_forced(run: Run, own_sample_lake: 
     where = ("--lake", own_sample_lake.store.location)
     again = run("resample", *where)
     forced = run("resample", "--interval", "13d", "--force", *where)
+    shared = run("resample", "--share", "1/7", "--force", *where)
 
     assert again.out.startswith("resampled: nothing to do, 84 partitions are up to date through 2")
     assert "into 938 bars, 14 of 14 partitions through 2013-03-01 (" in forced.out
-    assert (0, 0, "") == (again.code, forced.code, again.err.strip() + forced.err.strip())
+    assert " bars, 12 of 12 partitions through 2013-03-01 (" in shared.out
+    assert [(0, "")] * 3 == [(each.code, each.err.strip()) for each in (again, forced, shared)]
 
 
 def test_bars_are_printed_or_written_in_each_form(in_sample: Run) -> None:
@@ -369,6 +371,7 @@ def test_the_ending_of_the_output_tells_the_form(in_sample: Run) -> None:
     assert LAST_13D == Path("o.csv").read_text("utf-8")
 
 
+SHARES = "Allowed: INDEX/OF with INDEX from 0 to OF - 1, as 2/16."
 OFFERED = "is not an interval offered here. Allowed:"
 DATE = "is not a date. Allowed: YYYY-MM-DD, as 2012-12-31."
 INSTANT = (
@@ -388,6 +391,7 @@ REFUSED = [
     ("bars NOPE", 1, NOPE),
     ("bars AAPL --interval 7d", 2, f"'7d' {OFFERED} 1d, 3d, 5d, 8d, 13d, 21d, 34d."),
     ("resample --interval 1d", 2, f"'1d' {OFFERED} 3d, 5d, 8d, 13d, 21d, 34d."),
+    ("resample --share 3/3", 2, f"'3/3' is not a share. {SHARES}"),
     ("bars AAPL --start 2013-02-30", 2, f"'2013-02-30' {DATE}"),
     ("bars AAPL --adjustment some", 2, "'some' is not an adjustment. Allowed: raw, split, all."),
     ("bars AAPL --known-at 2026-01-05", 2, f"'2026-01-05' {INSTANT}"),

@@ -1,0 +1,1 @@
+"""A made-up market: random walks with listings, delistings, halts, splits and dividends."""

@@ -1,0 +1,1 @@
+"""Jobs of AWS Batch that rebuild silver: how they are submitted, and what becomes of them."""

@@ -1,0 +1,175 @@
+"""Builds stale partitions: some of one year's at a time, in as many threads as there are cores."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import Executor, Future
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from batch_layer.processing.dailies import BronzeYear, gather, read_bronze, session_dates
+from batch_layer.processing.fold import Fold, Splits
+from batch_layer.processing.plan import Checkpoint, Partition, Plan
+from lake import keys
+from lake.documents import Filed, encode_document
+from lake.errors import ConflictError
+from lake.parquet import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batch_layer.processing.dailies import Dates
+    from lake.store import ObjectStore
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Partitions of one year, and the years of bronze that their buckets cover."""
+
+    parts: tuple[Partition, ...]
+    years: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What became of a partition.
+
+    Attributes:
+        bars: Bars it has.
+        rows: Session bars merged in them.
+        filed: Its new checkpoint; None where another run was first.
+    """
+
+    part: Partition
+    bars: int
+    rows: int
+    filed: Filed | None
+
+
+class Builder:
+    """Builds the partitions of tasks; called from many threads.
+
+    Args:
+        store: The lake.
+        plan: What is to be built.
+        tasks: All that will be, so that each year of bronze is read once.
+        writers: Where partitions are written, several at once.
+    """
+
+    def __init__(
+        self, store: ObjectStore, plan: Plan, tasks: Sequence[Task], writers: Executor
+    ) -> None:
+        self._store = store
+        self._writers = writers
+        self._dates = session_dates(plan.sessions)
+        self._splits = _splits(plan.splits, self._dates)
+        self._own = threading.local()
+        uses = Counter(year for task in tasks for year in task.years)
+        self._shelf = _Shelf(lambda year: read_bronze(store, year, self._dates), uses)
+
+    def build(self, task: Task) -> list[Built]:
+        """Build a task's partitions, replace those of the lake, and return what became of each.
+
+        Raises:
+            StoreError: If the lake cannot be read or written to.
+        """
+        years = [self._shelf.take(year) for year in task.years]
+        last = max(part.last for part in task.parts)
+        what = f"{keys.daily(task.years[0])} in {self._store.location}"
+        dailies = gather(years, last, what)
+        for year in task.years:
+            self._shelf.put_back(year)
+        fold = self._fold()
+        written = [
+            self._writers.submit(
+                _put,
+                self._store,
+                part,
+                fold.bars(dailies, part.interval.sessions, part.first, part.last),
+            )
+            for part in task.parts
+        ]
+        return [each.result() for each in written]
+
+    def _fold(self) -> Fold:
+        if not hasattr(self._own, "fold"):
+            self._own.fold = Fold(self._dates, self._splits)
+        fold: Fold = self._own.fold
+        return fold
+
+
+class _Shelf:
+    """Years of bronze: each is read once, and kept until its last use.
+
+    Args:
+        read: Reads a year.
+        uses: How often each year will be taken.
+    """
+
+    def __init__(self, read: Callable[[int], BronzeYear], uses: Counter[int]) -> None:
+        self._read = read
+        self._uses = uses
+        self._years: dict[int, Future[BronzeYear]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, year: int) -> BronzeYear:
+        """Return a year, read by whoever comes first."""
+        with self._lock:
+            is_first = year not in self._years
+            future = self._years.setdefault(year, Future())
+        if is_first:
+            try:
+                future.set_result(self._read(year))
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is taken
+                future.set_exception(error)
+        return future.result()
+
+    def put_back(self, year: int) -> None:
+        """Say that a year that was taken is needed no more by its taker."""
+        with self._lock:
+            self._uses[year] -= 1
+            if not self._uses[year]:
+                del self._years[year]
+
+
+def _splits(splits: pl.DataFrame, dates: Dates) -> Splits:
+    known = splits.with_columns(factor=pl.col("split_to") / pl.col("split_from"))
+    return Splits(
+        listing=pa.array(known["listing"].to_list(), pa.string()),
+        ordinal=np.searchsorted(dates, known["effective"].to_numpy()),
+        factor=known["factor"].to_numpy(),
+    )
+
+
+def _put(store: ObjectStore, part: Partition, bars: pa.Table) -> Built:
+    """Replace a partition and its checkpoint, unless another run was first."""
+    rows = pc.sum(bars["sessions"]).as_py() or 0
+    key = keys.silver(part.interval, part.year)
+    try:
+        placed = store.put_if(key, encode(bars), part.object_fingerprint)
+        last_start = pc.max(bars["start"]).as_py()
+        document = asdict(
+            Checkpoint(
+                inputs=part.inputs,
+                object=placed,
+                bars=bars.num_rows,
+                last_start=last_start.isoformat() if last_start else None,
+            )
+        )
+        checkpoint = keys.silver_checkpoint(part.interval, part.year)
+        fingerprint = store.put_if(
+            checkpoint, encode_document(document), part.checkpoint_fingerprint
+        )
+    except ConflictError:
+        _log.info("lost to another run", partition=key)
+        return Built(part, bars.num_rows, rows, None)
+    return Built(part, bars.num_rows, rows, Filed(document, fingerprint))

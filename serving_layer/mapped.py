@@ -1,0 +1,214 @@
+"""Silver mapped into memory: local copies of its partitions, from which warm reads are instant.
+
+A copy is of one partition as of one fingerprint: once silver has moved on, it does not count any
+more. It is derived, may be deleted at any time, and is never the truth. The processes of a machine
+share the copies, and the pages of them that any has touched.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from lake.errors import StoreError
+from lake.parquet import decode
+from lake.schemas import BARS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lake.store import ObjectStore
+
+Rows: TypeAlias = NDArray[np.int64]
+_NONE: Final = (0, 0)
+_EPOCH_DAY: Final = dt.date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True, slots=True)
+class MappedPartition:
+    """One partition, its bars in order of symbol and start.
+
+    Attributes:
+        bars: Schema `BARS`.
+        start: Of each bar, in days since 1970.
+        spans: The first bar of each symbol, and the one behind its last.
+    """
+
+    bars: pa.RecordBatch
+    start: NDArray[np.int32]
+    spans: Mapping[str, tuple[int, int]]
+
+    def of_one(self, symbol: str, first: dt.date | None, last: dt.date | None) -> pa.RecordBatch:
+        """Return the bars of a symbol that start in [first, last]."""
+        begin, end = self.spans.get(symbol, _NONE)
+        start = self.start[begin:end]
+        if last is not None:
+            end = begin + int(np.searchsorted(start, _day(last), "right"))
+        if first is not None:
+            begin += int(np.searchsorted(start, _day(first)))
+        return self.bars.slice(begin, max(end - begin, 0))
+
+    def of_many(self, symbols: Sequence[str], first: dt.date | None, last: dt.date | None) -> Rows:
+        """Return which bars are of some symbols, in their order, and start in [first, last]."""
+        spans = np.array([self.spans.get(symbol, _NONE) for symbol in symbols], np.int64)
+        lengths = spans[:, 1] - spans[:, 0]
+        before = np.cumsum(lengths) - lengths
+        rows = np.arange(lengths.sum()) + np.repeat(spans[:, 0] - before, lengths)
+        kept: Rows = rows[_between(self.start[rows], first, last)]
+        return kept
+
+    def of_all(self, first: dt.date | None, last: dt.date | None) -> Rows:
+        """Return which bars start in [first, last]."""
+        return np.flatnonzero(_between(self.start, first, last))
+
+
+def select(
+    partitions: Sequence[MappedPartition],
+    symbols: Sequence[str] | None,
+    first: dt.date | None,
+    last: dt.date | None,
+) -> pa.Table:
+    """Return the bars of some symbols (None: of all) that start in [first, last].
+
+    Args:
+        partitions: Of one interval, in order of time.
+        symbols: In order, each once.
+        first: First `start`, inclusive; None: from the beginning.
+        last: Last `start`, inclusive; None: to the end.
+
+    Returns:
+        Schema `BARS`, in order of symbol and start.
+    """
+    if symbols is not None and len(symbols) == 1:
+        pieces = [part.of_one(symbols[0], first, last) for part in partitions]
+        return pa.Table.from_batches(pieces, BARS)
+    chosen = [
+        part.of_all(first, last) if symbols is None else part.of_many(symbols, first, last)
+        for part in partitions
+    ]
+    pieces = [part.bars.take(rows) for part, rows in zip(partitions, chosen, strict=True)]
+    found = pa.Table.from_batches(pieces, BARS)
+    return found if len(pieces) == 1 else _by_symbol(found)
+
+
+def _by_symbol(bars: pa.Table) -> pa.Table:
+    """Return bars, which are in order of symbol a partition, in that order over all of them."""
+    symbol = bars["symbol"].combine_chunks().dictionary_encode()
+    rank = pc.rank(symbol.dictionary).to_numpy()
+    order = np.argsort(rank[symbol.indices.to_numpy()], kind="stable")
+    return bars.combine_chunks().take(order)
+
+
+def _day(date: dt.date) -> np.int32:
+    return np.int32(date.toordinal() - _EPOCH_DAY)
+
+
+def _between(
+    start: NDArray[np.int32], first: dt.date | None, last: dt.date | None
+) -> NDArray[np.bool_]:
+    kept = np.ones(len(start), np.bool_)
+    if first is not None:
+        kept &= start >= _day(first)
+    if last is not None:
+        kept &= start <= _day(last)
+    return kept
+
+
+class MappedSilver:
+    """The local copies of one lake's silver.
+
+    Args:
+        store: The lake.
+        folder: Where the copies of all lakes are.
+    """
+
+    def __init__(self, store: ObjectStore, folder: Path) -> None:
+        self._store = store
+        root = store.uri("")
+        place = root if "://" in root else str(Path(root).resolve())
+        self._folder = folder / _short(place)
+        self._opened: dict[str, tuple[str, MappedPartition]] = {}
+
+    def find(self, objects: Mapping[str, str]) -> list[MappedPartition] | None:
+        """Return the copies of these objects (key: fingerprint); None where one is missing."""
+        found = []
+        for key, fingerprint in objects.items():
+            opened = self._opened.get(key)
+            if opened is None or opened[0] != fingerprint:
+                partition = _open(self._path(key, fingerprint))
+                if partition is None:
+                    return None
+                opened = self._opened[key] = (fingerprint, partition)
+            found.append(opened[1])
+        return found
+
+    def has(self, key: str, fingerprint: str) -> bool:
+        """Return whether there is a copy of this object."""
+        return self._path(key, fingerprint).exists()
+
+    def copy(self, key: str) -> None:
+        """Make a copy of an object as it is now; those of what it was before are removed.
+
+        Raises:
+            StoreError: If the object cannot be read, or the copy not be written.
+        """
+        stored = self._store.get(key)
+        bars = decode(stored.data, f"{key} in {self._store.location}", BARS)
+        if not bars["symbol"].equals(bars["listing"]):
+            bars = bars.sort_by([("symbol", "ascending"), ("start", "ascending")])
+        path = self._path(key, stored.fingerprint)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(path, bars.combine_chunks())
+        except OSError as error:
+            fact = f"The copy {path} could not be written: {error.strerror or error}."
+            hint = "set FIBLAKE_CACHE to another folder, or to off."
+            raise StoreError(fact, hint=hint) from error
+        for other in path.parent.iterdir():
+            if other.name != path.name:
+                with suppress(OSError):  # another process may have it open, or removed it
+                    other.unlink()
+
+    def _path(self, key: str, fingerprint: str) -> Path:
+        return self._folder / key / f"{_short(fingerprint)}.arrow"
+
+
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def _write(path: Path, bars: pa.Table) -> None:
+    staged = path.with_name(f"{uuid.uuid4().hex}.tmp")
+    with staged.open("wb") as file:
+        with pa.ipc.new_file(file, BARS) as writer:
+            writer.write_table(bars)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.replace(path)
+
+
+def _open(path: Path) -> MappedPartition | None:
+    try:
+        file = pa.ipc.open_file(pa.memory_map(str(path)))
+        bars = file.get_batch(0) if file.num_record_batches else _NO_BARS
+    except (pa.ArrowException, OSError):
+        return None
+    runs = pc.run_end_encode(bars["symbol"])
+    ends = runs.run_ends.to_pylist()
+    begins = [0, *ends[:-1]]
+    spans = dict(zip(runs.values.to_pylist(), zip(begins, ends, strict=True), strict=True))
+    return MappedPartition(bars, bars["start"].cast(pa.int32()).to_numpy(), spans)
+
+
+_NO_BARS: Final = pa.RecordBatch.from_pylist([], BARS)

@@ -1,0 +1,103 @@
+"""What is asked of the lake: which bars, and on which basis."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from lake.errors import InvalidRangeError, MisuseError
+from lake.instant import utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lake.interval import Interval
+
+Adjustment = Literal["raw", "split", "all"]
+ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("raw", "split", "all")
+DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def parse_adjustment(text: str) -> Adjustment:
+    """Return the adjustment that `text` names.
+
+    Raises:
+        MisuseError: If it names none.
+    """
+    for adjustment in ADJUSTMENTS:
+        if text == adjustment:
+            return adjustment
+    fact = f"{text!r} is not an adjustment. Allowed: {', '.join(ADJUSTMENTS)}."
+    raise MisuseError(fact)
+
+
+def parse_date(text: str) -> dt.date:
+    """Return the date that `text` writes as YYYY-MM-DD.
+
+    Raises:
+        InvalidRangeError: If it does not.
+    """
+    try:
+        if DATE.fullmatch(text):
+            return dt.date.fromisoformat(text)
+    except ValueError:
+        pass
+    fact = f"{text!r} is not a date. Allowed: YYYY-MM-DD, as 2012-12-31."
+    raise InvalidRangeError(fact)
+
+
+@dataclass(frozen=True, slots=True)
+class BarsQuery:
+    """Which bars, and on which basis.
+
+    Attributes:
+        symbols: Tickers, in any case, at least one; None: the whole market.
+        interval: 1d or a Fibonacci interval.
+        start: First `start` of a bar, inclusive; None: from the first bar.
+        end: Last `start` of a bar, inclusive; None: to the last bar.
+        adjustment: `raw` as stored; `split`: on the split basis of `as_of`; `all`: dividends too.
+        as_of: The date whose basis that is; None: that of `known_at`, or today.
+        known_at: The instant as of whose knowledge to answer; None: now.
+        after: Only bars behind this (symbol, start), in the order of the answer.
+        limit: At most so many bars; None: all.
+
+    Raises:
+        MisuseError: If there is no symbol, or the adjustment is not one.
+        InvalidRangeError: If `start` is after `end`, or `known_at` has no time zone.
+    """
+
+    symbols: tuple[str, ...] | None
+    interval: Interval
+    start: dt.date | None = None
+    end: dt.date | None = None
+    adjustment: Adjustment = "split"
+    as_of: dt.date | None = None
+    known_at: dt.datetime | None = None
+    after: tuple[str, dt.date] | None = None
+    limit: int | None = None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The symbols that were named."""
+        return self.symbols or ()
+
+    def __post_init__(self) -> None:
+        """Check what was asked for."""
+        if self.symbols is not None:
+            object.__setattr__(self, "symbols", _tickers(self.symbols))
+        parse_adjustment(self.adjustment)
+        if self.known_at is not None:
+            object.__setattr__(self, "known_at", utc(self.known_at))
+        if self.start and self.end and self.start > self.end:
+            fact = f"The start {self.start} is after the end {self.end}."
+            raise InvalidRangeError(fact)
+
+
+def _tickers(symbols: Iterable[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip().upper() for name in symbols))
+    if not names or not all(names):
+        fact = "No symbol was given."
+        raise MisuseError(fact, hint="name one or more, as AAPL.")
+    return names

@@ -1,0 +1,139 @@
+"""Raw bars, as silver and bronze hold them: from local copies of silver, else through DuckDB."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake import keys
+from lake.errors import EmptyLakeError
+from lake.interval import DAILY
+from lake.scan import connect, scan, sql
+from lake.schemas import BARS
+from serving_layer.mapped import MappedSilver, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import duckdb
+
+    from lake.interval import Interval
+    from lake.store import ObjectStore
+    from serving_layer.query import BarsQuery
+
+_PACKAGE: Final = "serving_layer"
+_LISTING_GOOD_FOR_S: Final = 1.0
+_COPIERS: Final = 2
+
+
+class RawBars:
+    """Reads raw bars of one lake, from many threads.
+
+    Args:
+        store: The lake.
+        cache: The folder of local copies; None: none are used or made.
+    """
+
+    def __init__(self, store: ObjectStore, cache: Path | None) -> None:
+        self._store = store
+        self._copies = MappedSilver(store, cache) if cache else None
+        self._connection = connect(store)
+        for macro in ("daily_bars", "session_bars"):
+            self._connection.execute(sql(_PACKAGE, macro))
+        self._listed: dict[str, tuple[str | None, float, dict[str, str]]] = {}
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of one's own to the lake."""
+        return self._connection.cursor()
+
+    def bars(self, query: BarsQuery) -> pa.Table:
+        """Return the bars asked for, whatever the adjustment, schema `BARS`.
+
+        Raises:
+            EmptyLakeError: If the lake has no bars of the interval.
+            StoreError: If it cannot be read.
+        """
+        objects = self._objects(query)
+        mapped = self._copies.find(objects) if self._copies and query.interval != DAILY else None
+        if mapped is None:
+            return self._scanned(query, objects)
+        symbols = None if query.symbols is None else sorted(query.symbols)
+        found = _behind(select(mapped, symbols, query.start, query.end), query.after)
+        return found if query.limit is None else found.slice(0, query.limit)
+
+    def copy(self, intervals: Iterable[Interval]) -> int:
+        """Copy what is missing here of some intervals' silver, and return how many partitions.
+
+        Raises:
+            StoreError: If silver cannot be read, or a copy not be written.
+        """
+        copies = self._copies
+        if copies is None:
+            return 0
+        missing = [
+            key
+            for interval in intervals
+            for key, fingerprint in self._silver(interval).items()
+            if not copies.has(key, fingerprint)
+        ]
+        with ThreadPoolExecutor(_COPIERS) as copiers:
+            return len(list(copiers.map(copies.copy, missing)))
+
+    def _scanned(self, query: BarsQuery, objects: Mapping[str, str]) -> pa.Table:
+        if not objects:
+            return BARS.empty_table()
+        source = "daily_bars" if query.interval == DAILY else "session_bars"
+        after_symbol, after_start = query.after or (None, None)
+        binds = {
+            "symbols": None if query.symbols is None else list(query.symbols),
+            "first": query.start,
+            "last": query.end,
+            "after_symbol": after_symbol,
+            "after_start": after_start,
+            "limit": query.limit,
+        }
+        statement = sql(_PACKAGE, "raw").replace("bars_of(", f"{source}(")
+        with self.cursor() as cursor:
+            return scan(cursor, self._store, objects, statement, binds).cast(BARS)
+
+    def _objects(self, query: BarsQuery) -> dict[str, str]:
+        """Return the objects that may hold bars asked for, in order of time."""
+        is_daily = query.interval == DAILY
+        found = self._store.fingerprints(keys.DAILY) if is_daily else self._silver(query.interval)
+        years = keys.by_year(found)
+        if not years:
+            fact = f"The lake {self._store.location} holds no {query.interval} bars yet."
+            raise EmptyLakeError(fact, hint="fiblake resample.")
+        first = query.start.year if query.start else dt.MINYEAR
+        last = query.end.year if query.end else dt.MAXYEAR
+        return {key: found[key] for year, key in years.items() if first <= year <= last}
+
+    def _silver(self, interval: Interval) -> dict[str, str]:
+        """Return the partitions of an interval, with their fingerprints.
+
+        To list them takes longer than most answers. So a listing is good until a run of the
+        resampler has ended, which is told by one object, and for a second at most.
+        """
+        prefix = keys.silver_prefix(interval)
+        sign = self._store.fingerprint(keys.SILVER_CHECKPOINTS_INDEX)
+        known_sign, listed_at, listed = self._listed.get(prefix, (None, 0.0, {}))
+        now = time.monotonic()
+        if sign is None or sign != known_sign or now - listed_at > _LISTING_GOOD_FOR_S:
+            listed = self._store.fingerprints(prefix)
+            listed = {key: listed[key] for key in keys.by_year(listed).values()}
+            self._listed[prefix] = (sign, now, listed)
+        return listed
+
+
+def _behind(bars: pa.Table, after: tuple[str, dt.date] | None) -> pa.Table:
+    if after is None:
+        return bars
+    symbol, start = after
+    is_later = pc.and_(pc.equal(bars["symbol"], symbol), pc.greater(bars["start"], start))
+    return bars.filter(pc.or_(pc.greater(bars["symbol"], symbol), is_later))
