@@ -281,7 +281,6 @@ class Narrowed(TypedDict, total=False):
 def _query(
     symbols: str | Iterable[str] | None, interval: str, **narrowed: Unpack[Narrowed]
 ) -> BarsQuery:
-    known_at = narrowed.get("known_at")
     if isinstance(symbols, str):
         symbols = (symbols,)
     return BarsQuery(
@@ -291,7 +290,7 @@ def _query(
         end=_date(narrowed.get("end")),
         adjustment=narrowed.get("adjustment", "split"),
         as_of=_date(narrowed.get("as_of")),
-        known_at=parse_instant(known_at) if isinstance(known_at, str) else known_at,
+        known_at=_instant(narrowed.get("known_at")),
     )
 
 
@@ -301,6 +300,11 @@ def _intervals(names: Sequence[str]) -> list[Interval]:
 
 def _folder(cache: str) -> Path | None:
     return None if cache == "off" else Path(cache).expanduser()
+
+
+def _instant(given: dt.datetime | str | None) -> dt.datetime | None:
+    # A bare date is refused as its text is.
+    return given if given is None or isinstance(given, dt.datetime) else parse_instant(str(given))
 
 
 def _date(given: dt.date | str | None) -> dt.date | None:

@@ -27,7 +27,10 @@ class Settings(BaseSettings):
         default=15, ge=0, description="Minutes after its close before a session's bars are taken."
     )
     history_days: int | None = Field(
-        default=None, ge=0, description="Days for which compact keeps what was replaced; all."
+        default=None,
+        ge=0,
+        le=36_500,
+        description="Days for which compact keeps what was replaced; all.",
     )
     cache: str = Field(
         default="~/.cache/fiblake",
