@@ -27,6 +27,7 @@ def encode(table: pa.Table) -> bytes:
         sink,
         compression="zstd",
         row_group_size=ROW_GROUP_ROWS,
+        write_batch_size=ROW_GROUP_ROWS,
         # Numbers hardly repeat: plain they are smaller, and twice as fast to write.
         use_dictionary=[field.name for field in table.schema if _is_text(field.type)],
         # Else readers would be told of dictionaries, which are but a way to hand texts over.

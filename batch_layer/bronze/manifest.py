@@ -16,14 +16,13 @@ import pyarrow as pa
 
 from batch_layer.bronze.year import read_year
 from lake import keys
-from lake.documents import encode_document, read_documents
-from lake.errors import StoreError
+from lake.documents import Filed, encode_document, read_document, read_documents
+from lake.errors import DamagedObjectError, ObjectNotFoundError, StoreError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from batch_layer.bronze.year import Year
-    from lake.documents import Filed
     from lake.store import ObjectStore
 
 Digests = dict[dt.date, str]
@@ -45,11 +44,36 @@ def read(store: ObjectStore) -> Digests:
 
 def write(store: ObjectStore, year: int, content: Year) -> Digests:
     """Keep, and return, the digests of a year's content."""
-    digests = digest(content)
+    return _write(store, year, content, digest(content))
+
+
+def rewrite(store: ObjectStore, year: int, old: Year, new: Year, revised: Year) -> Digests:
+    """Keep, and return, the digests of a year of which some sessions were revised.
+
+    Args:
+        store: The lake.
+        year: The year.
+        old: What it was.
+        new: What it is.
+        revised: What it is in the sessions that were revised: the others keep their digests.
+    """
+    try:
+        filed = Filed(*read_document(store, keys.daily_manifest(year)))
+    except (ObjectNotFoundError, DamagedObjectError):
+        filed = None
+    told = _told(filed, old.bars_fingerprint, old.history_fingerprint)
+    return (
+        write(store, year, new)
+        if told is None
+        else _write(store, year, new, told | digest(revised))
+    )
+
+
+def _write(store: ObjectStore, year: int, content: Year, digests: Digests) -> Digests:
     document = {
         "bars": content.bars_fingerprint,
         "history": content.history_fingerprint,
-        "sessions": {session.isoformat(): text for session, text in digests.items()},
+        "sessions": {session.isoformat(): text for session, text in sorted(digests.items())},
     }
     store.put(keys.daily_manifest(year), encode_document(document))
     return digests
@@ -85,7 +109,7 @@ def _lines(texts: pl.Series) -> tuple[memoryview, NDArray[np.int64]]:
     return memoryview(data), np.frombuffer(offsets, np.int64)
 
 
-def _told(filed: Filed | None, bars: str, history: str | None) -> Digests | None:
+def _told(filed: Filed | None, bars: str | None, history: str | None) -> Digests | None:
     """Return what a manifest tells; None where it is not of these objects."""
     document = filed.document if filed else None
     if document is None or (document.get("bars"), document.get("history")) != (bars, history):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -32,6 +32,10 @@ class Year:
     history: pl.DataFrame
     bars_fingerprint: str | None
     history_fingerprint: str | None
+
+    def where(self, which: pl.Expr) -> Year:
+        """Return the part of the year that an expression on its rows selects."""
+        return replace(self, bars=self.bars.filter(which), history=self.history.filter(which))
 
     def withdrawn(self) -> pl.DataFrame:
         """Return (listing, session, revision) of the bars that were withdrawn."""

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -25,10 +25,12 @@ from lake.parquet import encode
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batch_layer.processing.dailies import Dates
+    from batch_layer.processing.dailies import Dailies, Dates
     from lake.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
+_WAITING: Final = 24
+"""Partitions that may wait to be written: a slow store must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,14 @@ class Built:
     filed: Filed | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    data: bytes
+    bars: int
+    rows: int
+    last_start: str | None
+
+
 class Builder:
     """Builds the partitions of tasks; called from many threads.
 
@@ -73,11 +83,12 @@ class Builder:
         self._dates = session_dates(plan.sessions)
         self._splits = _splits(plan.splits, self._dates)
         self._own = threading.local()
+        self._waiting = threading.BoundedSemaphore(_WAITING)
         uses = Counter(year for task in tasks for year in task.years)
         self._shelf = _Shelf(lambda year: read_bronze(store, year, self._dates), uses)
 
-    def build(self, task: Task) -> list[Built]:
-        """Build a task's partitions, replace those of the lake, and return what became of each.
+    def build(self, task: Task) -> list[Future[Built]]:
+        """Build a task's partitions, and return what will have become of each in the lake.
 
         Raises:
             StoreError: If the lake cannot be read or written to.
@@ -88,17 +99,21 @@ class Builder:
         dailies = gather(years, last, what)
         for year in task.years:
             self._shelf.put_back(year)
-        fold = self._fold()
-        written = [
-            self._writers.submit(
-                _put,
-                self._store,
-                part,
-                fold.bars(dailies, part.interval.sessions, part.first, part.last),
-            )
-            for part in task.parts
-        ]
-        return [each.result() for each in written]
+        return [self._build(part, dailies) for part in task.parts]
+
+    def _build(self, part: Partition, dailies: Dailies) -> Future[Built]:
+        bars = self._fold().bars(dailies, part.interval.sessions, part.first, part.last)
+        last_start = pc.max(bars["start"]).as_py()
+        made = _Made(
+            data=encode(bars),
+            bars=bars.num_rows,
+            rows=pc.sum(bars["sessions"]).as_py() or 0,
+            last_start=last_start.isoformat() if last_start else None,
+        )
+        self._waiting.acquire()
+        placed = self._writers.submit(_put, self._store, part, made)
+        placed.add_done_callback(lambda _: self._waiting.release())
+        return placed
 
     def _fold(self) -> Fold:
         if not hasattr(self._own, "fold"):
@@ -150,26 +165,19 @@ def _splits(splits: pl.DataFrame, dates: Dates) -> Splits:
     )
 
 
-def _put(store: ObjectStore, part: Partition, bars: pa.Table) -> Built:
+def _put(store: ObjectStore, part: Partition, made: _Made) -> Built:
     """Replace a partition and its checkpoint, unless another run was first."""
-    rows = pc.sum(bars["sessions"]).as_py() or 0
     key = keys.silver(part.interval, part.year)
     try:
-        placed = store.put_if(key, encode(bars), part.object_fingerprint)
-        last_start = pc.max(bars["start"]).as_py()
-        document = asdict(
-            Checkpoint(
-                inputs=part.inputs,
-                object=placed,
-                bars=bars.num_rows,
-                last_start=last_start.isoformat() if last_start else None,
-            )
-        )
-        checkpoint = keys.silver_checkpoint(part.interval, part.year)
+        placed = store.put_if(key, made.data, part.object_fingerprint)
+        checkpoint = Checkpoint(part.inputs, placed, made.bars, made.last_start)
+        document = asdict(checkpoint)
         fingerprint = store.put_if(
-            checkpoint, encode_document(document), part.checkpoint_fingerprint
+            keys.silver_checkpoint(part.interval, part.year),
+            encode_document(document),
+            part.checkpoint_fingerprint,
         )
     except ConflictError:
         _log.info("lost to another run", partition=key)
-        return Built(part, bars.num_rows, rows, None)
-    return Built(part, bars.num_rows, rows, Filed(document, fingerprint))
+        return Built(part, made.bars, made.rows, None)
+    return Built(part, made.bars, made.rows, Filed(document, fingerprint))

@@ -61,6 +61,8 @@ class Dailies:
         symbols: The symbols; `symbol` is the index.
         listing: Of each row.
         symbol: Of each row.
+        last_symbol: Of each listing, at its last row.
+        renamed: The listings that have more than one symbol.
         ordinal: Of each row's session.
         row: Listing and ordinal, packed.
         values: open, high, low, close, volume, notional and trades of each row.
@@ -72,6 +74,8 @@ class Dailies:
     symbols: pa.Array
     listing: Integers
     symbol: Integers
+    last_symbol: Integers
+    renamed: Integers
     ordinal: Integers
     row: Integers
     values: pa.Table
@@ -131,14 +135,22 @@ def gather(years: Sequence[BronzeYear], last: int, what: str) -> Dailies:
     if (np.diff(row[: bars[0].num_rows]) <= 0).any():
         fact = f"{what} is damaged: its bars are not in order of listing and session."
         raise DamagedObjectError(fact, hint="import them anew, or restore it from a copy.")
+    held = listing[: rows.num_rows]
+    last_symbol = np.zeros(len(names), np.int64)
+    last_symbol[held] = symbol
     return Dailies(
         names=names,
         symbols=symbols,
-        listing=listing[: rows.num_rows],
+        listing=held,
         symbol=symbol,
+        last_symbol=last_symbol,
+        renamed=np.unique(
+            listing[: rows.num_rows][last_symbol[listing[: rows.num_rows]] != symbol]
+        ),
         ordinal=ordinal,
         row=row,
-        values=rows.select([*PRICES, *ADDITIVE]),
+        # In one piece, as taking rows out of many would put them together each time.
+        values=rows.select([*PRICES, *ADDITIVE]).combine_chunks(),
         year_rows=bars[0].num_rows,
         changed=_changed(rows, gone, listing),
     )

@@ -161,14 +161,11 @@ def _in_order(merged: pa.Table) -> pa.Table:
 
 def _symbols(dailies: Dailies, listing: Integers, through: Integers) -> pa.DictionaryArray:
     """Return the symbol of each bar: that of its last session."""
-    symbol = np.zeros(len(dailies.names), np.int64)
-    symbol[dailies.listing] = dailies.symbol
-    of_bars = symbol[listing]
-    renamed = np.unique(dailies.listing[symbol[dailies.listing] != dailies.symbol])
-    if len(renamed):
-        rows = np.flatnonzero(np.isin(dailies.listing, renamed))
+    of_bars = dailies.last_symbol[listing]
+    if len(dailies.renamed):
+        rows = np.flatnonzero(np.isin(dailies.listing, dailies.renamed))
         rows = rows[np.argsort(dailies.row[rows])]
-        bars = np.flatnonzero(np.isin(listing, renamed))
+        bars = np.flatnonzero(np.isin(listing, dailies.renamed))
         ends = packed(listing[bars], through[bars])
         of_bars[bars] = dailies.symbol[rows[np.searchsorted(dailies.row[rows], ends, "right") - 1]]
     return pa.DictionaryArray.from_arrays(pa.array(of_bars, pa.int32()), dailies.symbols)

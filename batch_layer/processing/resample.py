@@ -142,7 +142,7 @@ def _rebuild(
     with ThreadPoolExecutor(_BUILDERS) as builders, ThreadPoolExecutor(_WRITERS) as writers:
         builder = Builder(store, plan, tasks, writers)
         for of_task in builders.map(builder.build, tasks):
-            built += of_task
+            built += [each.result() for each in of_task]
             on_progress(len(built), len(due))
     mine = [each for each in built if each.filed]
     run.built += mine
