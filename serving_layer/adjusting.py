@@ -39,12 +39,19 @@ class SplitFactors:
             bars: Schema `BARS`.
             as_of: The last date whose splits are applied.
         """
-        listing = pc.index_in(bars["listing"], self._listings).fill_null(-1).to_numpy()
+        listing = self._listing(bars["listing"])
         day = np.full(len(listing), np.datetime64(as_of))
         at = np.searchsorted(self._place, _placed(listing, bars["through"].to_numpy()), "right")
         to = np.searchsorted(self._place, _placed(listing, day), "right")
         factor = np.where(at <= to, self._product(at, to), 1 / self._product(to, at))
         return bars if (factor == 1).all() else _divided(bars, pa.array(factor))
+
+    def _listing(self, names: pa.ChunkedArray) -> NDArray[np.int32]:
+        """Return which listing each row is of; -1 where that was never split."""
+        runs = pc.run_end_encode(names.combine_chunks())
+        known = pc.index_in(runs.values, self._listings).fill_null(-1).to_numpy()
+        of_rows: NDArray[np.int32] = np.repeat(known, np.diff(runs.run_ends.to_numpy(), prepend=0))
+        return of_rows
 
     def _product(self, begin: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return for each row the product of the factors in [begin, end); 1 where it is empty."""

@@ -62,9 +62,7 @@ class MappedPartition:
     def of_many(self, symbols: Sequence[str], first: dt.date | None, last: dt.date | None) -> Rows:
         """Return which bars are of some symbols, in their order, and start in [first, last]."""
         spans = np.array([self.spans.get(symbol, _NONE) for symbol in symbols], np.int64)
-        lengths = spans[:, 1] - spans[:, 0]
-        before = np.cumsum(lengths) - lengths
-        rows = np.arange(lengths.sum()) + np.repeat(spans[:, 0] - before, lengths)
+        rows = ranges(spans[:, 0], spans[:, 1])
         kept: Rows = rows[_between(self.start[rows], first, last)]
         return kept
 
@@ -92,7 +90,7 @@ def select(
     """
     if symbols is not None and len(symbols) == 1:
         pieces = [part.of_one(symbols[0], first, last) for part in partitions]
-        return pa.Table.from_batches(pieces, BARS)
+        return pa.Table.from_batches(pieces, BARS).combine_chunks()
     chosen = [
         part.of_all(first, last) if symbols is None else part.of_many(symbols, first, last)
         for part in partitions
@@ -104,10 +102,23 @@ def select(
 
 def _by_symbol(bars: pa.Table) -> pa.Table:
     """Return bars, which are in order of symbol a partition, in that order over all of them."""
-    symbol = bars["symbol"].combine_chunks().dictionary_encode()
-    rank = pc.rank(symbol.dictionary).to_numpy()
-    order = np.argsort(rank[symbol.indices.to_numpy()], kind="stable")
-    return bars.combine_chunks().take(order)
+    bars = bars.combine_chunks()
+    if not bars.num_rows:
+        return bars
+    runs = pc.run_end_encode(bars["symbol"].chunk(0))
+    ends = runs.run_ends.to_numpy()
+    rank = pc.rank(runs.values, tiebreaker="dense").to_numpy()
+    begin = np.append(0, ends[:-1])
+    order = np.argsort(rank, kind="stable")
+    return bars.take(ranges(begin[order], ends[order]))
+
+
+def ranges(begin: Rows, end: Rows) -> Rows:
+    """Return the numbers of each range [begin, end), one range after the other."""
+    lengths = end - begin
+    before = np.cumsum(lengths) - lengths
+    numbers: Rows = np.arange(lengths.sum()) + np.repeat(begin - before, lengths)
+    return numbers
 
 
 def _day(date: dt.date) -> np.int32:

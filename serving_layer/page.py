@@ -5,10 +5,9 @@ from __future__ import annotations
 import gzip
 from base64 import b64encode
 from dataclasses import replace
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+import pyarrow.compute as pc
 from pydantic_core import to_json
 
 from lake.interval import SESSION_INTERVALS
@@ -40,7 +39,7 @@ def self_contained_page(reader: Reader) -> str:
     page = (WEB / "index.html").read_text("utf-8")
     style = f"<style>\n{_asset(_STYLE)}</style>"
     page = _put_in(page, f'<link rel="stylesheet" href="{_STYLE}">', style)
-    packed = b64encode(gzip.compress(to_json(_answers(reader)), _FAST, mtime=0)).decode()
+    packed = b64encode(gzip.compress(_answers(reader), _FAST, mtime=0)).decode()
     answers = f'<script id="answers" type="application/gzip;base64">{packed}</script>\n'
     for script in _SCRIPTS:
         # A script ends at the first </script>, wherever it stands.
@@ -49,30 +48,32 @@ def self_contained_page(reader: Reader) -> str:
     return page.replace("</head>", f"{answers}</head>", 1)
 
 
-def _answers(reader: Reader) -> dict[str, object]:
-    """Return the API's answer to each request that the page makes, by its path."""
-    answers: dict[str, object] = {
-        "v1/intervals": routes.intervals(),
-        "v1/symbols?query=": routes.symbols(reader, limit=routes.MAX_LIMIT),
+def _answers(reader: Reader) -> bytes:
+    """Return the API's answer to each request that the page makes, by its path, as JSON."""
+    answers = {
+        "v1/intervals": to_json(routes.intervals()),
+        "v1/symbols?query=": to_json(routes.symbols(reader, limit=routes.MAX_LIMIT)),
     }
     for interval in SESSION_INTERVALS:
         for adjustment in _ADJUSTMENTS:
             answers |= _bars_answers(reader, interval, adjustment)
-    return answers
+    return b"{" + b",".join(to_json(path) + b":" + body for path, body in answers.items()) + b"}"
 
 
-def _bars_answers(reader: Reader, interval: Interval, adjustment: Adjustment) -> dict[str, object]:
+def _bars_answers(reader: Reader, interval: Interval, adjustment: Adjustment) -> dict[str, bytes]:
     """Return the answers for all symbols, from one query."""
-    symbols = tuple(symbol.symbol for symbol in reader.symbols())
-    query = BarsQuery(symbols=symbols, interval=interval, adjustment=adjustment)
-    rows = reader.bars(query).to_pylist()
+    query = BarsQuery(symbols=None, interval=interval, adjustment=adjustment)
+    found = reader.bars(query)
     limit = routes.MAX_LIMIT
     asked = f"interval={interval}&adjustment={adjustment}&limit={limit}"
     return {
         f"v1/bars/{symbol}?{asked}": routes.bars_answer(
-            reader, replace(query, symbols=(symbol,)), list(of_symbol), limit=limit
+            reader,
+            replace(query, symbols=(symbol,)),
+            found.filter(pc.equal(found["symbol"], symbol)),
+            limit=limit,
         )
-        for symbol, of_symbol in groupby(rows, itemgetter("symbol"))
+        for symbol in pc.unique(found["symbol"]).to_pylist()
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lake.store import ObjectStore
     from serving_layer.query import BarsQuery
 
+_Years: TypeAlias = dict[int, tuple[str, str]]
+"""The objects of each year, in order: key and fingerprint."""
 _PACKAGE: Final = "serving_layer"
 _LISTING_GOOD_FOR_S: Final = 1.0
 _COPIERS: Final = 2
@@ -46,7 +48,7 @@ class RawBars:
         self._connection = connect(store)
         for macro in ("daily_bars", "session_bars"):
             self._connection.execute(sql(_PACKAGE, macro))
-        self._listed: dict[str, tuple[str | None, float, dict[str, str]]] = {}
+        self._listed: dict[str, tuple[str | None, float, _Years]] = {}
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of one's own to the lake."""
@@ -79,7 +81,7 @@ class RawBars:
         missing = [
             key
             for interval in intervals
-            for key, fingerprint in self._silver(interval).items()
+            for key, fingerprint in self._silver(interval).values()
             if not copies.has(key, fingerprint)
         ]
         with ThreadPoolExecutor(_COPIERS) as copiers:
@@ -104,18 +106,19 @@ class RawBars:
 
     def _objects(self, query: BarsQuery) -> dict[str, str]:
         """Return the objects that may hold bars asked for, in order of time."""
-        is_daily = query.interval == DAILY
-        found = self._store.fingerprints(keys.DAILY) if is_daily else self._silver(query.interval)
-        years = keys.by_year(found)
+        if query.interval == DAILY:
+            years = _by_year(self._store.fingerprints(keys.DAILY))
+        else:
+            years = self._silver(query.interval)
         if not years:
             fact = f"The lake {self._store.location} holds no {query.interval} bars yet."
             raise EmptyLakeError(fact, hint="fiblake resample.")
         first = query.start.year if query.start else dt.MINYEAR
         last = query.end.year if query.end else dt.MAXYEAR
-        return {key: found[key] for year, key in years.items() if first <= year <= last}
+        return dict(each for year, each in years.items() if first <= year <= last)
 
-    def _silver(self, interval: Interval) -> dict[str, str]:
-        """Return the partitions of an interval, with their fingerprints.
+    def _silver(self, interval: Interval) -> _Years:
+        """Return the partitions of an interval.
 
         To list them takes longer than most answers. So a listing is good until a run of the
         resampler has ended, which is told by one object, and for a second at most.
@@ -125,10 +128,13 @@ class RawBars:
         known_sign, listed_at, listed = self._listed.get(prefix, (None, 0.0, {}))
         now = time.monotonic()
         if sign is None or sign != known_sign or now - listed_at > _LISTING_GOOD_FOR_S:
-            listed = self._store.fingerprints(prefix)
-            listed = {key: listed[key] for key in keys.by_year(listed).values()}
+            listed = _by_year(self._store.fingerprints(prefix))
             self._listed[prefix] = (sign, now, listed)
         return listed
+
+
+def _by_year(found: Mapping[str, str]) -> _Years:
+    return {year: (key, found[key]) for year, key in keys.by_year(found).items()}
 
 
 def _behind(bars: pa.Table, after: tuple[str, dt.date] | None) -> pa.Table:

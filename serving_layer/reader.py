@@ -93,7 +93,8 @@ class Reader:
             self._check_known(query)
             raise
         # Whoever has bars is known; to know all symbols takes longer.
-        unseen = set(query.named) - set(pc.unique(found["symbol"]).to_pylist())
+        seen = pc.run_end_encode(found["symbol"].combine_chunks()).values.to_pylist()
+        unseen = set(query.named).difference(seen)
         if unseen or not found.num_rows:
             self._check_known(query)
         as_of = self.as_of(query)

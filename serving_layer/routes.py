@@ -6,8 +6,9 @@ import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import polars as pl
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import Response
 from pydantic import BeforeValidator
@@ -20,6 +21,9 @@ from lake.interval import SESSION_INTERVALS, parse_one_of
 from serving_layer.problems import MEDIA_TYPE
 from serving_layer.query import DATE, Adjustment, BarsQuery
 from serving_layer.reader import Reader, Symbol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAX_LIMIT: Final = 50_000
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
@@ -127,27 +131,24 @@ class BarsParameters:
 def bars(symbol: str, asked: Annotated[BarsParameters, Depends()], reader: TheReader) -> Response:
     """Bars of a symbol, in order of start; those forming are among them, and say so."""
     query = _query(symbol, asked)
-    rows = reader.bars(query).to_pylist()
-    answer = bars_answer(reader, query, rows, limit=asked.limit)
-    # Rows come in the right types: to validate each again would take most of the time.
-    return Response(to_json(answer), media_type="application/json")
+    answer = bars_answer(reader, query, reader.bars(query), limit=asked.limit)
+    return Response(answer, media_type="application/json")
 
 
-def bars_answer(
-    reader: Reader, query: BarsQuery, rows: list[dict[str, Any]], *, limit: int
-) -> dict[str, object]:
-    """Return the first `limit` rows of a query for one symbol, in the form of `BarsAnswer`."""
-    shown = rows[:limit]
-    return {
+def bars_answer(reader: Reader, query: BarsQuery, found: pa.Table, *, limit: int) -> bytes:
+    """Return the first `limit` bars of a query for one symbol, as the JSON of `BarsAnswer`."""
+    shown = found.slice(0, limit)
+    head = {
         "symbol": query.named[0],
         "interval": str(query.interval),
         "adjustment": query.adjustment,
         "as_of": reader.as_of(query),
         "known_at": query.known_at,
         "boundary": reader.boundary(),
-        "bars": shown,
-        "next_cursor": _cursor(shown[-1]["start"]) if len(rows) > limit else None,
+        "next_cursor": _cursor(shown["start"][-1].as_py()) if found.num_rows > limit else None,
     }
+    # Polars writes rows ten times as fast as they are made Python's and written then.
+    return to_json(head)[:-1] + b',"bars":' + pl.DataFrame(shown).write_json().encode() + b"}"
 
 
 @router.get("/v1/symbols", responses=_PROBLEMS, tags=["reference"])

@@ -31,7 +31,7 @@ _PRICES: Final = ("open", "high", "low", "close", "volume")
 _OPTIONAL: Final = ("vwap", "trades")
 _ATTEMPTS: Final = 10
 _DAYS: Final = 1 << 32
-_KINDS: Final = dict.fromkeys((*_PRICES, "vwap"), pl.Float64()) | {"trades": pl.Int64()}
+_KINDS: Final = pl.Schema(dict.fromkeys((*_PRICES, "vwap"), pl.Float64()) | {"trades": pl.Int64()})
 
 
 @dataclass(frozen=True, slots=True)
