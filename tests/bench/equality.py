@@ -51,7 +51,7 @@ def share_of_equal_bars(expected: Path, interval: Interval, bars: pl.DataFrame) 
     files = [expected / key for key in sorted(_partitions(expected, interval))]
     known = pl.scan_parquet(files, hive_partitioning=False).select(names)
     equal = bars.lazy().select(names).join(known, on=names, how="semi")
-    return equal.select(pl.len()).collect().item() / bars.height
+    return equal.collect().height / bars.height
 
 
 def _partitions(folder: Path, interval: Interval) -> set[str]:
@@ -77,5 +77,7 @@ def _unequal(one: pa.Table, other: pa.Table, name: str) -> int:
         left, right = (column.to_numpy() for column in (left, right))
         near = np.abs(left - right) <= VWAP_TOLERANCE * np.abs(left)
         return int((~near & ~(np.isnan(left) & np.isnan(right))).sum())
-    same = pc.fill_null(pc.equal(left, right.cast(left.type)), pc.and_(left.is_null(), right.is_null()))
+    same = pc.fill_null(
+        pc.equal(left, right.cast(left.type)), pc.and_(left.is_null(), right.is_null())
+    )
     return len(left) - (pc.sum(same).as_py() or 0)

@@ -71,9 +71,9 @@ def _rebased(bars: pl.DataFrame, known: pl.DataFrame, n: int, last: int) -> pl.D
     if factors.is_empty():
         return bars
     factor = pl.col("factor").fill_null(1)
-    return bars.join(factors, on=["listing", "ordinal"], how="left", maintain_order="left").with_columns(
-        *(pl.col(name) / factor for name in _PRICES), volume=pl.col("volume") * factor
-    )
+    return bars.join(
+        factors, on=["listing", "ordinal"], how="left", maintain_order="left"
+    ).with_columns(*(pl.col(name) / factor for name in _PRICES), volume=pl.col("volume") * factor)
 
 
 def _merged(bars: pl.DataFrame, n: int, last: int) -> pl.DataFrame:
