@@ -75,7 +75,7 @@ the least p50 is bold.
 
 * fiblake is `Lake.bars`: it looks whether the lake has changed, applies splits and orders the bars.
 * Polars (`scan_parquet`) and DuckDB (`read_parquet`) read the same files of silver as they are.
-* chDB has a copy in a MergeTree ordered by listing and start.
+* chDB has a copy in MergeTree tables ordered by listing and start, that of 5d in a part a year.
 * ArcticDB has two copies in LMDB: a symbol per ticker, and a symbol per date for the whole market.
 """,
 }
