@@ -106,8 +106,8 @@ def generate(
 ) -> GenerateReport:
     """Bring a made-up market into a lake: daily bars, splits and dividends.
 
-    It is learnt at the close of its last session, so that each object has the same bytes wherever
-    and whenever it is made.
+    It is learnt at the close of its last session, so that bronze has the same bytes wherever and
+    whenever it is made.
 
     Args:
         store: The lake.

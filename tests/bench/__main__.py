@@ -1,134 +1,187 @@
-"""`make bench`: measures the batch job and the reader, prints the tables, writes the docs."""
+"""`make bench`: measures the batch layer and the readers beside others, and writes the page.
+
+A run of all sections at full size writes docs/benchmarks.md; any other prints its tables alone.
+"""
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import shutil
+import sys
 import tempfile
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Final
 
-import duckdb
-import polars as pl
+from lake.session import EPOCH
+from tests.bench.demo import demo_job
+from tests.bench.incremental import incremental
+from tests.bench.lakes import LAST, Market, make_market, without_silver
+from tests.bench.machine import machine
+from tests.bench.readers import QUERIES, readers
+from tests.bench.resampling import SideBySide, growth, ours_task
+from tests.bench.timing import ROOT, markdown, run_alone
 
-from batch_layer.bronze import daily
-from fiblake import Lake
-from lake import keys
-from lake.clock import SetClock
-from tests.bench.naive import resample_naively
-from tests.bench.timing import Measured, machine, markdown, median_ms, timed
+PAGE: Final = ROOT / "docs" / "benchmarks.md"
+FULL: Final = 5_350
+LARGE: Final = 10_000
 
-DOCS = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-CLOCK = SetClock(dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC))
-COPIES = (1, 20, 40, 80)
-INTERVAL = "13d"
+_INTRODUCTION: Final = """# Benchmarks
+
+Written by `make bench` on {machine}.
+
+Each measurement runs in a process of its own: its seconds are those of the work, without the start
+of Python and its imports; its peak of memory (the most it had resident at once) is all of it. What
+is read lies in the operating system's cache. A part of it, or a smaller market, is measured by
+`make bench ARGS='--only resample --symbols 500'`.
+"""
+_TEXTS: Final = {
+    "demo": """## The demo's job
+
+12,154 bars of five stocks, as `make demo` imports and resamples them.
+""",
+    "generate": """## Generating a market
+
+`fiblake generate`: daily bars from {start} to {end} into an empty lake.
+""",
+    "resample": """## Resampling six intervals, side by side
+
+All daily bars of {symbols:,} symbols out of bronze into 3d, 5d, 8d, 13d, 21d and 34d bars.
+
+* The floor is a fold written by hand for just this market: about the least that reading, folding
+  and writing take here. It keeps nothing by which a next run could know what is stale.
+* The floor, Polars and fiblake write the same files, and their bars are compared one by one: all
+  fields exactly, vwap to 1e-9.
+* The published way numbers the rows of each symbol and writes files by year and month. It knows no
+  splits, vwap, trades or revisions, and few of its bars are those of the calendar.
+* ArcticDB reads and writes its own store; loading that is not counted. It groups by time: its
+  buckets are right where dates are replaced by ordinals. It applies no split inside a bucket.
+""",
+    "growth": """## Markets of growing size
+
+fiblake's own resampling of the same six intervals. The last column tells how far the time is off a
+straight line from nothing through the market of {symbols:,} symbols.
+""",
+    "daily": """## A day's work
+
+What comes into the full lake, in turn, imported from a file; then what became stale is resampled.
+""",
+    "readers": """## Reading
+
+p50 / p95 in milliseconds of {queries} queries after a warm-up, each over other symbols and dates;
+the least p50 is bold.
+
+* fiblake is `Lake.bars`: it looks whether the lake has changed, applies splits and orders the bars.
+* Polars (`scan_parquet`) and DuckDB (`read_parquet`) read the same files of silver as they are.
+* chDB has a copy in MergeTree tables ordered by listing and start, that of 5d in a part a year.
+* ArcticDB has two copies in LMDB: a symbol per ticker, and a symbol per date for the whole market.
+""",
+}
 
 
-def demo_job(folder: Path) -> list[Measured]:
-    """The demo's own job, as `make demo` runs it: files into bronze, bronze into silver."""
-    lake = Lake(folder, clock=CLOCK)
-    sessions = timed("make the session table (once a lake)", 16_610, lake.importer().sessions)
-    rows = 12_154
+class Bench:
+    """One run: the markets it makes are shared by its sections.
+
+    Args:
+        work: Where lakes are made.
+        symbols: Of the market.
+        start: Its first date.
+        large: How many the large market has; 0 for none.
+        queries: Queries of each kind that readers answer.
+    """
+
+    def __init__(
+        self, work: Path, *, symbols: int, start: dt.date, large: int, queries: int
+    ) -> None:
+        self._work = work
+        self._symbols = symbols
+        self._large = large
+        self._said = {"symbols": symbols, "start": start, "end": LAST, "queries": queries}
+        self.market = cache(lambda count: make_market(work, count, start))
+        self.sections: dict[str, Callable[[], str]] = {
+            "demo": lambda: demo_job(work),
+            "generate": self._generate,
+            "resample": lambda: SideBySide(self.market(symbols), work).run(),
+            "growth": self._growth,
+            "daily": lambda: incremental(self._resampled(), work),
+            "readers": lambda: readers(self._resampled(), work, queries),
+        }
+
+    def page(self, names: Sequence[str]) -> str:
+        """Return the page of some sections."""
+        parts = [_INTRODUCTION.format(machine=machine())]
+        for name in names:
+            sys.stderr.write(f"{name} ...\n")
+            parts += [_TEXTS[name].format(**self._said), self.sections[name](), ""]
+        return "\n".join(parts)
+
+    def _generate(self) -> str:
+        markets = [self.market(count) for count in self._sizes()[-2:]]
+        return markdown(
+            ["symbols", "daily bars", "seconds", "daily bars/s", "peak GiB"],
+            [_made(market) for market in markets],
+        )
+
+    def _growth(self) -> str:
+        markets = [self.market(count) for count in self._sizes()]
+        return growth(markets, self._work, straight=self.market(self._symbols))
+
+    def _sizes(self) -> list[int]:
+        few = [self._symbols // 4, self._symbols // 2, self._symbols]
+        return [*(count for count in few if count), *([self._large] if self._large else [])]
+
+    def _resampled(self) -> Path:
+        folder = self._work / "ours"
+        if not folder.exists():
+            without_silver(self.market(self._symbols).folder, folder)
+            run_alone(ours_task, folder=folder)
+        return folder
+
+
+def _made(market: Market) -> list[str]:
     return [
-        sessions,
-        timed("import the sample", rows, lake.import_sample),
-        timed("resample six intervals", rows, lake.resample),
-        timed("import it again: nothing to do", rows, lake.import_sample),
-        timed("resample again: nothing to do", rows, lake.resample),
+        f"{market.symbols:,}",
+        f"{market.rows:,}",
+        f"{market.made.seconds:.1f}",
+        f"{market.rows / market.made.seconds:,.0f}",
+        f"{market.made.peak_gib:.1f}",
     ]
 
 
-def copied_market(sample: Path, folder: Path, copies: int) -> Lake:
-    """A lake of the sample's bars under many names."""
-    bars = Lake(sample, clock=CLOCK).bars(["AAPL", "FB", "GOOG", "IBM", "MSFT"], adjustment="raw")
-    market = pl.concat(
-        bars.with_columns(pl.col("symbol", "listing") + f".{copy}") for copy in range(copies)
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", action="append", choices=_TEXTS, help="may be repeated")
+    parser.add_argument("--symbols", type=int, default=FULL)
+    parser.add_argument("--start", type=dt.date.fromisoformat, default=EPOCH)
+    parser.add_argument("--queries", type=int, default=QUERIES)
+    parser.add_argument(
+        "--large", action=argparse.BooleanOptionalAction, default=True, help=f"{LARGE:,} symbols"
     )
-    (folder / "meta").mkdir(parents=True)
-    shutil.copy2(sample / keys.SESSIONS, folder / keys.SESSIONS)
-    lake = Lake(folder, clock=CLOCK)
-    columns = ["listing", "symbol", pl.col("start").alias("session"), *bars.columns[3:10]]
-    daily.commit(lake.store, market.select(columns), clock=CLOCK)
-    return lake
-
-
-def growth(sample: Path, folder: Path) -> list[list[str]]:
-    """Ours and the naive way side by side, on markets of growing size."""
-    table = []
-    for copies in COPIES:
-        lake = copied_market(sample, folder / f"x{copies}", copies)
-        rows = 12_154 * copies
-        ours = timed("ours", rows, lake.resample)
-        files = [lake.store.uri(key) for key in lake.store.fingerprints(keys.DAILY)]
-        naive_folder = folder / f"naive{copies}"
-        naive = timed("naive", rows, partial(resample_naively, files, naive_folder))
-        table.append(
-            [
-                f"{rows:,}",
-                f"{ours.seconds:.2f}",
-                ours.pace,
-                f"{naive.seconds:.2f}",
-                f"{naive.seconds / ours.seconds:.1f}x",
-            ]
-        )
-    return table
-
-
-def readers(folder: Path) -> list[list[str]]:
-    """One symbol's whole history of one interval, warm."""
-    lake = Lake(folder, clock=CLOCK)
-    symbol = "AAPL.7"
-    glob = f"{folder}/{keys.SILVER}interval={INTERVAL}/**/*.parquet"
-    query = f"FROM read_parquet('{glob}', hive_partitioning=true) WHERE symbol = '{symbol}'"
-    runs = {
-        "`Lake.bars`, splits applied": lambda: lake.bars(symbol, INTERVAL),
-        "DuckDB `read_parquet`": lambda: duckdb.sql(query).pl(),
-        "Polars `scan_parquet`": lambda: (
-            pl.scan_parquet(glob, hive_partitioning=True).filter(symbol=symbol).collect()
-        ),
-    }
-    return [[name, f"{median_ms(run):.1f}"] for name, run in runs.items()]
-
-
-def report(folder: Path) -> str:
-    """Run everything and return the page."""
-    job = demo_job(folder / "demo")
-    rows = growth(folder / "demo", folder)
-    job_rows = [[row.what, f"{row.rows:,}", f"{row.seconds:.2f}", row.pace] for row in job]
-    return "\n".join(
-        [
-            "# Benchmarks",
-            "",
-            f"Written by `make bench` on {machine()}.",
-            "",
-            "## The demo's job",
-            "",
-            markdown(["step", "rows", "seconds", "rows/s"], job_rows),
-            "",
-            "## Resampling six intervals, markets of growing size",
-            "",
-            "The sample's bars under many names. The naive way numbers rows per symbol and writes",
-            "files by year and month, as the published system did; it knows",
-            "no splits, vwap, trades, revisions or checkpoints, and builds all anew each time.",
-            "",
-            markdown(["daily bars", "seconds", "rows/s", "naive, seconds", "naive / ours"], rows),
-            "",
-            f"## Reading one symbol's {INTERVAL} bars out of {COPIES[-1] * 5} symbols, warm",
-            "",
-            markdown(["reader", "median ms"], readers(folder / f"x{COPIES[-1]}")),
-            "",
-        ]
-    )
+    parser.add_argument("--work", type=Path, help="where to make lakes: some 5 GB for a while")
+    return parser.parse_args()
 
 
 def main() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="fiblake-bench-"))
+    """Measure, print the page, and write it where it is whole."""
+    given = _arguments()
+    is_full = (given.symbols, given.start) == (FULL, EPOCH)
+    folder = Path(tempfile.mkdtemp(prefix="fiblake-bench-", dir=given.work))
+    bench = Bench(
+        folder,
+        symbols=given.symbols,
+        start=given.start,
+        large=LARGE if given.large and is_full else 0,
+        queries=given.queries,
+    )
     try:
-        page = report(folder)
+        page = bench.page(given.only or list(_TEXTS))
     finally:
         shutil.rmtree(folder)
     print(page)  # noqa: T201 - a benchmark's output
-    DOCS.write_text(page, "utf-8")
+    if is_full and given.large and not given.only and given.queries >= QUERIES:
+        PAGE.write_text(page, "utf-8")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def share_of_equal_bars(expected: Path, interval: Interval, bars: pl.DataFrame) 
     files = [expected / key for key in sorted(_partitions(expected, interval))]
     known = pl.scan_parquet(files, hive_partitioning=False).select(names)
     equal = bars.lazy().select(names).join(known, on=names, how="semi")
-    return equal.select(pl.len()).collect().item() / bars.height
+    return equal.collect().height / bars.height
 
 
 def _partitions(folder: Path, interval: Interval) -> set[str]:

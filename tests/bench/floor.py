@@ -77,6 +77,9 @@ class _Bronze:
         ordinals = [self.table.ordinals(day, self.table.last).start for day in known["effective"]]
         factors = known["split_to"] / known["split_from"]
         self.splits = sorted(zip(known["listing"], ordinals, factors, strict=True))
+        # Of the bars of a year, the last ones may have their rows in the next.
+        self._most = 2 * max(pq.read_metadata(path).num_rows for path in self.years.values())
+        self._room = threading.local()
         self._kept: dict[int, _Year] = {}
         self._locks = {year: threading.Lock() for year in self.years}
 
@@ -94,6 +97,13 @@ class _Bronze:
         symbol.setflags(write=False)  # as Arrow's are: one kind of array, compiled once
         symbols = pa.concat_arrays([one.symbols, other.symbols])
         return _Pair(names, symbols, runs, (one.rows, other.rows._replace(symbol=symbol)))
+
+    def room(self) -> Bars:
+        """Return room for a year's bars, the same for all that a thread folds."""
+        if not hasattr(self._room, "bars"):
+            self._room.bars = Bars.room_for(self._most)
+        bars: Bars = self._room.bars
+        return bars
 
     def _year(self, year: int) -> _Year:
         with self._locks[year]:
@@ -146,7 +156,7 @@ def _last_session(path: Path) -> dt.date:
 def _fold_year(bronze: _Bronze, year: int, target: Path) -> None:
     pair = bronze.pair(year)
     of_year = bronze.table.ordinals(dt.date(year, 1, 1), dt.date(year, 12, 31))
-    bars = Bars.room_for(len(pair.years[0].ordinal) + len(pair.names))
+    bars = bronze.room()
     for interval in FIBONACCI:
         n = interval.sessions
         first, beyond = (-(-ordinal // n) * n for ordinal in (of_year.start, of_year.stop))

@@ -12,66 +12,68 @@ import numpy as np
 from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
+Column = NDArray[Any]
 
-try:
-    from numba import njit
-except ImportError:
-
-    def njit(**_: object) -> Callable[[F], F]:
-        return lambda function: function
-
-
-_FAST: Final[dict[str, Any]] = {"cache": True, "nogil": True, "error_model": "numpy"}
 _WHOLE: Final = {"trades": np.int64} | dict.fromkeys(
     ("listing", "symbol", "bucket", "sessions", "revision"), np.int32
 )
 
 
+def _compiled(**options: object) -> Callable[[F], F]:
+    """Return what makes machine code of a function, where numba is installed."""
+    try:
+        from numba import njit  # noqa: PLC0415 - for benchmarks alone
+    except ImportError:
+        return lambda function: function
+    made: Callable[[F], F] = njit(cache=True, nogil=True, error_model="numpy", **options)
+    return made
+
+
 class Rows(NamedTuple):
     """A year's bars, in order of listing and session."""
 
-    ordinal: NDArray[np.int32]
-    symbol: NDArray[np.int32]
-    open: NDArray[np.float64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
-    close: NDArray[np.float64]
-    volume: NDArray[np.float64]
-    vwap: NDArray[np.float64]
-    trades: NDArray[np.int64]
-    revision: NDArray[np.int32]
+    ordinal: Column
+    symbol: Column
+    open: Column
+    high: Column
+    low: Column
+    close: Column
+    volume: Column
+    vwap: Column
+    trades: Column
+    revision: Column
 
 
 class Splits(NamedTuple):
     """The splits of listing i are those from `at[i]` to `at[i + 1]`."""
 
-    at: NDArray[np.int64]
-    ordinal: NDArray[np.int64]
-    factor: NDArray[np.float64]
+    at: Column
+    ordinal: Column
+    factor: Column
 
 
 class Bars(NamedTuple):
     """Bars of n sessions, or room for them."""
 
-    listing: NDArray[np.int32]
-    symbol: NDArray[np.int32]
-    bucket: NDArray[np.int32]
-    open: NDArray[np.float64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
-    close: NDArray[np.float64]
-    volume: NDArray[np.float64]
-    notional: NDArray[np.float64]
-    trades: NDArray[np.int64]
-    sessions: NDArray[np.int32]
-    revision: NDArray[np.int32]
+    listing: Column
+    symbol: Column
+    bucket: Column
+    open: Column
+    high: Column
+    low: Column
+    close: Column
+    volume: Column
+    notional: Column
+    trades: Column
+    sessions: Column
+    revision: Column
 
     @classmethod
     def room_for(cls, bars: int) -> Self:
         return cls(*(np.empty(bars, _WHOLE.get(name, np.float64)) for name in cls._fields))
 
 
-@njit(**_FAST)
+@_compiled()
 def _factor(ordinal: int, through: int, listing: int, splits: Splits) -> float:
     """Return the product of the splits after a session and by `through`."""
     factor = 1.0
@@ -81,7 +83,7 @@ def _factor(ordinal: int, through: int, listing: int, splits: Splits) -> float:
     return factor
 
 
-@njit(**_FAST)
+@_compiled()
 def fold(n: int, first: int, last: int, runs: Any, years: Any, splits: Splits, bars: Bars) -> int:
     """Fold the sessions from `first` to `last`, and return how many bars came of them.
 
@@ -113,7 +115,7 @@ def fold(n: int, first: int, last: int, runs: Any, years: Any, splits: Splits, b
     return bar + 1
 
 
-@njit(inline="always", **_FAST)
+@_compiled(inline="always")
 def _add(bars: Bars, bar: int, is_new: bool, rows: Rows, row: int, factor: float) -> None:  # noqa: FBT001
     open_, high, low, close = rows.open[row], rows.high[row], rows.low[row], rows.close[row]
     volume, vwap = rows.volume[row], rows.vwap[row]

@@ -13,8 +13,9 @@ import polars as pl
 from batch_layer.bronze.year import read_year
 from batch_layer.fetching.splits_file import read_splits
 from fiblake import Lake
+from lake import keys
 from lake.exchange import load_sessions
-from tests.bench.lakes import LAST, Market, lake_at, linked_copy
+from tests.bench.lakes import LAST, lake_at, linked_copy
 from tests.bench.resampling import compare_task, floor_task
 from tests.bench.timing import markdown, run_alone, seconds_of
 
@@ -32,9 +33,9 @@ def _new_session(lake: Lake) -> pl.DataFrame:
 
 
 def _correction(lake: Lake) -> pl.DataFrame:
-    """Return one bar of long ago with another volume."""
-    year = LAST.year - _YEARS_BACK
-    bars = read_year(lake.store, year).bars
+    """Return one bar of long ago, or of the first year, with another volume."""
+    years = keys.by_year(lake.store.fingerprints(keys.DAILY))
+    bars = read_year(lake.store, max(LAST.year - _YEARS_BACK, min(years))).bars
     return bars.filter(session=bars["session"].max()).head(1).with_columns(pl.col("volume") * 2)
 
 
@@ -86,7 +87,7 @@ def step_task(folder: str, what: str) -> dict[str, Any]:
     }
 
 
-def incremental(market: Market, resampled: Path, work: Path) -> str:
+def incremental(resampled: Path, work: Path) -> str:
     """Return the table of a day's work on a copy of a lake that is up to date."""
     folder = work / "daily-work"
     shutil.rmtree(folder, ignore_errors=True)

@@ -24,9 +24,9 @@ def lake_at(folder: Path | str) -> Lake:
     return Lake(folder, clock=CLOCK)
 
 
-def generate_task(folder: str, symbols: int) -> dict[str, Any]:
-    """Generate a market from 1962 on."""
-    report = lake_at(folder).generate(symbols, end=LAST)
+def generate_task(folder: str, symbols: int, start: str) -> dict[str, Any]:
+    """Generate a market."""
+    report = lake_at(folder).generate(symbols, start=start, end=LAST)
     return {"seconds": report.seconds, "rows": report.bars}
 
 
@@ -48,10 +48,10 @@ class Market:
         return int(self.made.result["rows"])
 
 
-def make_market(work: Path, symbols: int) -> Market:
+def make_market(work: Path, symbols: int, start: dt.date) -> Market:
     """Return a market of so many symbols, its files in the operating system's cache."""
     folder = work / f"market-{symbols}"
-    made = run_alone(generate_task, folder=folder, symbols=symbols)
+    made = run_alone(generate_task, folder=folder, symbols=symbols, start=start)
     warm(folder)
     return Market(folder, symbols, made)
 

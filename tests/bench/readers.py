@@ -45,28 +45,29 @@ class Workload:
         known = lake_at(lake).symbols()
         silver = pl.scan_parquet(lake / keys.silver_prefix(MANY), hive_partitioning=False)
         starts = silver.select(pl.col("start").unique().sort()).collect()["start"]
+        symbols, last_years = known["symbol"].to_list(), range(_FROM, LAST.year - _YEARS + 1)
+        recent = starts.filter(starts.dt.year() >= _FROM).to_list()
         random_ = random.Random(_SEED)  # noqa: S311 - no secret
         times = range(queries + _WARM_UP)
-        self.one = [(random_.choice(known["symbol"].to_list()),) for _ in times]
-        self.many = [
-            _some(known, random_.randint(_FROM, LAST.year - _YEARS), random_) for _ in times
-        ]
-        recent = starts.filter(starts.dt.year() >= _FROM).to_list()
+        self.one = [(random_.choice(symbols),) for _ in times]
+        self.many = [_some(known, random_.choice(last_years), random_) for _ in times]
         self.whole = [(random_.choice(recent),) for _ in times]
 
 
 def _some(
     known: pl.DataFrame, year: int, random_: random.Random
 ) -> tuple[list[str], dt.date, dt.date]:
-    """Return symbols that traded through some years from one on, and those years."""
+    """Return years from one on, and symbols that traded through them, or else any."""
     first, last = dt.date(year, 1, 1), dt.date(year + _YEARS - 1, 12, 31)
-    traded = known.filter(pl.col("first") <= first, pl.col("last") >= last)["symbol"].to_list()
-    return random_.sample(traded, min(_SYMBOLS, len(traded))), first, last
+    traded = known.filter(pl.col("first") <= first, pl.col("last") >= last)
+    names = (known if traded.is_empty() else traded)["symbol"].to_list()
+    return random_.sample(names, min(_SYMBOLS, len(names))), first, last
 
 
 def load_task(engine: str, lake: str, store: str) -> dict[str, Any]:
     """Load silver into an engine's own store."""
-    loader = {"chDB": ChDB, "ArcticDB": ArcticDB}[engine](Path(lake), Path(store))
+    kinds: dict[str, type[ChDB | ArcticDB]] = {"chDB": ChDB, "ArcticDB": ArcticDB}
+    loader = kinds[engine](Path(lake), Path(store))
     return {"seconds": seconds_of(lambda: loader.load(Path(lake)))}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -142,16 +141,16 @@ class SideBySide:
         )
 
 
-def growth(markets: list[Market], work: Path) -> str:
+def growth(markets: list[Market], work: Path, *, straight: Market) -> str:
     """Return the table of our seconds on markets of growing size.
 
-    The last column tells by how much the time is off a straight line from nothing to the last one.
+    The last column tells how far the time is off a straight line from nothing through `straight`.
     """
     ran = []
     for market in markets:
         folder = without_silver(market.folder, work / "growing")
         ran.append(run_alone(ours_task, folder=folder))
-    whole = ran[-1].seconds / markets[-1].rows
+    slope = ran[markets.index(straight)].seconds / straight.rows
     rows = [
         [
             f"{market.symbols:,}",
@@ -159,7 +158,7 @@ def growth(markets: list[Market], work: Path) -> str:
             f"{one.seconds:.1f}",
             f"{market.rows / one.seconds:,.0f}",
             f"{one.peak_gib:.1f}",
-            f"{one.seconds / (whole * market.rows) - 1:+.0%}",
+            f"{one.seconds / (slope * market.rows) - 1:+.0%}",
         ]
         for market, one in zip(markets, ran, strict=True)
     ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
+import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 
 ROOT: Final = Path(__file__).parents[2]
 _KIB_IN_GIB: Final = 2**20
+_TOGETHER: Final[list[bool]] = []
 
 
 class BenchmarkError(Exception):
@@ -37,22 +39,26 @@ class Ran:
 
 def run_alone(task: Callable[..., dict[str, Any]], **arguments: object) -> Ran:
     """Run a task in a process of its own; arguments and result go as JSON."""
+    given = json.dumps(arguments, default=str)
+    if _TOGETHER:
+        return Ran(json.loads(json.dumps(task(**json.loads(given)))), peak_gib=0)
     name = f"{task.__module__}:{task.__name__}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.timing", name, json.dumps(arguments, default=str)],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    said = process.stdout.read()
-    # Of the child and of the children that it waited for.
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        msg = f"{name} ended with {process.returncode}"
+    command = [sys.executable, "-m", "tests.bench.timing", name, given]
+    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        msg = f"{name} ended with {done.returncode}"
         raise BenchmarkError(msg)
-    return Ran(json.loads(said.splitlines()[-1]), usage.ru_maxrss / _KIB_IN_GIB)
+    return Ran(**json.loads(done.stdout.splitlines()[-1]))
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Run measurements in this process: sooner done, where it does not matter what they measure."""
+    _TOGETHER.append(True)
+    try:
+        yield
+    finally:
+        _TOGETHER.clear()
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -82,11 +88,21 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _peak_gib() -> float:
+    """Return the most memory that this process has held, or any child that it waited for."""
+    # Not RUSAGE_SELF: what the parent had held when it started this process counts in that.
+    status = Path("/proc/self/status").read_text("utf-8")
+    own = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return max(int(own.split()[1]), children) / _KIB_IN_GIB
+
+
 def _main() -> None:
     name, arguments = sys.argv[1:]
     module, _, task = name.partition(":")
     result = getattr(import_module(module), task)(**json.loads(arguments))
-    print(json.dumps(result))  # noqa: T201 - the answer to the process that started this one
+    # The last line is the answer to the process that started this one.
+    print(json.dumps({"result": result, "peak_gib": _peak_gib()}))  # noqa: T201
 
 
 if __name__ == "__main__":

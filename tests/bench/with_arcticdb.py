@@ -114,9 +114,9 @@ def read_resampled(folder: Path, interval: Interval, table: SessionTable) -> pl.
     """Return all bars of an interval."""
     library = open_arctic(folder).get_library(str(interval))
     names = library.list_symbols()
-    frames = [pl.from_pandas(library.read(name).data.reset_index()) for name in names]
+    frames = [pl.DataFrame(library.read(name).data.reset_index()) for name in names]
     bars = pl.concat(
         frame.with_columns(symbol=pl.lit(name)) for name, frame in zip(names, frames, strict=True)
     )
     ordinals = bars["day"].cast(pl.Date()).to_physical()
-    return bars.with_columns(start=pl.Series(table.dates).gather(ordinals)).drop("day")
+    return bars.drop("day").with_columns(start=pl.Series(table.dates).gather(ordinals))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ from lake.schemas import BARS
 from lake.session import SessionTable
 from lake.store import LocalStore
 
+_STEP = 2**20
 _PRICES = ("open", "high", "low", "close", "vwap")
 
 
@@ -25,26 +27,37 @@ def resample_with_polars(source: Path, target: Path) -> None:
     years = keys.by_year(store.fingerprints(keys.DAILY))
     table = load_sessions(store)
     ordinals = pl.DataFrame(arrow_sessions(table)).select("session", "ordinal")
+    files = [source / file for file in years.values()]
+    names = pl.scan_parquet(files, hive_partitioning=False).select("listing").unique().collect()
+    listings = pl.Enum(names["listing"].sort())
     known = _splits(splits.read(store), table)
-    last = _bars(source, [years[max(years)]], ordinals)["ordinal"].max()
+    read = lru_cache(2)(lambda year: _bars(source / years[year], ordinals, listings))
+    last = read(max(years))["ordinal"].max()
     assert isinstance(last, int)
     for year in sorted({*years, min(years) - 1}):
-        wanted = [years[each] for each in (year, year + 1) if each in years]
-        bars = _bars(source, wanted, ordinals).sort("listing", "ordinal")
         of_year = table.ordinals(dt.date(year, 1, 1), dt.date(year, 12, 31))
+        end = pl.col("ordinal") < of_year.stop + max(each.sessions for each in FIBONACCI)
+        found = [read(each).filter(end) for each in (year, year + 1) if each in years]
+        bars = pl.concat(found).sort("number")
         for interval in FIBONACCI:
             n = interval.sessions
             first, beyond = (-(-ordinal // n) * n for ordinal in (of_year.start, of_year.stop))
             covered = bars.filter(pl.col("ordinal").is_between(first, min(beyond - 1, last)))
             if not covered.is_empty():
-                merged = _merged(_rebased(covered, known, n, last), n, min(beyond - 1, last))
+                merged = _merged(_rebased(covered, known, n, last), n, last)
                 _write(_dated(merged, n, ordinals), interval, year, target)
 
 
-def _bars(source: Path, files: list[str], ordinals: pl.DataFrame) -> pl.DataFrame:
-    paths = [source / file for file in files]
-    rows = pl.scan_parquet(paths, hive_partitioning=False).drop("known_from")
-    return rows.join(ordinals.lazy(), on="session").collect()
+def _bars(file: Path, ordinals: pl.DataFrame, listings: pl.Enum) -> pl.DataFrame:
+    """Return a year's bars with `number`: of the listing, then of the session."""
+    listing = pl.col("listing").cast(listings).to_physical().cast(pl.Int64())
+    return (
+        pl.scan_parquet(file, hive_partitioning=False)
+        .drop("known_from")
+        .join(ordinals.lazy(), on="session")
+        .with_columns(number=listing * _STEP + pl.col("ordinal"))
+        .collect()
+    )
 
 
 def _splits(known: pl.DataFrame, table: SessionTable) -> pl.DataFrame:
@@ -80,8 +93,8 @@ def _merged(bars: pl.DataFrame, n: int, last: int) -> pl.DataFrame:
     """Return one row a (listing, bucket): groups of a number, in the order of the rows."""
     return (
         bars.lazy()
-        .with_columns(bucket=pl.col("ordinal") // n, number=pl.col("listing").rle_id())
-        .group_by(pl.col("number").cast(pl.Int64()) * 2**20 + pl.col("bucket"), maintain_order=True)
+        .with_columns(bucket=pl.col("ordinal") // n)
+        .group_by(pl.col("number") // _STEP * _STEP + pl.col("bucket"), maintain_order=True)
         .agg(
             pl.col("listing", "open", "bucket").first(),
             pl.col("symbol", "close").last(),
