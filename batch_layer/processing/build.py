@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 import structlog
 
 from batch_layer.processing.dailies import BronzeYear, gather, read_bronze, session_dates
-from batch_layer.processing.fold import Fold, Splits
+from batch_layer.processing.fold import Fold, Span, Splits
 from batch_layer.processing.plan import Checkpoint, Partition, Plan
+from batch_layer.processing.shape import bars_of
 from lake import keys
 from lake.documents import Filed, encode_document
 from lake.errors import ConflictError
@@ -25,7 +26,7 @@ from lake.parquet import encode
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batch_layer.processing.dailies import Dailies, Dates
+    from batch_layer.processing.dailies import Dates
     from lake.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
@@ -99,10 +100,14 @@ class Builder:
         dailies = gather(years, last, what)
         for year in task.years:
             self._shelf.put_back(year)
-        return [self._build(part, dailies) for part in task.parts]
+        spans = [Span(part.interval.sessions, part.first, part.last) for part in task.parts]
+        merged = self._fold().merged(dailies, self._splits, spans)
+        return [
+            self._write(part, bars_of(dailies, pieces, span, self._dates))
+            for part, span, pieces in zip(task.parts, spans, merged, strict=True)
+        ]
 
-    def _build(self, part: Partition, dailies: Dailies) -> Future[Built]:
-        bars = self._fold().bars(dailies, part.interval.sessions, part.first, part.last)
+    def _write(self, part: Partition, bars: pa.Table) -> Future[Built]:
         last_start = pc.max(bars["start"]).as_py()
         made = _Made(
             data=encode(bars),
@@ -117,7 +122,7 @@ class Builder:
 
     def _fold(self) -> Fold:
         if not hasattr(self._own, "fold"):
-            self._own.fold = Fold(self._dates, self._splits)
+            self._own.fold = Fold()
         fold: Fold = self._own.fold
         return fold
 

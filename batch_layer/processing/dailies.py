@@ -149,8 +149,7 @@ def gather(years: Sequence[BronzeYear], last: int, what: str) -> Dailies:
         ),
         ordinal=ordinal,
         row=row,
-        # In one piece, as taking rows out of many would put them together each time.
-        values=rows.select([*PRICES, *ADDITIVE]).combine_chunks(),
+        values=rows.select([*PRICES, *ADDITIVE]),
         year_rows=bars[0].num_rows,
         changed=_changed(rows, gone, listing),
     )

@@ -1,14 +1,15 @@
 """The fold: the daily bars of a bucket, merged into one bar by DuckDB.
 
-DuckDB merges the many rows that need nothing else. What few rows need is done around it: bars
-before a split inside their bucket are brought to the basis behind it first, and revisions and
-changed symbols are put in afterwards.
+DuckDB merges the many rows that need nothing else. The few before a split inside their bucket are
+brought to the basis behind it first. To merge is associative: what several intervals have in common
+is merged once, and they are merged of that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import reduce
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import duckdb
 import numpy as np
@@ -17,23 +18,20 @@ import pyarrow.compute as pc
 
 from batch_layer.processing.dailies import PRICES, packed, unpacked
 from lake.scan import sql
-from lake.schemas import BARS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
-    from batch_layer.processing.dailies import Dailies, Dates, Integers
+    from batch_layer.processing.dailies import Dailies, Integers
 
 PACKAGE: Final = "batch_layer.processing"
+Grain: TypeAlias = tuple[int, ...]
+"""Sessions a bar of some intervals: at the end of each of their buckets a piece ends."""
+_SESSION: Final[Grain] = (1,)
+_SHARED: Final[tuple[Grain, ...]] = ((3, 21), (8, 13, 34))
 _OUTSIDE: Final = -1
-_STATES: Final = pa.array(["forming", "final"])
-_NAMES: Final = ("listing", "symbol", "state")
-_ENCODED: Final = pa.schema(
-    [
-        field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name in _NAMES else field
-        for field in BARS
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,102 +42,178 @@ class Splits:
     ordinal: Integers
     factor: NDArray[np.float64]
 
+    def of(self, names: pa.Array) -> PlacedSplits:
+        """Return those of some listings, by their index in `names`."""
+        listing = pc.index_in(self.listing, names).fill_null(_OUTSIDE).to_numpy()
+        mine = listing != _OUTSIDE
+        return PlacedSplits(listing[mine], self.ordinal[mine], self.factor[mine])
 
-class Fold:
-    """Makes bars; one for each thread, as its DuckDB connection has one thread.
 
-    Args:
-        dates: Those of the sessions; the ordinal is the index.
-        splits: All splits.
+@dataclass(frozen=True, slots=True)
+class PlacedSplits:
+    """Splits, with the index of each one's listing."""
+
+    listing: Integers
+    ordinal: Integers
+    factor: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The sessions [first, last], both inclusive, of which bars of n sessions are made."""
+
+    n: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Contributions, one row a (listing, begin): each of a session, or of several merged already.
+
+    Attributes:
+        grain: At the ends of whose buckets a piece ends.
+        listing: Of each row.
+        begin: Ordinal of the first session of each row.
+        row: Both, packed; in order up to `split`, and again from there on.
+        split: Where the rows of the next year begin.
+        values: open, high, low, close, volume, notional, trades and sessions of each row.
     """
 
-    def __init__(self, dates: Dates, splits: Splits) -> None:
-        self._dates = dates
-        self._splits = splits
+    grain: Grain
+    listing: Integers
+    begin: Integers
+    row: Integers
+    split: int
+    values: pa.Table
+
+    def are_buckets_of(self, n: int) -> bool:
+        """Return whether the bucket of each other interval of the grain ends where one of n does."""
+        return n in self.grain and all(other % n == 0 for other in self.grain)
+
+    def within(self, span: Span) -> Pieces:
+        """Return the pieces of a span."""
+        kept = np.flatnonzero((span.first <= self.begin) & (self.begin <= span.last))
+        if len(kept) == len(self.row):
+            return self
+        return Pieces(
+            self.grain,
+            self.listing[kept],
+            self.begin[kept],
+            self.row[kept],
+            len(kept),
+            _taken(self.values, kept),
+        )
+
+
+class Fold:
+    """Merges sessions; one for each thread, as its DuckDB connection has one thread."""
+
+    def __init__(self) -> None:
         self._statement = sql(PACKAGE, "fold")
         self._connection = duckdb.connect(config={"threads": 1})
 
-    def bars(self, dailies: Dailies, n: int, first: int, last: int) -> pa.Table:
-        """Return the bars of n sessions, in order of listing and start.
+    def merged(self, dailies: Dailies, splits: Splits, spans: Sequence[Span]) -> Iterator[Pieces]:
+        """Yield what the buckets of each span merge into, in order of listing and begin.
 
         Args:
-            dailies: Daily bars, of all sessions considered at least.
-            n: Sessions a bar.
-            first: Ordinal of the first session considered, which begins a bucket.
-            last: Ordinal of the last one.
-
-        Returns:
-            Schema `BARS`, its texts encoded as dictionaries.
+            dailies: Daily bars, of all sessions of the spans at least.
+            splits: All splits.
+            spans: Of one year, and of different intervals.
         """
-        key = packed(dailies.listing, dailies.ordinal // n)
-        key[(dailies.ordinal < first) | (dailies.ordinal > last)] = _OUTSIDE
-        rebased = self._rebased(dailies, key, n, last)
-        contributions = dailies.values.append_column("key", pa.array(key))
-        self._connection.register(
-            "contributions",
-            pa.concat_tables([rebased, contributions]) if rebased else contributions,
-        )
+        placed = splits.of(dailies.names)
+        sessions = _sessions(dailies)
+        shared = {}
+        for grain in _SHARED:
+            served = [span for span in spans if span.n in grain]
+            if len(served) > 1:
+                first, last = min(span.first for span in served), max(span.last for span in served)
+                shared[grain] = self._merge(sessions, placed, grain, first, last)
+        for span in spans:
+            pieces = next((shared[grain] for grain in shared if span.n in grain), sessions)
+            if pieces.are_buckets_of(span.n):
+                yield pieces.within(span)
+            else:
+                yield self._merge(pieces, placed, (span.n,), span.first, span.last)
+
+    def _merge(
+        self, pieces: Pieces, splits: PlacedSplits, grain: Grain, first: int, last: int
+    ) -> Pieces:
+        """Return the pieces that begin in [first, last], merged into those of a grain."""
+        key = packed(pieces.listing, _begin(pieces.begin, grain))
+        key[(pieces.begin < first) | (pieces.begin > last)] = _OUTSIDE
+        rebased = _rebased(pieces, splits, grain, key, last)
+        contributions = pieces.values.append_column("key", pa.array(key))
+        self._connection.register("contributions", pa.concat_tables([*rebased, contributions]))
         merged = _in_order(self._connection.execute(self._statement).to_arrow_table())
-        return self._shaped(dailies, merged, n, last)
+        row = merged["key"].to_numpy()
+        return Pieces(grain, *unpacked(row), row, len(row), merged.drop(["key"]))
 
-    def _rebased(self, dailies: Dailies, key: Integers, n: int, last: int) -> pa.Table | None:
-        """Return the bars before a split inside their bucket, on its basis; blank their keys.
 
-        They come before the rest of their bucket in time, and so must they in the fold.
-        """
-        rows, factor = self._before_splits(dailies, n, last)
-        is_inside = key[rows] != _OUTSIDE
-        rows, factor = rows[is_inside], factor[is_inside]
-        if not len(rows):
-            return None
-        values = dailies.values.take(rows)
-        for name in PRICES:
-            values = _replaced(values, name, values[name].to_numpy() / factor)
-        values = _replaced(values, "volume", values["volume"].to_numpy() * factor)
-        values = values.append_column("key", pa.array(key[rows]))
-        key[rows] = _OUTSIDE
-        return values
+def _sessions(dailies: Dailies) -> Pieces:
+    ones = pa.array(np.ones(len(dailies.row)))
+    return Pieces(
+        grain=_SESSION,
+        listing=dailies.listing,
+        begin=dailies.ordinal,
+        row=dailies.row,
+        split=dailies.year_rows,
+        values=dailies.values.append_column("sessions", ones),
+    )
 
-    def _before_splits(
-        self, dailies: Dailies, n: int, last: int
-    ) -> tuple[Integers, NDArray[np.float64]]:
-        """Return the rows before a split inside their bucket, in order, and by what to divide."""
-        listing = pc.index_in(self._splits.listing, dailies.names).fill_null(_OUTSIDE).to_numpy()
-        effective = self._splits.ordinal
-        mine = (listing != _OUTSIDE) & (effective % n > 0) & (effective <= last)
-        bucket = packed(listing[mine], effective[mine] // n * n)
-        split = packed(listing[mine], effective[mine])
-        found, factors = [], []
-        for part in (slice(0, dailies.year_rows), slice(dailies.year_rows, len(dailies.row))):
-            begin, end = np.searchsorted(dailies.row[part], np.stack([bucket, split])) + part.start
-            found.append(_ranges(begin, end))
-            factors.append(np.repeat(self._splits.factor[mine], end - begin))
-        # A bar before two splits of its bucket is found twice.
-        rows, nth = np.unique(np.concatenate(found), return_inverse=True)
-        factor = np.ones(len(rows))
-        np.multiply.at(factor, nth, np.concatenate(factors))
-        return rows, factor
 
-    def _shaped(self, dailies: Dailies, merged: pa.Table, n: int, last: int) -> pa.Table:
-        key = merged["key"].to_numpy()
-        listing, bucket = unpacked(key)
-        through = np.minimum(bucket * n + n - 1, last)
-        columns = {
-            "listing": pa.DictionaryArray.from_arrays(pa.array(listing, pa.int32()), dailies.names),
-            "symbol": _symbols(dailies, listing, through),
-            "start": pa.array(self._dates[bucket * n]),
-            **{name: merged[name] for name in (*PRICES, "volume")},
-            "vwap": _vwap(merged["notional"].to_numpy(), merged["volume"].to_numpy()),
-            "trades": pa.array(merged["trades"].to_numpy(), from_pandas=True).cast(pa.int64()),
-            "sessions": merged["sessions"].cast(pa.int32()),
-            "sessions_expected": pa.array(through - bucket * n + 1, pa.int32()),
-            "through": pa.array(self._dates[through]),
-            "state": pa.DictionaryArray.from_arrays(
-                pa.array(through % n == n - 1).cast(pa.int32()), _STATES
-            ),
-            "revision": pa.array(_revisions(dailies, key, n, last), pa.int32()),
-        }
-        return pa.table(columns, schema=_ENCODED)
+def _begin(ordinal: Integers, grain: Grain) -> Integers:
+    """Return where the piece of a grain begins that a session is in."""
+    return reduce(np.maximum, (ordinal // n * n for n in grain))
+
+
+def _rebased(
+    pieces: Pieces, splits: PlacedSplits, grain: Grain, key: Integers, last: int
+) -> list[pa.Table]:
+    """Return the rows before a split inside their bucket, on its basis; blank their keys.
+
+    They come before the rest of their bucket in time, and so must they in the fold.
+    """
+    rows, factor = _before_splits(pieces, splits, grain, last)
+    is_inside = key[rows] != _OUTSIDE
+    rows, factor = rows[is_inside], factor[is_inside]
+    if not len(rows):
+        return []
+    values = _taken(pieces.values, rows)
+    for name in PRICES:
+        values = _replaced(values, name, values[name].to_numpy() / factor)
+    values = _replaced(values, "volume", values["volume"].to_numpy() * factor)
+    values = values.append_column("key", pa.array(key[rows]))
+    key[rows] = _OUTSIDE
+    return [values]
+
+
+def _before_splits(
+    pieces: Pieces, splits: PlacedSplits, grain: Grain, last: int
+) -> tuple[Integers, NDArray[np.float64]]:
+    """Return the rows before a split inside their bucket, in order, and by what to divide."""
+    # The piece that a split is in is on the basis behind it already.
+    bucket, piece = _begin(splits.ordinal, grain), _begin(splits.ordinal, pieces.grain)
+    inside = (bucket < piece) & (splits.ordinal <= last)
+    span = packed(splits.listing[inside], np.stack([bucket[inside], piece[inside]]))
+    found, factors = [], []
+    for part in (slice(0, pieces.split), slice(pieces.split, len(pieces.row))):
+        begin, end = np.searchsorted(pieces.row[part], span) + part.start
+        found.append(_ranges(begin, end))
+        factors.append(np.repeat(splits.factor[inside], end - begin))
+    # A row before two splits of its bucket is found twice.
+    rows, nth = np.unique(np.concatenate(found), return_inverse=True)
+    factor = np.ones(len(rows))
+    np.multiply.at(factor, nth, np.concatenate(factors))
+    return rows, factor
+
+
+def _taken(table: pa.Table, rows: Integers) -> pa.Table:
+    """Return some rows, in order: in slices, where Arrow would copy all of the table first."""
+    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+    begins, ends = rows[np.append(0, breaks)], rows[np.append(breaks, len(rows)) - 1] + 1
+    pieces = [table.slice(begin, end - begin) for begin, end in zip(begins, ends, strict=True)]
+    return pa.concat_tables(pieces).combine_chunks()
 
 
 def _ranges(begin: Integers, end: Integers) -> Integers:
@@ -157,34 +231,6 @@ def _in_order(merged: pa.Table) -> pa.Table:
     order = order[np.searchsorted(key, 0, sorter=order) :]
     is_in_order = len(order) == len(key) and (np.diff(order) == 1).all()
     return merged if is_in_order else merged.take(order)
-
-
-def _symbols(dailies: Dailies, listing: Integers, through: Integers) -> pa.DictionaryArray:
-    """Return the symbol of each bar: that of its last session."""
-    of_bars = dailies.last_symbol[listing]
-    if len(dailies.renamed):
-        rows = np.flatnonzero(np.isin(dailies.listing, dailies.renamed))
-        rows = rows[np.argsort(dailies.row[rows])]
-        bars = np.flatnonzero(np.isin(listing, dailies.renamed))
-        ends = packed(listing[bars], through[bars])
-        of_bars[bars] = dailies.symbol[rows[np.searchsorted(dailies.row[rows], ends, "right") - 1]]
-    return pa.DictionaryArray.from_arrays(pa.array(of_bars, pa.int32()), dailies.symbols)
-
-
-def _vwap(notional: NDArray[np.float64], volume: NDArray[np.float64]) -> pa.Array:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return pa.array(np.where(volume > 0, notional / volume, np.nan), from_pandas=True)
-
-
-def _revisions(dailies: Dailies, key: Integers, n: int, last: int) -> Integers:
-    """Return the sum of the revisions of each bar's sessions, withdrawn ones among them."""
-    revisions = np.zeros(len(key), np.int64)
-    listing, ordinal, revision = dailies.changed
-    changed = packed(listing, ordinal // n)
-    bar = np.minimum(np.searchsorted(key, changed), max(len(key) - 1, 0))
-    is_of_bar = (key[bar] == changed) & (ordinal <= last) if len(key) else bar < 0
-    np.add.at(revisions, bar[is_of_bar], revision[is_of_bar])
-    return revisions
 
 
 def _replaced(table: pa.Table, name: str, values: NDArray[np.float64]) -> pa.Table:

@@ -19,7 +19,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from batch_layer.bronze import manifest, splits
-from batch_layer.processing import dailies, fold
+from batch_layer.processing import dailies, fold, shape
 from batch_layer.processing.fold import PACKAGE
 from lake import keys, parquet
 from lake.boundary import Boundary, read_boundary
@@ -222,7 +222,12 @@ def _digest(lines: Iterable[str]) -> str:
 def resampler_version() -> str:
     """Return a fingerprint of the code that makes a partition of its inputs, and of its format."""
     return _digest(
-        [sql(PACKAGE, "fold"), *map(getsource, (dailies, fold, parquet)), str(BARS), str(EPOCH)]
+        [
+            sql(PACKAGE, "fold"),
+            *map(getsource, (dailies, fold, shape, parquet)),
+            str(BARS),
+            str(EPOCH),
+        ]
     )
 
 

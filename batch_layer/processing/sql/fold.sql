@@ -1,7 +1,7 @@
--- One row a key: the contributions of its sessions merged, in the order in which they come.
--- Reads: contributions (key, open, high, low, close, volume, notional, trades). In a connection of
--- one thread DuckDB takes rows as they come, so first() and last() are those in time. What is not
--- known is NaN, which a sum keeps.
+-- One row a key: its contributions merged, in the order in which they come.
+-- Reads: contributions (key, open, high, low, close, volume, notional, trades, sessions). In a
+-- connection of one thread DuckDB takes rows as they come, so first() and last() are those in time.
+-- What is not known is NaN, which a sum keeps.
 SELECT
     key,
     first(open) AS open,
@@ -11,6 +11,6 @@ SELECT
     sum(volume) AS volume,
     sum(notional) AS notional,
     sum(trades) AS trades,
-    count(*) AS sessions
+    sum(sessions) AS sessions
 FROM contributions
 GROUP BY key;
