@@ -57,7 +57,7 @@ def main() -> None:
         )
         sys.exit(1)
     except OSError as error:
-        Output().note(f"error: Could not write: {error.strerror or error}.")
+        Output().note(f"error: {error.filename or 'The output'}: {error.strerror or error}.")
         sys.exit(1)
 
 

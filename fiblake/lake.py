@@ -16,6 +16,7 @@ from batch_layer.generating.generate import Generation, generate
 from batch_layer.processing.resample import resample
 from batch_layer.processing.status import status_of
 from lake.clock import Clock, SystemClock
+from lake.errors import InvalidRangeError, MisuseError
 from lake.instant import parse_instant
 from lake.interval import FIBONACCI, SESSION_INTERVALS, parse_one_of
 from lake.logs import configure_logs
@@ -136,12 +137,12 @@ class Lake:
         interval: str = "1d",
         **narrowed: Unpack[Narrowed],
     ) -> Iterator[pa.Table]:
-        """Yield bars as Arrow tables, in order of symbol and start.
+        """Return bars as Arrow tables, in order of symbol and start.
 
         Each table has the bars of some symbols: an answer larger than memory can be worked through.
         The arguments, and the errors, are those of `bars`.
         """
-        yield from self.reader.stream(_query(symbols, interval, **narrowed))
+        return self.reader.stream(_query(symbols, interval, **narrowed))
 
     def warm(self, *intervals: str) -> int:
         """Copy silver of some intervals (by default of all) to this machine's cache.
@@ -150,9 +151,10 @@ class Lake:
         this machine. Where silver has moved on, a copy is passed over until it is made anew.
 
         Returns:
-            How many partitions were copied; those that are here already are not.
+            How many partitions were copied: none where all are here, or FIBLAKE_CACHE is off.
 
         Raises:
+            InvalidIntervalError: If an interval is not a Fibonacci one.
             StoreError: If silver cannot be read, or a copy not be written.
         """
         return self.reader.warm(_intervals(intervals))
@@ -299,7 +301,11 @@ def _intervals(names: Sequence[str]) -> list[Interval]:
 
 
 def _folder(cache: str) -> Path | None:
-    return None if cache == "off" else Path(cache).expanduser()
+    try:
+        return None if cache.lower() == "off" else Path(cache).expanduser()
+    except RuntimeError:
+        fact = f"FIBLAKE_CACHE={cache!r} names the home of a user that does not exist."
+        raise MisuseError(fact, hint="name another folder, or off.") from None
 
 
 def _instant(given: dt.datetime | str | None) -> dt.datetime | None:
@@ -311,5 +317,10 @@ def _date(given: dt.date | str | None) -> dt.date | None:
     return None if given is None else _parsed(given)
 
 
-def _parsed(given: dt.date | str) -> dt.date:
-    return parse_date(given) if isinstance(given, str) else given
+def _parsed(given: object) -> dt.date:
+    if isinstance(given, str):
+        return parse_date(given)
+    if type(given) is dt.date:
+        return given
+    fact = f"{given!r} is not a date. Allowed: a datetime.date, or a text as 2012-12-31."
+    raise InvalidRangeError(fact)

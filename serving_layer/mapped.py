@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import os
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 Rows: TypeAlias = NDArray[np.int64]
 _NONE: Final = (0, 0)
+_ABANDONED_AFTER_S: Final = 3600.0
 _EPOCH_DAY: Final = dt.date(1970, 1, 1).toordinal()
 
 
@@ -148,25 +150,23 @@ class MappedSilver:
         self._store = store
         root = store.uri("")
         place = root if "://" in root else str(Path(root).resolve())
-        self._folder = folder / _short(place)
+        # Copies of another schema are those of another lake.
+        self._folder = folder / _short(f"{place} {BARS}")
         self._opened: dict[str, tuple[str, MappedPartition]] = {}
 
     def find(self, objects: Mapping[str, str]) -> list[MappedPartition] | None:
         """Return the copies of these objects (key: fingerprint); None where one is missing."""
         found = []
         for key, fingerprint in objects.items():
-            opened = self._opened.get(key)
-            if opened is None or opened[0] != fingerprint:
-                partition = _open(self._path(key, fingerprint))
-                if partition is None:
-                    return None
-                opened = self._opened[key] = (fingerprint, partition)
-            found.append(opened[1])
+            partition = self._copy_of(key, fingerprint)
+            if partition is None:
+                return None
+            found.append(partition)
         return found
 
     def has(self, key: str, fingerprint: str) -> bool:
-        """Return whether there is a copy of this object."""
-        return self._path(key, fingerprint).exists()
+        """Return whether there is a copy of this object, and it is whole."""
+        return self._copy_of(key, fingerprint) is not None
 
     def copy(self, key: str) -> None:
         """Make a copy of an object as it is now; those of what it was before are removed.
@@ -174,22 +174,29 @@ class MappedSilver:
         Raises:
             StoreError: If the object cannot be read, or the copy not be written.
         """
-        stored = self._store.get(key)
-        bars = decode(stored.data, f"{key} in {self._store.location}", BARS)
-        if not bars["symbol"].equals(bars["listing"]):
-            bars = bars.sort_by([("symbol", "ascending"), ("start", "ascending")])
-        path = self._path(key, stored.fingerprint)
+        folder = self._folder / key
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            stored = self._store.get(key)
+            bars = decode(stored.data, f"{key} in {self._store.location}", BARS)
+            if not bars["symbol"].equals(bars["listing"]):
+                bars = bars.sort_by([("symbol", "ascending"), ("start", "ascending")])
+            path = self._path(key, stored.fingerprint)
             _write(path, bars.combine_chunks())
+            _remove_others(path)
         except OSError as error:
-            fact = f"The copy {path} could not be written: {error.strerror or error}."
+            fact = f"The copy in {folder} could not be written: {error.strerror or error}."
             hint = "set FIBLAKE_CACHE to another folder, or to off."
             raise StoreError(fact, hint=hint) from error
-        for other in path.parent.iterdir():
-            if other.name != path.name:
-                with suppress(OSError):  # another process may have it open, or removed it
-                    other.unlink()
+
+    def _copy_of(self, key: str, fingerprint: str) -> MappedPartition | None:
+        opened = self._opened.get(key)
+        if opened is None or opened[0] != fingerprint:
+            partition = _open(self._path(key, fingerprint))
+            if partition is None:
+                return None
+            opened = self._opened[key] = (fingerprint, partition)
+        return opened[1]
 
     def _path(self, key: str, fingerprint: str) -> Path:
         return self._folder / key / f"{_short(fingerprint)}.arrow"
@@ -209,15 +216,28 @@ def _write(path: Path, bars: pa.Table) -> None:
     staged.replace(path)
 
 
+def _remove_others(path: Path) -> None:
+    """Remove other copies beside one, and what a killed process left; not what one is writing."""
+    abandoned = time.time() - _ABANDONED_AFTER_S
+    for other in path.parent.iterdir():
+        # Another process may have it open, or have removed it.
+        with suppress(OSError):
+            is_copy = other.suffix == path.suffix
+            if other != path and (is_copy or other.stat().st_mtime < abandoned):
+                other.unlink()
+
+
 def _open(path: Path) -> MappedPartition | None:
     try:
         file = pa.ipc.open_file(pa.memory_map(str(path)))
+        if file.schema != BARS or file.num_record_batches > 1:
+            return None
         bars = file.get_batch(0) if file.num_record_batches else _NO_BARS
     except (pa.ArrowException, OSError):
         return None
     runs = pc.run_end_encode(bars["symbol"])
     ends = runs.run_ends.to_pylist()
-    begins = [0, *ends[:-1]]
+    begins = [0, *ends][:-1]
     spans = dict(zip(runs.values.to_pylist(), zip(begins, ends, strict=True), strict=True))
     return MappedPartition(bars, bars["start"].cast(pa.int32()).to_numpy(), spans)
 

@@ -64,7 +64,8 @@ class BarsQuery:
         limit: At most so many bars; None: all.
 
     Raises:
-        MisuseError: If there is no symbol, or the adjustment is not one.
+        MisuseError: If there is no symbol, the adjustment is not one, or the whole market is asked
+            for as of `known_at`.
         InvalidRangeError: If `start` is after `end`, or `known_at` has no time zone.
     """
 
@@ -87,6 +88,9 @@ class BarsQuery:
         """Check what was asked for."""
         if self.symbols is not None:
             object.__setattr__(self, "symbols", _tickers(self.symbols))
+        elif self.known_at is not None:
+            fact = "The whole market cannot be asked for as of known_at."
+            raise MisuseError(fact, hint="name the symbols, or leave known_at out.")
         parse_adjustment(self.adjustment)
         if self.known_at is not None:
             object.__setattr__(self, "known_at", utc(self.known_at))

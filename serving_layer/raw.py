@@ -18,6 +18,7 @@ from lake.schemas import BARS
 from serving_layer.mapped import MappedSilver, select
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
@@ -69,8 +70,14 @@ class RawBars:
         found = _behind(select(mapped, symbols, query.start, query.end), query.after)
         return found if query.limit is None else found.slice(0, query.limit)
 
-    def copy(self, intervals: Iterable[Interval]) -> int:
+    def sign(self) -> str | None:
+        """Return what changes whenever a run of the resampler ends; None before the first."""
+        return self._store.fingerprint(keys.SILVER_CHECKPOINTS_INDEX)
+
+    def copy(self, intervals: Iterable[Interval], stop: threading.Event) -> int:
         """Copy what is missing here of some intervals' silver, and return how many partitions.
+
+        It ends early, with the copy at hand, where `stop` is set meanwhile.
 
         Raises:
             StoreError: If silver cannot be read, or a copy not be written.
@@ -84,8 +91,14 @@ class RawBars:
             for key, fingerprint in self._silver(interval).values()
             if not copies.has(key, fingerprint)
         ]
+
+        def copy(key: str) -> bool:
+            if not stop.is_set():
+                copies.copy(key)
+            return not stop.is_set()
+
         with ThreadPoolExecutor(_COPIERS) as copiers:
-            return len(list(copiers.map(copies.copy, missing)))
+            return sum(copiers.map(copy, missing))
 
     def _scanned(self, query: BarsQuery, objects: Mapping[str, str]) -> pa.Table:
         if not objects:
@@ -124,7 +137,7 @@ class RawBars:
         resampler has ended, which is told by one object, and for a second at most.
         """
         prefix = keys.silver_prefix(interval)
-        sign = self._store.fingerprint(keys.SILVER_CHECKPOINTS_INDEX)
+        sign = self.sign()
         known_sign, listed_at, listed = self._listed.get(prefix, (None, 0.0, {}))
         now = time.monotonic()
         if sign is None or sign != known_sign or now - listed_at > _LISTING_GOOD_FOR_S:

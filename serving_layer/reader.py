@@ -18,7 +18,7 @@ import structlog
 
 from lake import keys
 from lake.boundary import read_boundary
-from lake.errors import IMPORT_HINT, EmptyLakeError, FiblakeError, MisuseError, UnknownSymbolError
+from lake.errors import IMPORT_HINT, EmptyLakeError, FiblakeError, UnknownSymbolError
 from lake.exchange import trading_day
 from lake.interval import FIBONACCI
 from lake.parquet import read_frame
@@ -45,6 +45,7 @@ _PACKAGE: Final = "serving_layer"
 _SYMBOLS_SHOWN: Final = 5
 _SYMBOLS_A_PIECE: Final = 200
 _WARM_EVERY_S: Final = 2.0
+_WARM_AT_LEAST_EVERY_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,6 @@ class Reader:
             UnknownSymbolError: If the lake has no bar of a symbol.
             EmptyLakeError: If it has none at all, none of the interval yet, or none by `known_at`.
             ForgottenError: If what was known at `known_at` is no longer kept.
-            MisuseError: If the whole market is asked for as of `known_at`.
             StoreError: If the lake cannot be read.
         """
         if query.adjustment == "all" or query.known_at:
@@ -101,11 +101,16 @@ class Reader:
         return self._split_factors().rebased(found, as_of) if as_of else found
 
     def stream(self, query: BarsQuery) -> Iterator[pa.Table]:
-        """Yield the bars asked for, some symbols at a time: memory holds no more than those.
+        """Return the bars asked for, some symbols at a time: memory holds no more than those.
 
         Raises:
-            FiblakeError: As `bars` does, before the first piece.
+            FiblakeError: As `bars` does; of symbols that are unknown, before the first piece.
         """
+        self._check_known(query)
+        # One basis for all pieces, though a day may end between them.
+        return self._pieces(replace(query, as_of=self.as_of(query)))
+
+    def _pieces(self, query: BarsQuery) -> Iterator[pa.Table]:
         left = query.limit
         for symbols in _in_pieces(query.symbols or tuple(self._known_symbols())):
             piece = self.bars(replace(query, symbols=symbols, limit=left))
@@ -115,25 +120,39 @@ class Reader:
             if left == 0:
                 return
 
-    def warm(self, intervals: Sequence[Interval] = FIBONACCI) -> int:
+    def warm(
+        self, intervals: Sequence[Interval] = FIBONACCI, stop: threading.Event | None = None
+    ) -> int:
         """Copy silver to this machine where it is not yet, and return how many partitions.
+
+        Args:
+            intervals: Of which intervals.
+            stop: Once it is set, no further partition is copied.
 
         Raises:
             StoreError: If silver cannot be read, or a copy not be written.
         """
-        return self._raw.copy(intervals)
+        return self._raw.copy(intervals, stop or threading.Event())
 
     def keep_warm(self, stop: threading.Event) -> None:
-        """Copy silver as it changes, until `stop` is set; what goes wrong is logged, once."""
-        told = ""
+        """Copy silver whenever it has changed, until `stop` is set.
+
+        What goes wrong is logged, once as long as it stays the same, and tried again after a pause
+        that grows.
+        """
+        done, told, pause_s = None, "", _WARM_EVERY_S
         while not stop.is_set():
             try:
-                self.warm()
+                sign = self._raw.sign()
+                if sign != done:
+                    self.warm(stop=stop)
+                done, told, pause_s = sign, "", _WARM_EVERY_S
             except FiblakeError as error:
+                pause_s = min(2 * pause_s, _WARM_AT_LEAST_EVERY_S)
                 if str(error) != told:
                     told = str(error)
                     _log.warning("silver is not copied", error=told)
-            stop.wait(_WARM_EVERY_S)
+            stop.wait(pause_s)
 
     def as_of(self, query: BarsQuery) -> dt.date | None:
         """Return the date whose basis the bars are on: the one asked for, or today; None for raw.
@@ -159,9 +178,6 @@ class Reader:
         return read_boundary(self._store).daily
 
     def _folded(self, query: BarsQuery) -> pa.Table:
-        if query.symbols is None and query.known_at:
-            fact = "The whole market cannot be asked for as of known_at."
-            raise MisuseError(fact, hint="name the symbols, or leave known_at out.")
         if query.symbols is None:
             query = replace(query, symbols=tuple(self._known_symbols()))
         self._check_known(query)

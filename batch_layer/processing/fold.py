@@ -88,7 +88,7 @@ class Pieces:
     values: pa.Table
 
     def are_buckets_of(self, n: int) -> bool:
-        """Return whether the bucket of each other interval of the grain ends where one of n does."""
+        """Return whether each piece is a bucket of n sessions, and not a part of one."""
         return n in self.grain and all(other % n == 0 for other in self.grain)
 
     def within(self, span: Span) -> Pieces:

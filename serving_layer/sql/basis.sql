@@ -6,7 +6,7 @@ WITH wanted AS (
     SELECT *
     FROM bars
     WHERE
-        list_contains($symbols, symbol)
+        symbol IN (SELECT unnest($symbols::VARCHAR[]))
         AND ($first IS NULL OR start >= $first)
         AND ($last IS NULL OR start <= $last)
         AND ($after_start IS NULL OR (symbol, start) > ($after_symbol, $after_start))

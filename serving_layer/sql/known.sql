@@ -12,7 +12,7 @@ latest AS (
     SELECT *, known_to IS NULL OR coalesce(known_to > $known_at, false) AS is_live
     FROM versions
     WHERE
-        list_contains($listings, listing)
+        listing IN (SELECT unnest($listings::VARCHAR[]))
         AND ($first IS NULL OR session >= $first)
         AND ($last IS NULL OR session <= $last)
         AND ($known_at IS NULL OR known_from <= $known_at)

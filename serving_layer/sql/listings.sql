@@ -2,4 +2,4 @@
 -- Binds: $files (of bronze/daily and its history), $symbols.
 SELECT DISTINCT listing, symbol
 FROM read_parquet($files, hive_partitioning = false, union_by_name = true)
-WHERE list_contains($symbols, symbol);
+WHERE symbol IN (SELECT unnest($symbols::VARCHAR[]));

@@ -5,7 +5,7 @@
 SELECT *
 FROM bars_of($files)
 WHERE
-    ($symbols IS NULL OR list_contains($symbols, symbol))
+    ($symbols IS NULL OR symbol IN (SELECT unnest($symbols::VARCHAR[])))
     AND ($first IS NULL OR start >= $first)
     AND ($last IS NULL OR start <= $last)
     AND ($after_start IS NULL OR (symbol, start) > ($after_symbol, $after_start))

@@ -53,7 +53,7 @@ All daily bars of {symbols:,} symbols out of bronze into 3d, 5d, 8d, 13d, 21d an
 * The floor is a fold written by hand for just this market: about the least that reading, folding
   and writing take here. It keeps nothing by which a next run could know what is stale.
 * The floor, Polars and fiblake write the same files, and their bars are compared one by one: all
-  fields exactly, vwap to 1e-9.
+  fields exactly, vwap to 1e-9. The floor and fiblake take turns, three times; the median counts.
 * The published way numbers the rows of each symbol and writes files by year and month. It knows no
   splits, vwap, trades or revisions, and few of its bars are those of the calendar.
 * ArcticDB reads and writes its own store; loading that is not counted. It groups by time: its
@@ -73,7 +73,8 @@ What comes into the full lake, in turn, imported from a file; then what became s
 p50 / p95 in milliseconds of {queries} queries after a warm-up, each over other symbols and dates;
 the least p50 is bold.
 
-* fiblake is `Lake.bars`: it looks whether the lake has changed, applies splits and orders the bars.
+* fiblake is `Lake.bars` after `Lake.warm`, which copied silver to files mapped into memory: it
+  looks whether the lake has changed, applies splits and orders the bars.
 * Polars (`scan_parquet`) and DuckDB (`read_parquet`) read the same files of silver as they are.
 * chDB has a copy in MergeTree tables ordered by listing and start, that of 5d in a part a year.
 * ArcticDB has two copies in LMDB: a symbol per ticker, and a symbol per date for the whole market.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import inspect
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -12,7 +12,6 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from fiblake import Lake
 from lake import keys
 from lake.interval import Interval
 from lake.schemas import BARS
@@ -38,10 +37,12 @@ class Engine(Protocol):
 
 
 class Ours:
-    """`Lake.bars`: splits applied, the bars in order."""
+    """`Lake.bars` on local copies of silver: splits applied, the bars in order."""
 
-    def __init__(self, lake: Path, _store: Path) -> None:
+    def __init__(self, lake: Path, store: Path) -> None:
+        os.environ["FIBLAKE_CACHE"] = str(store / "cache")
         self._lake = lake_at(lake)
+        self._lake.warm(str(ONE), str(MANY))
 
     def one(self, symbol: str) -> Any:
         return self._lake.bars(symbol, str(ONE))
@@ -50,10 +51,7 @@ class Ours:
         return self._lake.bars(symbols, str(MANY), start=first, end=last)
 
     def whole(self, start: dt.date) -> Any:
-        if "None" not in str(inspect.signature(Lake.bars).parameters["symbols"].annotation):
-            return None  # Lake.bars does not offer the whole market yet
-        everything: Any = None
-        return self._lake.bars(everything, str(MANY), start=start, end=start)
+        return self._lake.bars(None, str(MANY), start=start, end=start)
 
 
 class Polars:
