@@ -18,7 +18,7 @@ def machine() -> str:
     versions = ", ".join(f"{name} {found}" for name in _PACKAGES if (found := _version(name)))
     return (
         f"{_processor()}, {os.cpu_count()} cores, {memory_gib:.0f} GiB of memory, "
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}, "
+        f"{platform.system()}, Python {platform.python_version()}, "
         f"{versions}; {dt.datetime.now(dt.UTC):%Y-%m-%d}"
     )
 
