@@ -1,7 +1,7 @@
 """Generate: a made-up market into a lake that holds no other bars.
 
 What is made is told by an object that is written first, so that a generation that was killed is
-completed by the very same one, and no other may join it.
+completed by the very same one, and no other may join it. What is imported later may.
 """
 
 from __future__ import annotations
@@ -191,8 +191,8 @@ def _claim(store: ObjectStore, generation: Generation) -> None:
     found, fingerprint = _claimed(store)
     if found == wanted:
         return
-    if keys.by_year(store.fingerprints(keys.DAILY)):
-        fact = f"The lake {store.location} holds other bars; made-up ones never mix with them."
+    if found is not None or keys.by_year(store.fingerprints(keys.DAILY)):
+        fact = f"The lake {store.location} holds other bars; made-up ones do not mix with them."
         raise MisuseError(fact, hint="name an empty lake with --lake.")
     store.put_if(keys.GENERATION, encode_document(wanted), fingerprint)
 

@@ -1,4 +1,4 @@
-"""Builds stale partitions: some of one year's at a time, in as many threads as there are cores."""
+"""Builds stale partitions: some of one year's at a time, called from several threads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from concurrent.futures import Executor, Future
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
@@ -26,7 +24,6 @@ from lake.parquet import encode
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batch_layer.processing.dailies import Dates
     from lake.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
@@ -82,7 +79,7 @@ class Builder:
         self._store = store
         self._writers = writers
         self._dates = session_dates(plan.sessions)
-        self._splits = _splits(plan.splits, self._dates)
+        self._splits = Splits.read(plan.splits, self._dates)
         self._own = threading.local()
         self._waiting = threading.BoundedSemaphore(_WAITING)
         uses = Counter(year for task in tasks for year in task.years)
@@ -96,7 +93,7 @@ class Builder:
         """
         years = [self._shelf.take(year) for year in task.years]
         last = max(part.last for part in task.parts)
-        what = f"{keys.daily(task.years[0])} in {self._store.location}"
+        what = f"{' and '.join(map(keys.daily, task.years))} in {self._store.location}"
         dailies = gather(years, last, what)
         for year in task.years:
             self._shelf.put_back(year)
@@ -116,7 +113,11 @@ class Builder:
             last_start=last_start.isoformat() if last_start else None,
         )
         self._waiting.acquire()
-        placed = self._writers.submit(_put, self._store, part, made)
+        try:
+            placed = self._writers.submit(_put, self._store, part, made)
+        except RuntimeError:  # the writers were stopped, as something failed
+            self._waiting.release()
+            raise
         placed.add_done_callback(lambda _: self._waiting.release())
         return placed
 
@@ -159,15 +160,6 @@ class _Shelf:
             self._uses[year] -= 1
             if not self._uses[year]:
                 del self._years[year]
-
-
-def _splits(splits: pl.DataFrame, dates: Dates) -> Splits:
-    known = splits.with_columns(factor=pl.col("split_to") / pl.col("split_from"))
-    return Splits(
-        listing=pa.array(known["listing"].to_list(), pa.string()),
-        ordinal=np.searchsorted(dates, known["effective"].to_numpy()),
-        factor=known["factor"].to_numpy(),
-    )
 
 
 def _put(store: ObjectStore, part: Partition, made: _Made) -> Built:

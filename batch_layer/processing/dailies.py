@@ -51,10 +51,10 @@ class BronzeYear:
 
 @dataclass(frozen=True, slots=True)
 class Dailies:
-    """Daily bars of one year and the first sessions of the next, one row a (listing, session).
+    """Daily bars of a year and the first sessions of the next, one row a (listing, session).
 
-    The rows of the year come first, then those of the next, each in order of listing and session:
-    so those of one bucket follow each other in time.
+    The rows of the first year that bronze has come first, then those of the next, each in order of
+    listing and session: so those of one bucket follow each other in time.
 
     Attributes:
         names: The listings, in order; `listing` is the index.
@@ -66,7 +66,7 @@ class Dailies:
         ordinal: Of each row's session.
         row: Listing and ordinal, packed.
         values: open, high, low, close, volume, notional and trades of each row.
-        year_rows: How many rows are of the year itself.
+        year_rows: How many rows are of the first year.
         changed: listing, ordinal and revision of bars that were changed or withdrawn.
     """
 
@@ -122,7 +122,7 @@ def gather(years: Sequence[BronzeYear], last: int, what: str) -> Dailies:
     """Return the bars of a year, and those of the next ones up to the ordinal `last`.
 
     Raises:
-        DamagedObjectError: If the year's bars are not in order; it says of `what`.
+        DamagedObjectError: If the bars are not in order; it says of `what`.
     """
     bars = [years[0].bars]
     bars += [year.bars.filter(pc.less_equal(year.bars["ordinal"], last)) for year in years[1:]]
@@ -132,8 +132,9 @@ def gather(years: Sequence[BronzeYear], last: int, what: str) -> Dailies:
     symbols, symbol = _ranked(rows["symbol"], gone["listing"].slice(0, 0))
     ordinal = rows["ordinal"].to_numpy()
     row = packed(listing[: rows.num_rows], ordinal)
-    if (np.diff(row[: bars[0].num_rows]) <= 0).any():
-        fact = f"{what} is damaged: its bars are not in order of listing and session."
+    parts = np.split(row, [bars[0].num_rows])
+    if any((np.diff(part) <= 0).any() for part in parts):
+        fact = f"{what} are damaged: bars are not in order of listing and session."
         raise DamagedObjectError(fact, hint="import them anew, or restore it from a copy.")
     held = listing[: rows.num_rows]
     last_symbol = np.zeros(len(names), np.int64)

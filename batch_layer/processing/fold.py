@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import duckdb
 import numpy as np
@@ -17,20 +17,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch_layer.processing.dailies import PRICES, packed, unpacked
+from lake.errors import FiblakeError
 from lake.scan import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import polars as pl
     from numpy.typing import NDArray
 
-    from batch_layer.processing.dailies import Dailies, Integers
+    from batch_layer.processing.dailies import Dailies, Dates, Integers
 
 PACKAGE: Final = "batch_layer.processing"
 Grain: TypeAlias = tuple[int, ...]
 """Sessions a bar of some intervals: at the end of each of their buckets a piece ends."""
 _SESSION: Final[Grain] = (1,)
-_SHARED: Final[tuple[Grain, ...]] = ((3, 21), (8, 13, 34))
+GRAINS: Final[tuple[Grain, ...]] = ((3, 21), (8, 13, 34))
+"""What intervals have in common: pieces that are merged once for all of them."""
 _OUTSIDE: Final = -1
 
 
@@ -41,6 +44,15 @@ class Splits:
     listing: pa.Array
     ordinal: Integers
     factor: NDArray[np.float64]
+
+    @classmethod
+    def read(cls, splits: pl.DataFrame, dates: Dates) -> Self:
+        """Return splits, schema `SPLITS`, by the sessions of these dates."""
+        return cls(
+            listing=pa.array(splits["listing"].to_list(), pa.string()),
+            ordinal=np.searchsorted(dates, splits["effective"].to_numpy()),
+            factor=(splits["split_to"] / splits["split_from"]).to_numpy(),
+        )
 
     def of(self, names: pa.Array) -> PlacedSplits:
         """Return those of some listings, by their index in `names`."""
@@ -111,7 +123,9 @@ class Fold:
 
     def __init__(self) -> None:
         self._statement = sql(PACKAGE, "fold")
-        self._connection = duckdb.connect(config={"threads": 1})
+        # Without a place to spill to: out of memory is an error then, where groups that were spilt
+        # and put together again might not be in time's order.
+        self._connection = duckdb.connect(config={"threads": 1, "temp_directory": ""})
 
     def merged(self, dailies: Dailies, splits: Splits, spans: Sequence[Span]) -> Iterator[Pieces]:
         """Yield what the buckets of each span merge into, in order of listing and begin.
@@ -124,9 +138,10 @@ class Fold:
         placed = splits.of(dailies.names)
         sessions = _sessions(dailies)
         shared = {}
-        for grain in _SHARED:
+        # Even for one interval: what a bar is must not depend on which others are made with it.
+        for grain in GRAINS:
             served = [span for span in spans if span.n in grain]
-            if len(served) > 1:
+            if served:
                 first, last = min(span.first for span in served), max(span.last for span in served)
                 shared[grain] = self._merge(sessions, placed, grain, first, last)
         for span in spans:
@@ -145,9 +160,19 @@ class Fold:
         rebased = _rebased(pieces, splits, grain, key, last)
         contributions = pieces.values.append_column("key", pa.array(key))
         self._connection.register("contributions", pa.concat_tables([*rebased, contributions]))
-        merged = _in_order(self._connection.execute(self._statement).to_arrow_table())
+        try:
+            merged = _in_order(self._connection.execute(self._statement).to_arrow_table())
+        except duckdb.OutOfMemoryException as error:
+            raise _out_of_memory(pieces) from error
         row = merged["key"].to_numpy()
         return Pieces(grain, *unpacked(row), row, len(row), merged.drop(["key"]))
+
+
+def _out_of_memory(pieces: Pieces) -> FiblakeError:
+    fact = (
+        f"There is not enough memory to merge {len(pieces.row):,} daily bars of one year at once."
+    )
+    return FiblakeError(fact, hint="give the process more memory, or fewer cores.")
 
 
 def _sessions(dailies: Dailies) -> Pieces:
@@ -210,6 +235,8 @@ def _before_splits(
 
 def _taken(table: pa.Table, rows: Integers) -> pa.Table:
     """Return some rows, in order: in slices, where Arrow would copy all of the table first."""
+    if not len(rows):
+        return table.slice(0, 0)
     breaks = np.flatnonzero(np.diff(rows) != 1) + 1
     begins, ends = rows[np.append(0, breaks)], rows[np.append(breaks, len(rows)) - 1] + 1
     pieces = [table.slice(begin, end - begin) for begin, end in zip(begins, ends, strict=True)]

@@ -19,6 +19,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from batch_layer.bronze import manifest, splits
+from batch_layer.bronze import year as bronze_year
 from batch_layer.processing import dailies, fold, shape
 from batch_layer.processing.fold import PACKAGE
 from lake import keys, parquet
@@ -221,14 +222,8 @@ def _digest(lines: Iterable[str]) -> str:
 @cache
 def resampler_version() -> str:
     """Return a fingerprint of the code that makes a partition of its inputs, and of its format."""
-    return _digest(
-        [
-            sql(PACKAGE, "fold"),
-            *map(getsource, (dailies, fold, shape, parquet)),
-            str(BARS),
-            str(EPOCH),
-        ]
-    )
+    code = map(getsource, (dailies, fold, shape, bronze_year, parquet))
+    return _digest([sql(PACKAGE, "fold"), *code, str(BARS), str(EPOCH)])
 
 
 def _partition(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batch_layer.processing.build import Builder, Built, Task
+from batch_layer.processing.fold import GRAINS
 from batch_layer.processing.plan import Partition, Plan, make_plan
 from lake import keys
 from lake.attempts import attempts
@@ -25,14 +26,22 @@ from lake.interval import FIBONACCI
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from batch_layer.processing.share import Share
     from lake.interval import Interval
     from lake.store import ObjectStore
 
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 _ROUNDS: Final = 10
-_BUILDERS: Final = min(os.cpu_count() or 1, 8)
+_BUILDERS: Final = min(_cores(), 8)
 _WRITERS: Final = 8
 
 
@@ -107,7 +116,9 @@ def resample(
         forced = force and round_number == 0
         due = [part for part in mine if forced or part.stale]
         lost = _rebuild(store, plan, due, run, on_progress)
-        left = any(part.stale for part in plan.partitions if part not in due)
+        done = {(part.interval, part.year) for part in due}
+        others = (part for part in plan.partitions if (part.interval, part.year) not in done)
+        left = any(part.stale for part in others)
         if left and due and not lost:
             # Others may have rebuilt it meanwhile, and each of them saw this run's work left.
             plan = make_plan(store, FIBONACCI)
@@ -141,9 +152,14 @@ def _rebuild(
     built: list[Built] = []
     with ThreadPoolExecutor(_BUILDERS) as builders, ThreadPoolExecutor(_WRITERS) as writers:
         builder = Builder(store, plan, tasks, writers)
-        for of_task in builders.map(builder.build, tasks):
-            built += [each.result() for each in of_task]
-            on_progress(len(built), len(due))
+        try:
+            for of_task in builders.map(builder.build, tasks):
+                built += [each.result() for each in of_task]
+                on_progress(len(built), len(due))
+        except BaseException:
+            # What still waits would but fail as well, after all its attempts.
+            writers.shutdown(wait=False, cancel_futures=True)
+            raise
     mine = [each for each in built if each.filed]
     run.built += mine
     filed = {keys.silver_checkpoint(b.part.interval, b.part.year): b.filed for b in mine if b.filed}
@@ -160,9 +176,16 @@ def _tasks(plan: Plan, due: Sequence[Partition]) -> list[Task]:
     return [
         Task(tuple(of_piece), _covered_years(plan, of_piece))
         for _, parts in sorted(by_year.items(), reverse=True)
-        for piece in range(pieces)
-        if (of_piece := parts[piece::pieces])
+        for of_piece in _pieces(parts, pieces)
     ]
+
+
+def _pieces(parts: Sequence[Partition], pieces: int) -> Iterator[Sequence[Partition]]:
+    """Yield a year's partitions in pieces, those next to each other that have most in common."""
+    in_order = sorted(parts, key=lambda part: [part.interval.sessions in grain for grain in GRAINS])
+    size = -(-len(in_order) // pieces)
+    for begin in range(0, len(in_order), size):
+        yield in_order[begin : begin + size]
 
 
 def _covered_years(plan: Plan, parts: Sequence[Partition]) -> tuple[int, ...]:

@@ -51,14 +51,20 @@ def bars_of(dailies: Dailies, merged: Pieces, span: Span, dates: Dates) -> pa.Ta
         "sessions": values["sessions"].cast(pa.int32()),
         "sessions_expected": pa.array(through - begin + 1, pa.int32()),
         "through": pa.array(dates[through]),
-        "state": _encoded(through == end, _STATES),
+        "state": _encoded((through == end).astype(np.int64), _STATES),
         "revision": pa.array(_revisions(dailies, merged, span), pa.int32()),
     }
     return pa.table(columns, schema=_ENCODED)
 
 
-def _encoded(index: NDArray[np.generic], names: pa.Array) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), names)
+def _encoded(index: Integers, names: pa.Array) -> pa.DictionaryArray:
+    """Return names by their index; a dictionary is stored whole, so it has no others."""
+    is_used = np.zeros(len(names), np.bool_)
+    is_used[index] = True
+    place = np.cumsum(is_used, dtype=np.int32) - 1
+    return pa.DictionaryArray.from_arrays(
+        pa.array(place[index], pa.int32()), names.filter(pa.array(is_used))
+    )
 
 
 def _symbols(dailies: Dailies, listing: Integers, through: Integers) -> Integers:

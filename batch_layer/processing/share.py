@@ -18,7 +18,7 @@ _FORM: Final = re.compile(r"(\d+)/(\d+)", re.ASCII)
 class Share:
     """One of `of` equal shares, number `index` from 0.
 
-    The unit of work is the year, whose intervals are made by one query. Shares take the years in
+    The unit of work is the year, of which all intervals come of one read. Shares take the years in
     turn: markets grow, so that neighbours in time are of about one size, and decades are not.
 
     Raises:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lake.settings import Settings
 
 TIMEOUT_S: Final = 30
-# Four writers of four parts each, and those who read meanwhile.
-_CONNECTIONS: Final = 32
+# Eight writers of four parts each, and those who read meanwhile.
+_CONNECTIONS: Final = 48
 _MIB: Final = 1024 * 1024
 
 

@@ -115,7 +115,7 @@ def test_it_tells_how_far_it_is_in_years(lake: Lake) -> None:
 def test_a_lake_of_other_bars_is_refused(own_sample_lake: Lake) -> None:
     before = own_sample_lake.store.fingerprints("")
 
-    with pytest.raises(MisuseError, match="holds other bars; made-up ones never mix") as refused:
+    with pytest.raises(MisuseError, match="holds other bars; made-up ones do not mix") as refused:
         own_sample_lake.generate(**SMALL)
 
     assert own_sample_lake.store.location in str(refused.value)

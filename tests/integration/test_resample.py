@@ -13,13 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch_layer.bronze import daily, splits
+from batch_layer.bronze.year import read_year
 from batch_layer.processing import plan
 from batch_layer.processing.fold import PACKAGE
 from fiblake import Lake
 from lake import keys
 from lake.clock import SetClock
+from lake.errors import DamagedObjectError
+from lake.exchange import load_sessions
 from lake.interval import FIBONACCI, Interval
+from lake.parquet import encode_frame
 from lake.scan import sql
+from lake.schemas import DAILY
 from lake.session import SessionTable
 from tests.conftest import NOW
 from tests.frames import assert_silver_is_right, bronze, commit, silver, split
@@ -301,6 +306,45 @@ def test_a_changed_algorithm_makes_every_partition_stale(
         plan.resampler_version.cache_clear()
 
     assert [14] * 6 == stale
+
+
+def test_a_partition_all_of_whose_bars_were_withdrawn_is_empty(lake: Lake) -> None:
+    # Of the 21d bucket that begins in 2003 bars are left, of the 3d buckets none.
+    sessions = load_sessions(lake.store)
+    days = [sessions[ordinal] for ordinal in sessions.ordinals(FIRST, LAST)]
+    commit(lake, plain_bars("AA", days))
+    gone = bronze(lake.store).filter(pl.col("session") <= dt.date(2004, 1, 5))
+    daily.withdraw(lake.store, gone.select("listing", "session"), clock=lake.clock)
+
+    lake.resample()
+
+    assert_silver_is_right(lake)
+
+
+@pytest.mark.parametrize("builders", [1, 8])
+def test_the_bytes_of_silver_do_not_depend_on_how_the_work_is_shared_out(
+    sample_lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builders: int
+) -> None:
+    shutil.copytree(sample_lake.store.location, tmp_path / "other")
+    other = Lake(tmp_path / "other", clock=SetClock(NOW))
+    monkeypatch.setattr("batch_layer.processing.resample._BUILDERS", builders)
+    for name in ("8d", "21d"):
+        other.resample(name, force=True)
+
+    for interval in (Interval.parse("8d"), Interval.parse("21d")):
+        for year in range(2000, 2014):
+            key = keys.silver(interval, year)
+            assert sample_lake.store.get(key).data == other.store.get(key).data
+
+
+@pytest.mark.parametrize("year", [2004, 2005])
+def test_bronze_out_of_order_is_told(own_sample_lake: Lake, year: int) -> None:
+    lake = own_sample_lake
+    bars = read_year(lake.store, year).bars
+    lake.store.put(keys.daily(year), encode_frame(bars.reverse(), DAILY))
+
+    with pytest.raises(DamagedObjectError, match="bars are not in order of listing and session"):
+        lake.resample("34d", force=True)
 
 
 def test_two_lakes_whose_names_match_each_other_as_patterns_stay_apart(
