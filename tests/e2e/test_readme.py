@@ -16,15 +16,14 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def test_the_session_prints_what_the_readme_shows(sample_lake_folder: Path, tmp_path: Path) -> None:
+def test_the_sessions_print_what_the_readme_shows(sample_lake_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(sample_lake_folder)
-    session = re.search(r"```pycon\n(.*?)```", README, re.DOTALL)
-    assert session is not None
-    examples = doctest.DocTestParser().get_doctest(session[1], {}, "README.md", "README.md", 0)
+    sessions = "\n".join(re.findall(r"```pycon\n(.*?)```", README, re.DOTALL))
+    examples = doctest.DocTestParser().get_doctest(sessions, {}, "README.md", "README.md", 0)
 
     results = doctest.DocTestRunner().run(examples)
 
-    assert (0, 4) == (results.failed, results.attempted)
+    assert (0, 9) == (results.failed, results.attempted)
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`fiblake (\w+)", README))))
