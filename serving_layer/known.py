@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from lake.store import ObjectStore
 
 _PACKAGE: Final = "serving_layer"
-_LISTINGS: Final = pa.schema([("listing", pa.string()), ("symbol", pa.string())])
 _BARS: Final = pa.schema([field for field in schemas.DAILY if field.name != "known_from"])
 
 
