@@ -191,7 +191,7 @@ def _claim(store: ObjectStore, generation: Generation) -> None:
     found, fingerprint = _claimed(store)
     if found == wanted:
         return
-    if found is not None or keys.by_year(store.fingerprints(keys.DAILY)):
+    if keys.by_year(store.fingerprints(keys.DAILY)):
         fact = f"The lake {store.location} holds other bars; made-up ones do not mix with them."
         raise MisuseError(fact, hint="name an empty lake with --lake.")
     store.put_if(keys.GENERATION, encode_document(wanted), fingerprint)

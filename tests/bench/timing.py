@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -42,6 +43,8 @@ def run_alone(task: Callable[..., dict[str, Any]], **arguments: object) -> Ran:
     given = json.dumps(arguments, default=str)
     if _TOGETHER:
         return Ran(json.loads(json.dumps(task(**json.loads(given)))), peak_gib=0)
+    # What others wrote is on the disk before, or who syncs waits for it too.
+    os.sync()
     name = f"{task.__module__}:{task.__name__}"
     command = [sys.executable, "-m", "tests.bench.timing", name, given]
     done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, check=False)
