@@ -163,7 +163,7 @@ def test_a_resample_that_cannot_write_on_shows_nothing_half_done_and_the_next_co
     [
         ("import bars.csv", by_boto3),
         ("status", by_boto3),
-        ("resample", by_duckdb),
+        ("resample", by_boto3),
         ("bars A", by_duckdb),
     ],
 )
