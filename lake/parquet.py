@@ -61,7 +61,8 @@ def decode(data: bytes, what: str, schema: pa.Schema | None = None) -> pa.Table:
         DamagedObjectError: If they are none, or not of the schema; it says of `what`.
     """
     try:
-        return pq.read_table(io.BytesIO(data), schema=schema)
+        # Arrow's own threads may abort a process that ends while they start.
+        return pq.read_table(io.BytesIO(data), schema=schema, use_threads=False, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(what, error) from error
 
