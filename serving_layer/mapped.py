@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from lake.errors import StoreError
 from lake.parquet import decode
+from lake.ranges import rows_of
 from lake.schemas import BARS
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class MappedPartition:
     def of_many(self, symbols: Sequence[str], first: dt.date | None, last: dt.date | None) -> Rows:
         """Return which bars are of some symbols, in their order, and start in [first, last]."""
         spans = np.array([self.spans.get(symbol, _NONE) for symbol in symbols], np.int64)
-        rows = ranges(spans[:, 0], spans[:, 1])
+        rows = rows_of(spans[:, 0], spans[:, 1])
         kept: Rows = rows[_between(self.start[rows], first, last)]
         return kept
 
@@ -112,15 +113,7 @@ def _by_symbol(bars: pa.Table) -> pa.Table:
     rank = pc.rank(runs.values, tiebreaker="dense").to_numpy()
     begin = np.append(0, ends[:-1])
     order = np.argsort(rank, kind="stable")
-    return bars.take(ranges(begin[order], ends[order]))
-
-
-def ranges(begin: Rows, end: Rows) -> Rows:
-    """Return the numbers of each range [begin, end), one range after the other."""
-    lengths = end - begin
-    before = np.cumsum(lengths) - lengths
-    numbers: Rows = np.arange(lengths.sum()) + np.repeat(begin - before, lengths)
-    return numbers
+    return bars.take(rows_of(begin[order], ends[order]))
 
 
 def _day(date: dt.date) -> np.int32:

@@ -129,14 +129,14 @@ def gather(years: Sequence[BronzeYear], last: int, what: str) -> Dailies:
     rows = pa.concat_tables(bars).unify_dictionaries()
     gone = pa.concat_tables([year.withdrawn for year in years])
     names, listing = _ranked(rows["listing"], gone["listing"])
-    symbols, symbol = _ranked(rows["symbol"], gone["listing"].slice(0, 0))
+    symbols, symbol = _ranked(rows["symbol"])
     ordinal = rows["ordinal"].to_numpy()
-    row = packed(listing[: rows.num_rows], ordinal)
+    held = listing[: rows.num_rows]
+    row = packed(held, ordinal)
     parts = np.split(row, [bars[0].num_rows])
     if any((np.diff(part) <= 0).any() for part in parts):
         fact = f"{what} are damaged: bars are not in order of listing and session."
         raise DamagedObjectError(fact, hint="import them anew, or restore it from a copy.")
-    held = listing[: rows.num_rows]
     last_symbol = np.zeros(len(names), np.int64)
     last_symbol[held] = symbol
     return Dailies(
@@ -145,9 +145,7 @@ def gather(years: Sequence[BronzeYear], last: int, what: str) -> Dailies:
         listing=held,
         symbol=symbol,
         last_symbol=last_symbol,
-        renamed=np.unique(
-            listing[: rows.num_rows][last_symbol[listing[: rows.num_rows]] != symbol]
-        ),
+        renamed=np.unique(held[last_symbol[held] != symbol]),
         ordinal=ordinal,
         row=row,
         values=rows.select([*PRICES, *ADDITIVE]),
@@ -156,10 +154,12 @@ def gather(years: Sequence[BronzeYear], last: int, what: str) -> Dailies:
     )
 
 
-def _ranked(column: pa.ChunkedArray, more: pa.ChunkedArray) -> tuple[pa.Array, Integers]:
+def _ranked(
+    column: pa.ChunkedArray, more: pa.ChunkedArray | None = None
+) -> tuple[pa.Array, Integers]:
     """Return the names in order, and of each row (then of each one more) which it is."""
     encoded = column.combine_chunks()
-    names = pa.concat_arrays([encoded.dictionary, *more.chunks])
+    names = pa.concat_arrays([encoded.dictionary, *(more.chunks if more else [])])
     distinct = pc.unique(names)
     distinct = distinct.take(pc.sort_indices(distinct))
     rank = pc.index_in(names, distinct).to_numpy().astype(np.int64)

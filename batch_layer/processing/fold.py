@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from batch_layer.processing.dailies import PRICES, packed, unpacked
 from lake.errors import FiblakeError
+from lake.ranges import rows_of
 from lake.scan import sql
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def _before_splits(
     found, factors = [], []
     for part in (slice(0, pieces.split), slice(pieces.split, len(pieces.row))):
         begin, end = np.searchsorted(pieces.row[part], span) + part.start
-        found.append(_ranges(begin, end))
+        found.append(rows_of(begin, end))
         factors.append(np.repeat(splits.factor[inside], end - begin))
     # A row before two splits of its bucket is found twice.
     rows, nth = np.unique(np.concatenate(found), return_inverse=True)
@@ -241,14 +242,6 @@ def _taken(table: pa.Table, rows: Integers) -> pa.Table:
     begins, ends = rows[np.append(0, breaks)], rows[np.append(breaks, len(rows)) - 1] + 1
     pieces = [table.slice(begin, end - begin) for begin, end in zip(begins, ends, strict=True)]
     return pa.concat_tables(pieces).combine_chunks()
-
-
-def _ranges(begin: Integers, end: Integers) -> Integers:
-    """Return the numbers of each range [begin, end), one range after the other."""
-    lengths = end - begin
-    before = np.cumsum(lengths) - lengths
-    numbers: Integers = np.arange(lengths.sum()) + np.repeat(begin - before, lengths)
-    return numbers
 
 
 def _in_order(merged: pa.Table) -> pa.Table:
