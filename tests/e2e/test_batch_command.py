@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tests.batch import QUEUE, ROLE, Batch
-from tests.e2e.test_cli import FIBLAKE, Run
+from tests.command_line import FIBLAKE, Run
 
 ID = r"[0-9a-f-]{36}"
 SUBMIT = ("batch", "submit", "--lake", "s3://bucket/prefix")

@@ -14,7 +14,7 @@ from fiblake import Lake
 from lake import keys
 from lake.clock import SetClock
 from lake.errors import InvalidRangeError, MisuseError
-from tests.e2e.test_cli import process
+from tests.command_line import process
 from tests.frames import assert_silver_is_right, bronze, bronze_years
 from tests.integration.test_bronze import LATER
 from tests.integration.test_resample import plain_bars
