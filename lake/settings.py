@@ -54,6 +54,25 @@ class Settings(BaseSettings):
     s3_part_mib: int = Field(
         default=16, ge=5, le=5120, description="Larger objects are uploaded in parts of this size."
     )
+    massive_url: str = Field(
+        default="https://api.massive.com", min_length=1, description="Of Massive's REST API."
+    )
+    massive_key: SecretStr | None = Field(default=None, description="Massive's API key.")
+    massive_calls_per_minute: float = Field(
+        default=5, gt=0, description="That all workers make together; the free plan allows 5."
+    )
+    massive_attempts: int = Field(
+        default=8, ge=1, description="How often Massive is asked before it is given up on."
+    )
+    flatfiles_endpoint: str = Field(
+        default="https://files.massive.com", min_length=1, description="Of Massive's flat files."
+    )
+    flatfiles_bucket: str = Field(default="flatfiles", min_length=1)
+    flatfiles_access_key_id: str | None = None
+    flatfiles_secret_access_key: SecretStr | None = None
+    fetch_workers: int = Field(
+        default=8, ge=1, le=64, description="How many answers are fetched at once."
+    )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
     ] = "warning"
