@@ -1,0 +1,7 @@
+"""A market-data vendor on this machine: Massive's REST and flat files, from a lake's bronze."""
+
+from batch_layer.local_vendor.access import Access
+from batch_layer.local_vendor.request_log import Logged
+from batch_layer.local_vendor.vendor import LocalVendor
+
+__all__ = ["Access", "LocalVendor", "Logged"]
