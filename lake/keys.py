@@ -26,12 +26,14 @@ SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
 DAILY_MANIFESTS_INDEX: Final = "meta/index/bronze-daily.json"
 SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
+IMPORTS: Final = "meta/ledger/imports.json"
 
 LANDING: Final = "landing/"
 
 _LANDED: Final = re.compile(r"^(.+)/(\d{8}T\d{6}Z)\.(?:json|csv)\.gz$")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
+_LEDGER: Final = re.compile(r"/([^/]+)/year=\d{4}\.json$")
 
 
 def daily(year: int) -> str:
@@ -98,6 +100,32 @@ def landed_unit(key: str, prefix: str) -> tuple[str, dt.datetime] | None:
 def lease(name: str) -> str:
     """Return the key of a lease."""
     return f"meta/leases/{name}.json"
+
+
+def ledger(kind: str, source: str, year: int) -> str:
+    """Return the key of what a source brought of a kind of bars in a year's sessions."""
+    return f"{ledgers(kind)}{source}/year={year}.json"
+
+
+def ledgers(kind: str) -> str:
+    """Return the prefix of what all sources brought of a kind of bars."""
+    return f"meta/ledger/{kind}/"
+
+
+def ledgers_index(kind: str) -> str:
+    """Return the key of a copy of all ledgers of a kind."""
+    return f"meta/index/ledger-{kind}.json"
+
+
+def ledger_source(key: str) -> str | None:
+    """Return the source whose ledger is under a key; None where it is another file."""
+    match = _LEDGER.search(key)
+    return match[1] if match else None
+
+
+def session_rejects(kind: str, source: str, session: dt.date) -> str:
+    """Return the key of the rows rejected from what a source answered of a session."""
+    return f"rejects/{kind}/{source}-{session}.csv"
 
 
 def by_year(found: Iterable[str]) -> dict[int, str]:

@@ -157,7 +157,10 @@ class Lease:
             try:
                 self._fingerprint = self._put(self._me, self._fingerprint)
             except ConflictError:
-                self._fingerprint = None
+                # Ours still, where the answer to a put of ours was lost.
+                found, fingerprint = self._read()
+                is_ours = found is not None and found.holder == self._me
+                self._fingerprint = fingerprint if is_ours else None
             except StoreError:
                 continue  # until it has run out there is time
 
