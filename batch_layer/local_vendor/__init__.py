@@ -1,7 +1,9 @@
 """A market-data vendor on this machine: Massive's REST and flat files, from a lake's bronze."""
 
 from batch_layer.local_vendor.access import Access
+from batch_layer.local_vendor.rate import Rate
 from batch_layer.local_vendor.request_log import Logged
+from batch_layer.local_vendor.restatement import Restatement
 from batch_layer.local_vendor.vendor import LocalVendor
 
-__all__ = ["Access", "LocalVendor", "Logged"]
+__all__ = ["Access", "LocalVendor", "Logged", "Rate", "Restatement"]

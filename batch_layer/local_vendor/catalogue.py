@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batch_layer.local_vendor.flat_files import day_rows
+from batch_layer.local_vendor.restatement import some
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from batch_layer.local_vendor.flat_files import Kind
     from batch_layer.local_vendor.market import Market
+    from batch_layer.local_vendor.restatement import Restatement
+
+_RESTATED: Final = 3
 
 
 class Catalogue:
@@ -31,6 +35,7 @@ class Catalogue:
     def __init__(self, market: Market, published: dt.date | None = None) -> None:
         self._market = market
         self._editions: dict[dt.date, int] = {}
+        self._restated: dict[dt.date, pl.DataFrame] = {}
         self.published = published or market.sessions[-1]
 
     def sessions(self) -> Sequence[dt.date]:
@@ -40,8 +45,28 @@ class Catalogue:
 
     def day(self, session: dt.date) -> pl.DataFrame:
         """Return the bars of a session, `market.COLUMNS`; none where it is not published."""
-        day = self._market.day(session)
+        day = self._restated.get(session)
+        day = self._market.day(session) if day is None else day
         return day if session <= self.published else day.clear()
+
+    def restate(self, session: dt.date, restatement: Restatement | None = None) -> None:
+        """Publish a session again.
+
+        Args:
+            session: A session that has bars.
+            restatement: What differs; None: some three bars.
+
+        Raises:
+            ValueError: If there is nothing of the kind to restate.
+        """
+        day = self._restated.get(session)
+        day = self._market.day(session) if day is None else day
+        if day.height < _RESTATED:
+            fact = f"{session} has {day.height} bars; of fewer than {_RESTATED} none is restated."
+            raise ValueError(fact)
+        restated = (restatement or some(day)).applied(day)
+        self._restated[session] = restated
+        self._editions[session] = self.edition(session) + 1
 
     def rows(self, kind: Kind, session: dt.date) -> pl.DataFrame:
         """Return the rows of a session's flat file."""

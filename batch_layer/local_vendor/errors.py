@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
 from batch_layer.local_vendor.messages import Reply
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batch_layer.local_vendor.messages import Request
+
+
+UPGRADE: Final = "Please upgrade your plan at https://massive.com/pricing"
+TOO_MANY: Final = (
+    "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to "
+    "continue. https://massive.com/pricing"
+)
 
 
 class RefusedError(Exception):
@@ -52,6 +59,12 @@ def unknown_key(key: str | None) -> RefusedError:
     """Return the refusal of a wrong key, or of none."""
     text = "API Key was not provided" if key is None else "Unknown API Key"
     return RefusedError(HTTPStatus.UNAUTHORIZED, "ERROR", text)
+
+
+def too_many(wait_s: int) -> RefusedError:
+    """Return the refusal of one request too many, to be asked again after so many seconds."""
+    headers = {"Retry-After": str(wait_s)}
+    return RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "ERROR", TOO_MANY, headers)
 
 
 def as_json(request: Request, refused: RefusedError) -> Reply:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from batch_layer.local_vendor import aggregates
 from batch_layer.local_vendor.access import key_of
-from batch_layer.local_vendor.errors import bad_request, not_found, unknown_key
+from batch_layer.local_vendor.errors import bad_request, not_found, too_many, unknown_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from batch_layer.local_vendor.access import Access
     from batch_layer.local_vendor.catalogue import Catalogue
     from batch_layer.local_vendor.messages import Reply, Request
+    from batch_layer.local_vendor.rate import Rate
 
 _GROUPED: Final = re.compile(r"/v2/aggs/grouped/locale/us/market/stocks/([^/]+)")
 
@@ -27,11 +28,13 @@ class Rest:
     Args:
         catalogue: What there is to sell.
         access: Which key may ask.
+        rate: How often it may.
     """
 
-    def __init__(self, catalogue: Catalogue, access: Access) -> None:
+    def __init__(self, catalogue: Catalogue, access: Access, rate: Rate) -> None:
         self._catalogue = catalogue
         self._access = access
+        self._rate = rate
         self._routes: list[tuple[re.Pattern[str], Callable[..., Reply]]] = [
             (_GROUPED, self._grouped),
         ]
@@ -45,6 +48,9 @@ class Rest:
         key = key_of(request)
         if key != self._access.key:
             raise unknown_key(key)
+        wait = self._rate.take()
+        if wait is not None:
+            raise too_many(wait)
         path = unquote(request.path)
         for pattern, answer in self._routes:
             match = pattern.fullmatch(path)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import threading
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 from batch_layer.local_vendor.access import Access
 from batch_layer.local_vendor.catalogue import Catalogue
 from batch_layer.local_vendor.control import CONTROL, Control
 from batch_layer.local_vendor.errors import RefusedError, as_json, as_xml
+from batch_layer.local_vendor.failing import answered_instead, spoilt
+from batch_layer.local_vendor.faults import Fault, Faults
 from batch_layer.local_vendor.flat_files import BUCKET, FlatFiles
 from batch_layer.local_vendor.market import Market
+from batch_layer.local_vendor.rate import Rate
 from batch_layer.local_vendor.request_log import RequestLog
 from batch_layer.local_vendor.rest import Rest
 from batch_layer.local_vendor.s3 import Bucket
@@ -25,8 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from batch_layer.local_vendor.faults import FaultKind, How
     from batch_layer.local_vendor.messages import Reply, Request
     from batch_layer.local_vendor.request_log import Logged
+    from batch_layer.local_vendor.restatement import Restatement
     from lake.clock import Clock
     from lake.store import ObjectStore
 
@@ -42,6 +48,7 @@ class LocalVendor:
         port: The port; 0: any free one.
         access: Which keys it accepts.
         published: The last session that is published; None: the last one in the lake.
+        rate: How many requests a minute the REST answers; None: any number.
         log: A file that gets a line of JSON for each request.
         clock: Tells the instants of the log.
 
@@ -62,6 +69,7 @@ class LocalVendor:
         port: int = 0,
         access: Access | None = None,
         published: dt.date | None = None,
+        rate: Rate | None = None,
         log: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -69,10 +77,12 @@ class LocalVendor:
         self._catalogue = Catalogue(Market(store), published)
         self._files = FlatFiles(self._catalogue.rows, self._catalogue.edition)
         self._bucket = Bucket(self._files, self._catalogue.sessions, self.access)
-        self._rest = Rest(self._catalogue, self.access)
+        self._rest = Rest(self._catalogue, self.access, rate or Rate(None))
         self._numbers = itertools.count(1)
-        self._log = RequestLog(clock or SystemClock(), log)
-        self._control = Control(self._log, self._catalogue)
+        self._clock = clock or SystemClock()
+        self._log = RequestLog(self._clock, log)
+        self._faults = Faults()
+        self._control = Control(self._log, self._catalogue, self._faults)
         self._server = Server(host, port, self._answer, self._number)
         self.url = self._server.url
 
@@ -119,6 +129,31 @@ class LocalVendor:
             "FIBLAKE_FLATFILES_SECRET_ACCESS_KEY": self.access.secret_access_key,
         }
 
+    def fail(self, kind: FaultKind, **how: Unpack[How]) -> None:
+        """Let the next requests fail, as `Fault` tells.
+
+        Raises:
+            ValueError: If there is no such fault.
+        """
+        self._faults.add(Fault(kind, **how))
+
+    def heal(self) -> None:
+        """Let no request fail any more; what was restated stays so."""
+        self._faults.clear()
+
+    @property
+    def faults_left(self) -> float:
+        """Of how many requests faults are still to come."""
+        return sum(times for _, times in self._faults.left())
+
+    def restate(self, session: dt.date, restatement: Restatement | None = None) -> None:
+        """Publish a session again, with other rows; None: one bar corrected, withdrawn, late each.
+
+        Raises:
+            ValueError: If there is nothing of the kind to restate.
+        """
+        self._catalogue.restate(session, restatement)
+
     def forget(self) -> None:
         """Begin the list of requests anew; numbers go on."""
         self._log.forget()
@@ -129,14 +164,28 @@ class LocalVendor:
     def _answer(self, request: Request) -> Reply:
         if request.path.startswith(CONTROL):
             return _spoken(request, self._control.answer, as_json)
-        reply = self._bought(request)
-        self._log.note(request, reply.status)
+        fault = self._faults.take(request)
+        if _is_s3(request):
+            reply = _spoken(request, partial(self._sold, self._bucket.answer, fault), as_xml)
+        else:
+            reply = _spoken(request, partial(self._sold, self._rest.answer, fault), as_json)
+        if fault:
+            reply = spoilt(fault, request, reply)
+        self._log.note(request, reply.status, fault.kind if fault else "")
         return reply
 
-    def _bought(self, request: Request) -> Reply:
-        if request.path.rstrip("/") in _S3_ROOTS or request.path.startswith(f"/{BUCKET}/"):
-            return _spoken(request, self._bucket.answer, as_xml)
-        return _spoken(request, self._rest.answer, as_json)
+    def _sold(
+        self, answer: Callable[[Request], Reply], fault: Fault | None, request: Request
+    ) -> Reply:
+        if fault:
+            instead = answered_instead(fault, is_s3=_is_s3(request), now=self._clock.now())
+            if instead:
+                return instead
+        return answer(request)
+
+
+def _is_s3(request: Request) -> bool:
+    return request.path.rstrip("/") in _S3_ROOTS or request.path.startswith(f"/{BUCKET}/")
 
 
 def _spoken(
