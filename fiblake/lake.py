@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import polars as pl
 
 from batch_layer.bronze.compaction import compact
+from batch_layer.fetching.daily import DailyFetcher, Order
+from batch_layer.fetching.daily_sources import open_source
 from batch_layer.fetching.importing import Importer
 from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.validation import Reading
@@ -32,12 +34,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from batch_layer.bronze.compaction import CompactReport
+    from batch_layer.fetching.fetch_report import FetchReport
     from batch_layer.fetching.importing import ImportReport
     from batch_layer.generating.generate import GenerateReport
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.processing.share import Share
     from batch_layer.processing.status import Status
     from lake.interval import Interval
+    from lake.lease import Holder
     from lake.store import ObjectStore
 
 
@@ -199,6 +203,49 @@ class Lake:
             SourceError: If the package it comes in is not installed.
         """
         return self.importer().import_files([sample_file()], splits=sample_splits())
+
+    def fetcher(
+        self,
+        *,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+        on_wait: Callable[[Holder], None] | None = None,
+        on_long: Callable[[int, float], None] = lambda _calls, _minutes: None,
+    ) -> DailyFetcher:
+        """Return what fetches a vendor's daily bars into this lake."""
+        return DailyFetcher(
+            store=self.store,
+            clock=self.clock,
+            opened=lambda name: open_source(name, self.settings, self.clock),
+            settling=dt.timedelta(minutes=self.settings.settling_minutes),
+            workers=self.settings.fetch_workers,
+            on_progress=on_progress,
+            on_wait=on_wait,
+            on_long=on_long,
+        )
+
+    def fetch_daily(
+        self,
+        source: str = "massive",
+        *,
+        start: dt.date | str | None = None,
+        end: dt.date | str | None = None,
+        again: bool = False,
+    ) -> FetchReport:
+        """Fetch the daily bars that are missing: each session once.
+
+        Args:
+            source: `massive` or `flatfiles`.
+            start: The first date; None: where the lake's bars of this source begin or, in a lake
+                that has bars from elsewhere, the session after these; else where the vendor's do.
+            end: The last date, inclusive; None: the last session that is over.
+            again: Ask for the sessions that are there, too: what differs is corrected.
+
+        Raises:
+            MisuseError: If the source is none, or the start is after the end.
+            BusyError: If another process fetches from the source.
+            VendorError: If it cannot be asked; what had landed stays.
+        """
+        return self.fetcher().fetch(Order(source, _date(start), _date(end), again=again))
 
     def generate(
         self,

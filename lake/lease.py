@@ -1,8 +1,8 @@
 """Leases: of several processes that would do the same work, one does it at a time.
 
 A lease is an object that names its holder, who renews it until the work is done; whoever finds it
-free, or out of date, takes it by a conditional put. A holder that was killed on this very machine is
-known to be dead at once; elsewhere it is waited for until its lease runs out.
+free, or out of date, takes it by a conditional put. A holder that was killed on this very machine
+is known to be dead at once; elsewhere it is waited for until its lease runs out.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ changes nothing.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from lake import keys
 from lake.clock import SetClock
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from batch_layer.fetching.validation import Validated
@@ -56,7 +56,7 @@ class Brought:
 
     rows: int = 0
     rejected: int = 0
-    changes: daily.Changes = daily.Changes()
+    changes: daily.Changes = field(default_factory=daily.Changes)
 
     def __add__(self, other: Brought) -> Brought:
         return Brought(
@@ -112,7 +112,7 @@ class Bringer:
             schema_overrides={"known_from": pl.Datetime("us", "UTC")},
         )
         good = judged.good.join(known, on="session", how="left")
-        changes = daily.commit(self.store, good)
+        changes = _SHIM(self.store, good)
         for each in answers:
             changes += self._withdraw(each)
         self._keep_rejects(answers, judged)
@@ -171,3 +171,10 @@ class Bringer:
                 landed=each.key,
             )
         ledger.note(self.store, KIND, self.source, entries)
+
+
+def _SHIM(store, good):
+    changes = daily.Changes()
+    for (known,), part in good.partition_by("known_from", as_dict=True).items():
+        changes += daily.commit(store, part.drop("known_from"), clock=SetClock(known))
+    return changes

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 KIND: Final = "daily"
 MASSIVE: Final = "massive"
 FLATFILES: Final = "flatfiles"
+RESTATING: Final = frozenset({FLATFILES})
+"""Sources that tell what they published anew."""
 # The first session that Massive has of US stocks.
 EARLIEST: Final = dt.date(2003, 9, 10)
 

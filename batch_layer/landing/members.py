@@ -46,7 +46,9 @@ def unpack(data: bytes, what: str) -> list[Answer]:
         return list(_answers(memoryview(data)))
     except (ValueError, KeyError, TypeError, EOFError, OSError, zlib.error) as error:
         fact = f"{what} is damaged: {error}."
-        raise DamagedObjectError(fact, hint="restore it from a copy, or fetch it --again.") from error
+        raise DamagedObjectError(
+            fact, hint="restore it from a copy, or fetch it --again."
+        ) from error
 
 
 def is_packed(body: bytes) -> bool:

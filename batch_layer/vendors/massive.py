@@ -111,7 +111,7 @@ class Massive:
     def tickers(
         self, *, active: bool = True, market: str = "stocks", date: dt.date | None = None
     ) -> Iterator[Answer]:
-        """Yield the pages of all tickers, listed still (`active`) or no more, today or on a date."""
+        """Yield the pages of all tickers, listed (`active`) or no more, today or on a date."""
         day = date.isoformat() if date else None
         return self._pages(
             lambda: self.client.list_tickers(
@@ -126,7 +126,7 @@ class Massive:
             VendorNotFoundError: If Massive knows none.
         """
         return self._asked(
-            lambda: self.client.get_ticker_events(identifier, raw=True), lambda body: page_of(body)
+            lambda: self.client.get_ticker_events(identifier, raw=True), page_of
         )[0]
 
     def splits(self, start: dt.date | None = None, end: dt.date | None = None) -> Iterator[Answer]:
@@ -161,9 +161,7 @@ class Massive:
         """Let whoever waits to ask give up."""
         self.transport.pace.stop()
 
-    def _asked(
-        self, ask: Callable[[], Any], read: Callable[[bytes], Read]
-    ) -> tuple[Answer, Read]:
+    def _asked(self, ask: Callable[[], Any], read: Callable[[bytes], Read]) -> tuple[Answer, Read]:
         """Return an answer and what it says, asked for again where it makes no sense."""
         tried = 0
         while True:

@@ -95,7 +95,11 @@ def daily_rows(body: bytes, session: dt.date) -> pl.DataFrame:
         fact = f"Massive has no bars of {session}."
         raise NotPublishedError(fact)
     days = bars["t"].drop_nulls().cast(pl.Datetime("ms", "UTC"))
-    other = [day for day in days.dt.convert_time_zone(_EXCHANGE_ZONE).dt.date().unique() if day != session]
+    other = [
+        day
+        for day in days.dt.convert_time_zone(_EXCHANGE_ZONE).dt.date().unique()
+        if day != session
+    ]
     if other:
         fact = f"Massive answers with bars of {other[0]} where those of {session} were asked for."
         raise VendorAnswerError(fact)

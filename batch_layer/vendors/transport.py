@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -190,13 +191,11 @@ def _body(answer: urllib3.BaseHTTPResponse) -> bytes:
     """Return the whole body of an answer, if it comes in time."""
     until = time.monotonic() + _ANSWER_S
     pieces = []
-    try:
+    with closing(answer):
         while piece := answer.read1(_PIECE_BYTES, decode_content=True):
             pieces.append(piece)
             if time.monotonic() > until:
                 raise urllib3.exceptions.TimeoutError
-    except BaseException:
-        answer.close()
-        raise
-    answer.release_conn()
+        # Back to the pool, before it is closed.
+        answer.release_conn()
     return b"".join(pieces)
