@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from batch_layer import landing
 from batch_layer.bronze import manifest
 from batch_layer.fetching.daily_landed import Bringer
 from batch_layer.fetching.daily_plan import look, span_of, todo_of
 from batch_layer.fetching.daily_run import DailyRun
 from batch_layer.fetching.daily_sources import RESTATING, check_source
 from batch_layer.fetching.misses import Misses
+from lake.errors import DamagedObjectError
 from lake.exchange import ensure_sessions, last_settled, trading_day
 from lake.lease import leased
 
@@ -145,10 +147,16 @@ class DailyFetcher:
                 for session in todo.there
                 if session in held.landed
             }
-            todo = todo.with_again(opened().restated(landed))
+            todo = todo.with_again(opened().restated(landed, self._version_of))
         if todo.ask:
             self._tell_long(len(todo.ask), opened().calls_per_minute)
         return todo
+
+    def _version_of(self, key: str) -> str:
+        try:
+            return landing.read(self.store, key)[-1].version
+        except DamagedObjectError:
+            return ""  # and so it is fetched again
 
     def _tell_long(self, calls: int, per_minute: float | None) -> None:
         if per_minute is not None and calls / per_minute > _LONG_MIN:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Final, Protocol
 
-from batch_layer.vendors import massive_answers
+from batch_layer.vendors import flatfile_rows, massive_answers
 from lake.errors import MisuseError
 
 if TYPE_CHECKING:
@@ -43,10 +43,14 @@ class DailySource(Protocol):
         """
         ...
 
-    def restated(self, landed: Mapping[dt.date, str]) -> Sequence[dt.date]:
-        """Return those of the sessions landed, by key, that were published anew since.
+    def restated(
+        self, landed: Mapping[dt.date, str], version_of: Callable[[str], str]
+    ) -> Sequence[dt.date]:
+        """Return the sessions that were published anew since they landed; no bars are asked for.
 
-        It takes what the vendor tells of itself: no bars are asked for.
+        Args:
+            landed: By session, the key of what landed last.
+            version_of: Returns the vendor's mark of what landed under a key.
         """
         ...
 
@@ -57,6 +61,7 @@ class DailySource(Protocol):
 
 READERS: Final[Mapping[str, Callable[[bytes, dt.date], pl.DataFrame]]] = {
     MASSIVE: massive_answers.daily_rows,
+    FLATFILES: flatfile_rows.daily_rows,
 }
 """By source: what makes rows of a body that landed."""
 
@@ -68,12 +73,14 @@ def open_source(name: str, settings: Settings, clock: Clock) -> DailySource:
         MisuseError: If there is none of that name.
         VendorKeyError: If the settings have no key for it.
     """
-    if name == MASSIVE:
-        from batch_layer.fetching.massive_daily import MassiveDaily  # noqa: PLC0415 - an extra
+    check_source(name)
+    if name == FLATFILES:
+        from batch_layer.fetching.flatfiles_daily import FlatFilesDaily  # noqa: PLC0415 - an extra
 
-        return MassiveDaily.of(settings, clock)
-    fact = f"{name!r} is no source of daily bars. Allowed: {', '.join(READERS)}."
-    raise MisuseError(fact)
+        return FlatFilesDaily.of(settings, clock)
+    from batch_layer.fetching.massive_daily import MassiveDaily  # noqa: PLC0415 - likewise
+
+    return MassiveDaily.of(settings, clock)
 
 
 def check_source(name: str) -> None:

@@ -10,7 +10,7 @@ from lake.errors import NotPublishedError, VendorRefusedError
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import polars as pl
 
@@ -50,7 +50,11 @@ class MassiveDaily:
                 raise NotPublishedError(error.fact) from None
             raise
 
-    def restated(self, landed: Mapping[dt.date, str]) -> Sequence[dt.date]:  # noqa: ARG002 - of others
+    def restated(
+        self,
+        landed: Mapping[dt.date, str],  # noqa: ARG002 - other sources tell
+        version_of: Callable[[str], str],  # noqa: ARG002 - likewise
+    ) -> Sequence[dt.date]:
         """Return nothing: Massive does not tell what it published anew."""
         return ()
 

@@ -125,9 +125,7 @@ class Massive:
         Raises:
             VendorNotFoundError: If Massive knows none.
         """
-        return self._asked(
-            lambda: self.client.get_ticker_events(identifier, raw=True), page_of
-        )[0]
+        return self._asked(lambda: self.client.get_ticker_events(identifier, raw=True), page_of)[0]
 
     def splits(self, start: dt.date | None = None, end: dt.date | None = None) -> Iterator[Answer]:
         """Yield the pages of the splits that take effect from `start` to `end`, both inclusive."""
