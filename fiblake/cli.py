@@ -18,7 +18,7 @@ from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.share import Share
-from fiblake import batch, fetch, reports
+from fiblake import batch, fetch, rebuild, reports
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
@@ -40,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(batch.app)
 app.add_typer(fetch.app)
+app.add_typer(rebuild.app)
 _EXTRAS = {"boto3": "s3", "botocore": "s3", "polygon": "massive", "urllib3": "massive"}
 _ALL = " ".join(str(interval) for interval in SESSION_INTERVALS)
 _FIBONACCI = " ".join(str(interval) for interval in FIBONACCI)

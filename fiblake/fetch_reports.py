@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batch_layer.fetching.fetch_report import Failure, FetchReport
+    from batch_layer.fetching.rebuild import RebuildReport
 
 
 def of_daily(report: FetchReport) -> Iterator[str]:
@@ -56,3 +57,17 @@ def _failures(failed: Sequence[Failure]) -> Iterator[tuple[str, str]]:
             yield str(sessions[0]), why
         else:
             yield f"{min(sessions)} to {max(sessions)} ({len(sessions):,})", why
+
+
+def of_rebuild(report: RebuildReport) -> Iterator[str]:
+    """Yield the lines of a rebuild's report."""
+    counts = {
+        "restored": report.restored,
+        "changed": report.changed,
+        "dropped": report.dropped,
+        "as they should be": report.unchanged,
+        "kept, which came another way too": report.kept,
+    }
+    said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    yield f"read {report.answers:,} landed answers of {report.sessions:,} sessions"
+    yield f"daily bars: {said or 'nothing landed'} ({report.seconds:.2f} s)"

@@ -12,19 +12,19 @@ from batch_layer.bronze.compaction import compact
 from batch_layer.fetching.daily import DailyFetcher, Order
 from batch_layer.fetching.daily_sources import open_source
 from batch_layer.fetching.importing import Importer
+from batch_layer.fetching.rebuild import Rebuilder
 from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.generating.generate import Generation, generate
 from batch_layer.processing.resample import resample
 from batch_layer.processing.status import status_of
+from fiblake.arguments import date_of, folder_of, instant_of, parsed_date
 from lake.clock import Clock, SystemClock
-from lake.errors import InvalidRangeError, MisuseError
-from lake.instant import parse_instant
 from lake.interval import FIBONACCI, SESSION_INTERVALS, parse_one_of
 from lake.logs import configure_logs
 from lake.settings import read_settings
 from lake.store import open_store
-from serving_layer.query import Adjustment, BarsQuery, parse_date
+from serving_layer.query import Adjustment, BarsQuery
 from serving_layer.reader import Reader
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from batch_layer.bronze.compaction import CompactReport
     from batch_layer.fetching.fetch_report import FetchReport
     from batch_layer.fetching.importing import ImportReport
+    from batch_layer.fetching.rebuild import RebuildReport
     from batch_layer.generating.generate import GenerateReport
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.processing.share import Share
@@ -84,7 +85,8 @@ class Lake:
     @property
     def reader(self) -> Reader:
         """The reader behind `bars` and `symbols`."""
-        self._reader = self._reader or Reader(self.store, self.clock, _folder(self.settings.cache))
+        cache = folder_of(self.settings.cache)
+        self._reader = self._reader or Reader(self.store, self.clock, cache)
         return self._reader
 
     def bars(  # noqa: PLR0913 - each narrows the answer
@@ -245,7 +247,33 @@ class Lake:
             BusyError: If another process fetches from the source.
             VendorError: If it cannot be asked; what had landed stays.
         """
-        return self.fetcher().fetch(Order(source, _date(start), _date(end), again=again))
+        return self.fetcher().fetch(Order(source, date_of(start), date_of(end), again=again))
+
+    def rebuilder(
+        self,
+        *,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+        on_wait: Callable[[Holder], None] | None = None,
+    ) -> Rebuilder:
+        """Return what makes bronze anew from landing."""
+        return Rebuilder(
+            store=self.store,
+            clock=self.clock,
+            settling=dt.timedelta(minutes=self.settings.settling_minutes),
+            on_progress=on_progress,
+            on_wait=on_wait,
+        )
+
+    def rebuild_bronze(self) -> RebuildReport:
+        """Make the daily bars of bronze anew from landing: as fetching made them.
+
+        Bars that also came from files, or from `generate`, stay as they are.
+
+        Raises:
+            BusyError: If another process fetches.
+            DamagedObjectError: If landing or bronze cannot be read.
+        """
+        return self.rebuilder().daily()
 
     def generate(
         self,
@@ -268,7 +296,7 @@ class Lake:
         Raises:
             MisuseError: If an argument cannot be, or the lake holds other bars.
         """
-        generation = Generation(symbols, _parsed(start), _parsed(end), seed)
+        generation = Generation(symbols, parsed_date(start), parsed_date(end), seed)
         return generate(self.store, generation, clock=self.clock, on_progress=on_progress)
 
     def resample(
@@ -335,39 +363,13 @@ def _query(
     return BarsQuery(
         symbols=None if symbols is None else tuple(symbols),
         interval=parse_one_of(interval, SESSION_INTERVALS),
-        start=_date(narrowed.get("start")),
-        end=_date(narrowed.get("end")),
+        start=date_of(narrowed.get("start")),
+        end=date_of(narrowed.get("end")),
         adjustment=narrowed.get("adjustment", "split"),
-        as_of=_date(narrowed.get("as_of")),
-        known_at=_instant(narrowed.get("known_at")),
+        as_of=date_of(narrowed.get("as_of")),
+        known_at=instant_of(narrowed.get("known_at")),
     )
 
 
 def _intervals(names: Sequence[str]) -> list[Interval]:
     return [parse_one_of(name, FIBONACCI) for name in names] or list(FIBONACCI)
-
-
-def _folder(cache: str) -> Path | None:
-    try:
-        return None if cache.lower() == "off" else Path(cache).expanduser()
-    except RuntimeError:
-        fact = f"FIBLAKE_CACHE={cache!r} names the home of a user that does not exist."
-        raise MisuseError(fact, hint="name another folder, or off.") from None
-
-
-def _instant(given: dt.datetime | str | None) -> dt.datetime | None:
-    # A bare date is refused as its text is.
-    return given if given is None or isinstance(given, dt.datetime) else parse_instant(str(given))
-
-
-def _date(given: dt.date | str | None) -> dt.date | None:
-    return None if given is None else _parsed(given)
-
-
-def _parsed(given: object) -> dt.date:
-    if isinstance(given, str):
-        return parse_date(given)
-    if type(given) is dt.date:
-        return given
-    fact = f"{given!r} is not a date. Allowed: a datetime.date, or a text as 2012-12-31."
-    raise InvalidRangeError(fact)

@@ -29,6 +29,7 @@ SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
 IMPORTS: Final = "meta/ledger/imports.json"
 
 LANDING: Final = "landing/"
+REJECTS: Final = "rejects/"
 
 _LANDED: Final = re.compile(r"^(.+)/(\d{8}T\d{6}Z)\.(?:json|csv)\.gz$")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
@@ -68,7 +69,7 @@ def silver_checkpoint(interval: Interval, year: int) -> str:
 
 def rejects(name: str, digest: str) -> str:
     """Return the key of the rows rejected from a source file of this name and content digest."""
-    return f"rejects/daily/{name}-{digest[:12]}.csv"
+    return f"{REJECTS}daily/{name}-{digest[:12]}.csv"
 
 
 def landing(source: str, kind: str) -> str:
@@ -125,7 +126,7 @@ def ledger_source(key: str) -> str | None:
 
 def session_rejects(kind: str, source: str, session: dt.date) -> str:
     """Return the key of the rows rejected from what a source answered of a session."""
-    return f"rejects/{kind}/{source}-{session}.csv"
+    return f"{REJECTS}{kind}/{source}-{session}.csv"
 
 
 def by_year(found: Iterable[str]) -> dict[int, str]:

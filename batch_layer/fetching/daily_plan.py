@@ -141,10 +141,11 @@ def _first(held: Held) -> dt.date:
 
 
 def _sessions(units: Mapping[str, list[str]]) -> Landed:
-    return {day: keys for unit, keys in units.items() if (day := _date(unit)) is not None}
+    return {day: keys for unit, keys in units.items() if (day := session_of(unit)) is not None}
 
 
-def _date(unit: str) -> dt.date | None:
+def session_of(unit: str) -> dt.date | None:
+    """Return the session that a unit of landing names; None: it names none."""
     try:
         return dt.date.fromisoformat(unit)
     except ValueError:

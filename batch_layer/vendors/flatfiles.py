@@ -44,7 +44,6 @@ _log = structlog.get_logger(__name__)
 _ROOT: Final = "us_stocks_sip"
 _CONNECT_S: Final = 10
 _READ_S: Final = 60
-_FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 _CONNECTIONS: Final = 64
 # Their own pace: S3 says when it is too fast.
@@ -88,6 +87,7 @@ class FlatFiles:
         bucket: Where they are.
         endpoint: At which address.
         attempts: How often one thing is asked for.
+        first_pause_s: Up to how long the first pause between attempts is; the next, up to twice it.
         clock: Tells the present.
         pace: Stops all who wait.
     """
@@ -96,6 +96,7 @@ class FlatFiles:
     bucket: str
     endpoint: str
     attempts: int
+    first_pause_s: float
     clock: Clock = field(default_factory=SystemClock)
     pace: Pace = field(default_factory=lambda: Pace(_CALLS_PER_MINUTE), repr=False)
 
@@ -105,7 +106,6 @@ class FlatFiles:
 
         Raises:
             VendorKeyError: If there are no keys.
-            VendorUnreachableError: If the endpoint is no address.
         """
         secret = settings.flatfiles_secret_access_key
         key_id, secret_key = settings.flatfiles_access_key_id, secret and secret.get_secret_value()
@@ -122,21 +122,18 @@ class FlatFiles:
         )
         # Keys of its own: AWS's, where the machine has some, are none of the vendor's business.
         session = boto3.Session(aws_access_key_id=key_id, aws_secret_access_key=secret_key)
-        try:
-            client = session.client(
-                "s3",
-                endpoint_url=settings.flatfiles_endpoint,
-                region_name="us-east-1",
-                config=config,
-            )
-        except ValueError as error:
-            fact = f"FIBLAKE_FLATFILES_ENDPOINT={settings.flatfiles_endpoint!r}: {error}."
-            raise VendorUnreachableError(fact, hint="write it as https://host.") from None
+        client = session.client(
+            "s3",
+            endpoint_url=settings.flatfiles_endpoint,
+            region_name="us-east-1",
+            config=config,
+        )
         return cls(
             client,
             settings.flatfiles_bucket,
             settings.flatfiles_endpoint,
             settings.massive_attempts,
+            settings.massive_retry_ms / 1000,
             clock or SystemClock(),
         )
 
@@ -190,7 +187,7 @@ class FlatFiles:
                 if not fault.passes or tried == self.attempts:
                     raise self._error(fault, what, tried) from None
                 _log.info("asked again", vendor="flat files", why=fault.said, tried=tried)
-            limit_s: float = min(_FIRST_PAUSE_S * 2 ** (tried - 1), _LONGEST_PAUSE_S)
+            limit_s: float = min(self.first_pause_s * 2 ** (tried - 1), _LONGEST_PAUSE_S)
             self.pace.sleep(limit_s * (1 + random.random()) / 2)  # noqa: S311 - jitter is no secret
 
     def _error(self, fault: Fault, what: str, tried: int) -> VendorError:

@@ -58,21 +58,23 @@ class Massive:
     transport: Transport = field(repr=False)
 
     @classmethod
-    def of(cls, settings: Settings, *, clock: Clock | None = None) -> Massive:
-        """Return what asks Massive as the settings say.
+    def of(
+        cls, settings: Settings, *, clock: Clock | None = None, pace: Pace | None = None
+    ) -> Massive:
+        """Return what asks Massive as the settings say, at their pace unless another is given.
 
         Raises:
             VendorKeyError: If there is no key, or it cannot be one.
         """
         transport = Transport(
             vendor="Massive",
-            pace=Pace(settings.massive_calls_per_minute),
+            pace=pace or Pace(settings.massive_calls_per_minute),
             attempts=settings.massive_attempts,
             key_hint=_KEY_HINT,
             clock=clock or SystemClock(),
+            first_pause_s=settings.massive_retry_ms / 1000,
         )
-        base = settings.massive_url.rstrip("/")
-        client = RESTClient(api_key=_key(settings), base=base, retries=0)
+        client = RESTClient(api_key=_key(settings), base=settings.massive_url, retries=0)
         for asking in (client, client.vx):
             asking.client = transport
         return cls(client, transport)

@@ -44,7 +44,7 @@ _READ_S: Final = 60.0
 # Of a whole answer, however steadily it trickles.
 _ANSWER_S: Final = 600.0
 _PIECE_BYTES: Final = 1 << 18
-_FIRST_PAUSE_S: Final = 1.0
+FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
 # While nobody has ever answered: then it is the address or the network, which do not pass.
 _FIRST_ATTEMPTS: Final = 3
@@ -91,7 +91,7 @@ class Transport:
     attempts: int
     key_hint: str = ""
     clock: Clock = field(default_factory=SystemClock)
-    first_pause_s: float = _FIRST_PAUSE_S
+    first_pause_s: float = FIRST_PAUSE_S
     jitter: Callable[[], float] = random.random
     _pool: urllib3.PoolManager = field(
         default_factory=lambda: urllib3.PoolManager(

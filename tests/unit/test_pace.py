@@ -6,28 +6,13 @@ minute  0 . . . 1 . . . 2      (a rate of 4 a minute, no burst)
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
 
 from batch_layer.vendors.pace import Pace, StoppedError
-
-
-class Time:
-    """A clock that sleeping moves on."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self._lock = threading.Lock()
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.now += seconds
+from tests.pacing import Time
 
 
 def passed(pace: Pace, time: Time, calls: int) -> list[float]:
@@ -40,21 +25,21 @@ def passed(pace: Pace, time: Time, calls: int) -> list[float]:
 
 def test_calls_pass_at_the_rate() -> None:
     time = Time()
-    pace = Pace(4, clock=time.clock, sleep=time.sleep)
+    pace = time.pace(4)
 
     assert [0, 15, 30, 45, 60] == passed(pace, time, 5)
 
 
 def test_a_slow_rate_is_kept_in_every_minute() -> None:
     time = Time()
-    instants = passed(Pace(5, clock=time.clock, sleep=time.sleep), time, 100)
+    instants = passed(time.pace(5), time, 100)
 
     assert all(later - first >= 60 for first, later in zip(instants, instants[5:], strict=False))
 
 
 def test_a_burst_passes_at_once_and_fills_again_with_time() -> None:
     time = Time()
-    pace = Pace(60, burst=3, clock=time.clock, sleep=time.sleep)
+    pace = time.pace(60, burst=3)
 
     assert [0, 0, 0, 1, 2] == passed(pace, time, 5)
     time.sleep(100)
@@ -64,12 +49,12 @@ def test_a_burst_passes_at_once_and_fills_again_with_time() -> None:
 def test_a_fast_rate_lets_a_second_s_worth_pass_at_once() -> None:
     time = Time()
 
-    assert [0] * 10 == passed(Pace(600, clock=time.clock, sleep=time.sleep), time, 10)
+    assert [0] * 10 == passed(time.pace(600), time, 10)
 
 
 def test_a_pause_holds_all_and_lets_them_pass_one_by_one_then() -> None:
     time = Time()
-    pace = Pace(60, burst=3, clock=time.clock, sleep=time.sleep)
+    pace = time.pace(60, burst=3)
     pace.pause(30)
 
     assert [30, 31, 32] == passed(pace, time, 3)
@@ -77,7 +62,7 @@ def test_a_pause_holds_all_and_lets_them_pass_one_by_one_then() -> None:
 
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     time = Time()
-    pace = Pace(60, clock=time.clock, sleep=time.sleep)
+    pace = time.pace(60)
     pace.pause(30)
     pace.pause(10)
 
@@ -86,7 +71,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
 
 def test_a_call_given_back_leaves_its_place_to_the_next() -> None:
     time = Time()
-    pace = Pace(1, clock=time.clock, sleep=time.sleep)
+    pace = time.pace(1)
     pace.wait()
     pace.give_back()
 
@@ -95,7 +80,7 @@ def test_a_call_given_back_leaves_its_place_to_the_next() -> None:
 
 def test_threads_together_keep_the_rate() -> None:
     time = Time()
-    pace = Pace(60, clock=time.clock, sleep=time.sleep)
+    pace = time.pace(60)
     with ThreadPoolExecutor(8) as pool:
         for done in [pool.submit(pace.wait) for _ in range(40)]:
             done.result()
@@ -118,6 +103,6 @@ def test_whoever_waits_gives_up_once_the_pace_is_stopped() -> None:
 
 def test_instants_only_ever_grow() -> None:
     time = Time()
-    instants = passed(Pace(90, burst=2, clock=time.clock, sleep=time.sleep), time, 20)
+    instants = passed(time.pace(90, burst=2), time, 20)
 
     assert all(first <= later for first, later in pairwise(instants))
