@@ -10,11 +10,11 @@ from batch_layer.fetching.daily import Order
 from batch_layer.fetching.daily_sources import MASSIVE, READERS
 from fiblake import fetch_reports
 from fiblake.lake import Lake
+from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
 from serving_layer.query import parse_date
 
 if TYPE_CHECKING:
-    from fiblake.options import JsonOption, LakeOption
     from lake.lease import Holder
 
 app = typer.Typer(
