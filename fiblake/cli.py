@@ -24,6 +24,7 @@ from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
 from fiblake.printing import Format, write_bars
+from fiblake.quality import of_quality
 from lake.errors import FiblakeError, MisuseError
 from lake.interval import FIBONACCI, SESSION_INTERVALS
 from serving_layer.query import parse_adjustment
@@ -182,6 +183,22 @@ def status_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
     """Show what the lake holds, and what of it is stale."""
     output = Output(as_json=json)
     output.report(Lake(lake).status(), reports.of_status)
+
+
+@app.command("quality")
+def quality_(
+    *,
+    source: Annotated[
+        str | None, typer.Option(help="Count this source alone: a vendor, or a file's name.")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="First session, YYYY-MM-DD.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last session, YYYY-MM-DD.")] = None,
+    lake: LakeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show how much of what came in was accepted, and what is odd in the daily bars."""
+    output = Output(as_json=json)
+    output.report(Lake(lake).quality(source=source, start=start, end=end), of_quality)
 
 
 @app.command("compact")

@@ -27,8 +27,10 @@ SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
 DAILY_MANIFESTS_INDEX: Final = "meta/index/bronze-daily.json"
 SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
+IMPORTS: Final = "meta/ledger/imports.json"
 
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
+_LEDGER: Final = re.compile(r"/([^/]+)/year=\d{4}\.json$")
 
 
 def daily(year: int) -> str:
@@ -64,6 +66,27 @@ def silver_checkpoint(interval: Interval, year: int) -> str:
 def rejects(name: str, digest: str) -> str:
     """Return the key of the rows rejected from a source file of this name and content digest."""
     return f"rejects/daily/{name}-{digest[:12]}.csv"
+
+
+def ledger(kind: str, source: str, year: int) -> str:
+    """Return the key of what a source brought of a kind of bars in a year's sessions."""
+    return f"{ledgers(kind)}{source}/year={year}.json"
+
+
+def ledgers(kind: str) -> str:
+    """Return the prefix of what all sources brought of a kind of bars."""
+    return f"meta/ledger/{kind}/"
+
+
+def ledgers_index(kind: str) -> str:
+    """Return the key of a copy of all ledgers of a kind."""
+    return f"meta/index/ledger-{kind}.json"
+
+
+def ledger_source(key: str) -> str | None:
+    """Return the source whose ledger is under a key; None where it is another file."""
+    match = _LEDGER.search(key)
+    return match[1] if match else None
 
 
 def by_year(found: Iterable[str]) -> dict[int, str]:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 import structlog
 
-from batch_layer.bronze import actions, daily, listings, manifest
+from batch_layer.bronze import actions, daily, imports, listings, manifest
 from batch_layer.bronze.dividends import TABLE as DIVIDENDS
 from batch_layer.bronze.splits import TABLE as SPLITS
 from batch_layer.bronze.year import KEY
+from batch_layer.fetching.counts import files_of
 from batch_layer.fetching.sources import digest_of
 from batch_layer.fetching.validation import Reading, Validator
 from lake import keys
@@ -119,6 +120,7 @@ class Importer:
         if judged is not None:
             sources = self._keep_rejects(paths, judged)
             report = _with_bars(report, sources, self._commit(judged.good))
+            imports.note(self.store, files_of(judged, paths))
         return replace(report, seconds=_since(started))
 
     def withdraw_files(self, paths: Sequence[Path]) -> ImportReport:

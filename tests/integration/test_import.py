@@ -29,7 +29,7 @@ WriteCsv = Callable[..., Path]
     ("row", "reason"),
     [
         (",2012-05-18,2,3,1,2,10", "no symbol"),
-        ("F B,2012-05-18,2,3,1,2,10", "not a symbol"),
+        ("F&B,2012-05-18,2,3,1,2,10", "not a symbol"),
         ("FB,18.5.2012,2,3,1,2,10", "not a date"),
         ("FB,2012-05-18 junk,2,3,1,2,10", "not a date"),
         ("FB,2012-05-19,2,3,1,2,10", "not a session of the exchange"),
