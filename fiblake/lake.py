@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import polars as pl
 
 from batch_layer.bronze.compaction import compact
-from batch_layer.fetching.daily import DailyFetcher, Order
-from batch_layer.fetching.daily_sources import open_source
 from batch_layer.fetching.importing import Importer
-from batch_layer.fetching.rebuild import Rebuilder
 from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.generating.generate import Generation, generate
 from batch_layer.processing.resample import resample
 from batch_layer.processing.status import status_of
+from batch_layer.quality.quality import quality_of
 from fiblake.arguments import date_of, folder_of, instant_of, parsed_date
+from fiblake.fetching import Fetching
 from lake.clock import Clock, SystemClock
 from lake.interval import FIBONACCI, SESSION_INTERVALS, parse_one_of
 from lake.logs import configure_logs
@@ -34,15 +33,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from batch_layer.bronze.compaction import CompactReport
-    from batch_layer.fetching.fetch_report import FetchReport
     from batch_layer.fetching.importing import ImportReport
-    from batch_layer.fetching.rebuild import RebuildReport
     from batch_layer.generating.generate import GenerateReport
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.processing.share import Share
     from batch_layer.processing.status import Status
+    from batch_layer.quality.report import QualityReport
     from lake.interval import Interval
-    from lake.lease import Holder
     from lake.store import ObjectStore
 
 
@@ -58,8 +55,8 @@ class Bars(pl.DataFrame):
         return self.to_pandas()
 
 
-class Lake:
-    """One lake: import into it, resample it, read from it.
+class Lake(Fetching):
+    """One lake: fetch or import into it, resample it, read from it.
 
     Args:
         location: A folder or `s3://bucket/prefix`; None: what `FIBLAKE_LAKE` says, else `data`.
@@ -206,75 +203,6 @@ class Lake:
         """
         return self.importer().import_files([sample_file()], splits=sample_splits())
 
-    def fetcher(
-        self,
-        *,
-        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-        on_wait: Callable[[Holder], None] | None = None,
-        on_long: Callable[[int, float], None] = lambda _calls, _minutes: None,
-    ) -> DailyFetcher:
-        """Return what fetches a vendor's daily bars into this lake."""
-        return DailyFetcher(
-            store=self.store,
-            clock=self.clock,
-            opened=lambda name: open_source(name, self.settings, self.clock),
-            settling=dt.timedelta(minutes=self.settings.settling_minutes),
-            workers=self.settings.fetch_workers,
-            on_progress=on_progress,
-            on_wait=on_wait,
-            on_long=on_long,
-        )
-
-    def fetch_daily(
-        self,
-        source: str = "massive",
-        *,
-        start: dt.date | str | None = None,
-        end: dt.date | str | None = None,
-        again: bool = False,
-    ) -> FetchReport:
-        """Fetch the daily bars that are missing: each session once.
-
-        Args:
-            source: `massive` or `flatfiles`.
-            start: The first date; None: where the lake's bars of this source begin or, in a lake
-                that has bars from elsewhere, the session after these; else where the vendor's do.
-            end: The last date, inclusive; None: the last session that is over.
-            again: Ask for the sessions that are there, too: what differs is corrected.
-
-        Raises:
-            MisuseError: If the source is none, or the start is after the end.
-            BusyError: If another process fetches from the source.
-            VendorError: If it cannot be asked; what had landed stays.
-        """
-        return self.fetcher().fetch(Order(source, date_of(start), date_of(end), again=again))
-
-    def rebuilder(
-        self,
-        *,
-        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-        on_wait: Callable[[Holder], None] | None = None,
-    ) -> Rebuilder:
-        """Return what makes bronze anew from landing."""
-        return Rebuilder(
-            store=self.store,
-            clock=self.clock,
-            settling=dt.timedelta(minutes=self.settings.settling_minutes),
-            on_progress=on_progress,
-            on_wait=on_wait,
-        )
-
-    def rebuild_bronze(self) -> RebuildReport:
-        """Make the daily bars of bronze anew from landing: as fetching made them.
-
-        Bars that also came from files, or from `generate`, stay as they are.
-
-        Raises:
-            BusyError: If another process fetches.
-            DamagedObjectError: If landing or bronze cannot be read.
-        """
-        return self.rebuilder().daily()
-
     def generate(
         self,
         symbols: int = 100,
@@ -343,6 +271,26 @@ class Lake:
             EmptyLakeError: If the lake has no daily bars.
         """
         return status_of(self.store)
+
+    def quality(
+        self,
+        *,
+        source: str | None = None,
+        start: dt.date | str | None = None,
+        end: dt.date | str | None = None,
+    ) -> QualityReport:
+        """Return how much of what came in was accepted, and what is odd in the daily bars.
+
+        Args:
+            source: Count this vendor, or files of this name, alone, and look at no bars.
+            start: First session looked at, inclusive; by default the first there is.
+            end: Last one, inclusive.
+
+        Raises:
+            MisuseError: If a date is not one, or no such source brought anything.
+            EmptyLakeError: If the lake holds no bars, and nothing was ever counted.
+        """
+        return quality_of(self.store, source=source, start=date_of(start), end=date_of(end))
 
 
 class Narrowed(TypedDict, total=False):

@@ -112,7 +112,7 @@ class Bringer:
             schema_overrides={"known_from": pl.Datetime("us", "UTC")},
         )
         good = judged.good.join(known, on="session", how="left")
-        changes = _SHIM(self.store, good)
+        changes = daily.commit(self.store, good)
         for each in answers:
             changes += self._withdraw(each)
         self._keep_rejects(answers, judged)
@@ -171,10 +171,3 @@ class Bringer:
                 landed=each.key,
             )
         ledger.note(self.store, KIND, self.source, entries)
-
-
-def _SHIM(store, good):
-    changes = daily.Changes()
-    for (known,), part in good.partition_by("known_from", as_dict=True).items():
-        changes += daily.commit(store, part.drop("known_from"), clock=SetClock(known))
-    return changes

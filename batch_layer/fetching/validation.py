@@ -44,6 +44,8 @@ _MALFORMED = "malformed line"
 PRICE_MOST: Final = 1e9
 VOLUME_MOST: Final = 1e15
 TRADES_MOST: Final = 10**12
+NARROW: Final = 20
+"""A source of at most so many symbols is told by their names: it is no market."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,10 @@ class Validated:
         rejected: `source`, `reason`, the text of each field, and of `line` where it was malformed.
         rows: Rows of each source, good or not.
         ignored: Columns of each source that say nothing to us.
-        tally: `source`, `session` (null where it cannot be read), `reason` (null where the rows are
-            good) and `row_count`, one row a combination.
+        tally: Of each session with a rejected row: `source`, `session` (null where it cannot be
+            read), `reason` (null where the rows are good) and `row_count`.
+        spans: `source`, `first` and `last` session of its bars, how many `symbols` they have, and
+            their `names`, the first NARROW + 1 of them.
     """
 
     good: pl.DataFrame
@@ -79,6 +83,7 @@ class Validated:
     rows: Mapping[str, int]
     ignored: Mapping[str, tuple[str, ...]]
     tally: pl.DataFrame
+    spans: pl.DataFrame
 
 
 class Validator:
@@ -155,14 +160,14 @@ class Validator:
         self._type(last_closed)
         self._connection.execute(sql(_PACKAGE, "duplicates"))
         rejected = [self._connection.execute(sql(_PACKAGE, "rejected")).pl() for _ in self._parts()]
-        tally = self._tally()
+        spans = self._connection.execute(sql(_PACKAGE, "spans"), {"names": NARROW}).pl()
         return Validated(
             good=self._connection.execute(sql(_PACKAGE, "good")).pl(),
             rejected=pl.concat([*rejected, self._malformed_rows()], how="diagonal"),
-            rows=dict.fromkeys(self._ignored, 0)
-            | dict(tally.group_by("source").agg(pl.col("row_count").sum()).iter_rows()),
+            rows=self._rows(spans),
             ignored=self._ignored,
-            tally=tally,
+            tally=self._tally(),
+            spans=spans.drop("row_count"),
         )
 
     def _type(self, last_closed: dt.date) -> None:
@@ -190,6 +195,14 @@ class Validator:
             self._connection.register("given", part)
             yield
             self._connection.unregister("given")
+
+    def _rows(self, spans: pl.DataFrame) -> dict[str, int]:
+        rows = dict.fromkeys(self._ignored, 0) | dict(
+            spans.select("source", "row_count").iter_rows()
+        )
+        for source, _, _ in self._malformed:
+            rows[source] += 1
+        return rows
 
     def _tally(self) -> pl.DataFrame:
         tally = self._connection.execute(sql(_PACKAGE, "tally")).pl()

@@ -1,4 +1,4 @@
-"""Massive's aggregates: the whole market of a session.
+"""Massive's aggregates: the whole market of a session, and the bars of one ticker.
 
 Source: https://massive.com/docs/rest/stocks/aggregates/daily-market-summary, and what the official
 client reads. `t` is in ms; that of a grouped bar is 16:00 at the exchange, whenever it closed.
@@ -7,28 +7,30 @@ client reads. `t` is in ms; that of a grouped bar is 16:00 at the exchange, when
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from batch_layer.local_vendor.errors import bad_request
+from batch_layer.local_vendor.hours import ZONE, milliseconds
 from batch_layer.local_vendor.messages import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batch_layer.local_vendor.messages import Request
 
-ZONE: Final = ZoneInfo("America/New_York")
 _FOUR: Final = dt.time(16)
 
 
-def refuse_adjusted(request: Request) -> None:
-    """Refuse a request that leaves `adjusted` at its default, which is true.
+def refuse_adjusted(query: Mapping[str, str]) -> None:
+    """Refuse a query that leaves `adjusted` at its default, which is true.
 
     Raises:
         RefusedError: If it does: this vendor has the bars as they were traded, and no others.
     """
-    if request.query.get("adjusted", "true").lower() != "false":
+    if query.get("adjusted", "true").lower() != "false":
         text = "This vendor has unadjusted bars only. Ask with adjusted=false."
         raise bad_request(text)
 
@@ -77,6 +79,28 @@ def json_of(rows: pl.DataFrame) -> bytes:
     return text
 
 
-def milliseconds(session: dt.date, time: dt.time = dt.time()) -> int:
-    """Return the instant of a time of day at the exchange, in ms since 1970."""
-    return int(dt.datetime.combine(session, time, tzinfo=ZONE).timestamp()) * 1000
+def ranged(request: Request, ticker: str, bars: pl.DataFrame, following: str | None) -> Reply:
+    """Return bars of one ticker.
+
+    Args:
+        request: What was asked.
+        ticker: Of which ticker.
+        bars: `market.COLUMNS`, and `start` in ms.
+        following: The URL of the bars that come next; None: there are none.
+    """
+    rows = bars.select(
+        *prices(whole_numbers(bars)), pl.col("start").alias("t"), pl.col("trades").alias("n")
+    )
+    count = f'"queryCount":{bars.height},"resultsCount":{bars.height}'
+    start = f'{{"ticker":{json.dumps(ticker)},{count},"adjusted":false,'
+    end = f'"status":"OK","request_id":"{request.request_id}","count":{bars.height}'
+    if following:
+        end += f',"next_url":{json.dumps(following)}'
+    results = b'"results":' + json_of(rows) + b"," if bars.height else b""
+    return Reply(b"".join([start.encode(), results, end.encode(), b"}"]))
+
+
+def with_midnights(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return daily bars with their `start`: midnight at the exchange."""
+    midnight = pl.col("session").cast(pl.Datetime("ms")).dt.replace_time_zone(ZONE.key)
+    return bars.with_columns(start=midnight.dt.epoch("ms"))

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
-from batch_layer.local_vendor.aggregates import milliseconds, whole_numbers
+from batch_layer.local_vendor.aggregates import whole_numbers
+from batch_layer.local_vendor.hours import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,10 +135,19 @@ class FlatFiles:
 
 def day_rows(session: dt.date, day: pl.DataFrame) -> pl.DataFrame:
     """Return a session's daily bars as the rows of its file."""
-    return day.select(
+    return _rows(day.with_columns(start=pl.lit(milliseconds(session))))
+
+
+def minute_rows(minutes: pl.DataFrame) -> pl.DataFrame:
+    """Return a session's minute bars, which have a `start` in ms, as the rows of its file."""
+    return _rows(minutes)
+
+
+def _rows(bars: pl.DataFrame) -> pl.DataFrame:
+    return bars.select(
         pl.col("symbol").alias("ticker"),
-        whole_numbers(day).alias("volume"),
+        whole_numbers(bars).alias("volume"),
         *("open", "close", "high", "low"),
-        pl.lit(milliseconds(session) * _NS_PER_MS).alias("window_start"),
+        (pl.col("start") * _NS_PER_MS).alias("window_start"),
         pl.col("trades").alias("transactions"),
     )

@@ -71,7 +71,20 @@ class Market:
         wanted = (pl.col("symbol") == symbol) & pl.col("session").is_between(first, last)
         years = [each for each in self.years if first.year <= each <= last.year]
         found = [self._year(year).bars.filter(wanted) for year in years]
-        return pl.concat(found or [_no_bars()]).select("session", *COLUMNS)
+        return pl.concat([no_bars(), *found])
+
+    def spans(self) -> dict[str, tuple[dt.date, dt.date]]:
+        """Return the first and the last bar of each symbol."""
+        parts = []
+        for key in self.years.values():
+            what = f"{key} in {self._store.location}"
+            columns = ("symbol", "session")
+            rows = pl.DataFrame(decode_columns(self._store.get(key).data, what, columns))
+            first, last = pl.col("session").min(), pl.col("session").max()
+            parts.append(rows.group_by("symbol").agg(first=first, last=last))
+        merged = pl.concat(parts).group_by("symbol")
+        spans = merged.agg(pl.col("first").min(), pl.col("last").max()).sort("symbol")
+        return {symbol: (first, last) for symbol, first, last in spans.iter_rows()}
 
     def _year(self, year: int) -> _Year:
         # One thread reads, the others wait for it: else each would read the same year.
@@ -86,7 +99,7 @@ class Market:
 
     def _read(self, year: int) -> _Year:
         if year not in self.years:
-            return _Year(_no_bars(), {})
+            return _Year(no_bars(), {})
         key = self.years[year]
         what = f"{key} in {self._store.location}"
         data = self._store.get(key).data
@@ -99,6 +112,8 @@ class Market:
         return _Year(bars, dict(places))
 
 
-def _no_bars() -> pl.DataFrame:
-    kinds = {name: pl.Float64() for name in COLUMNS} | {"symbol": pl.String(), "trades": pl.Int64()}
+def no_bars() -> pl.DataFrame:
+    """Return no bars: `session` and `COLUMNS`."""
+    kinds: dict[str, pl.DataType] = {name: pl.Float64() for name in COLUMNS}
+    kinds |= {"symbol": pl.String(), "trades": pl.Int64()}
     return pl.DataFrame(schema={"session": pl.Date(), **kinds})

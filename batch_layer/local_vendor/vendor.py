@@ -15,7 +15,6 @@ from batch_layer.local_vendor.errors import RefusedError, as_json, as_xml
 from batch_layer.local_vendor.failing import answered_instead, spoilt
 from batch_layer.local_vendor.faults import Fault, Faults
 from batch_layer.local_vendor.flat_files import BUCKET, FlatFiles
-from batch_layer.local_vendor.market import Market
 from batch_layer.local_vendor.rate import Rate
 from batch_layer.local_vendor.request_log import RequestLog
 from batch_layer.local_vendor.rest import Rest
@@ -31,8 +30,10 @@ if TYPE_CHECKING:
 
     from batch_layer.local_vendor.faults import FaultKind, How
     from batch_layer.local_vendor.messages import Reply, Request
+    from batch_layer.local_vendor.reference import Reference
     from batch_layer.local_vendor.request_log import Logged
     from batch_layer.local_vendor.restatement import Restatement
+    from batch_layer.local_vendor.story import Story
     from lake.clock import Clock
     from lake.store import ObjectStore
 
@@ -48,6 +49,7 @@ class LocalVendor:
         port: The port; 0: any free one.
         access: Which keys it accepts.
         published: The last session that is published; None: the last one in the lake.
+        reference: The securities, or what the bars do not tell of them; None: nothing.
         rate: How many requests a minute the REST answers; None: any number.
         log: A file that gets a line of JSON for each request.
         clock: Tells the instants of the log.
@@ -69,12 +71,13 @@ class LocalVendor:
         port: int = 0,
         access: Access | None = None,
         published: dt.date | None = None,
+        reference: Reference | Story | None = None,
         rate: Rate | None = None,
         log: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.access = access or Access()
-        self._catalogue = Catalogue(Market(store), published)
+        self._catalogue = Catalogue(store, published, reference)
         self._files = FlatFiles(self._catalogue.rows, self._catalogue.edition)
         self._bucket = Bucket(self._files, self._catalogue.sessions, self.access)
         self._rest = Rest(self._catalogue, self.access, rate or Rate(None))

@@ -115,7 +115,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing_half_written(
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=fill,  # noqa: PLW1509 - no threads are at work in a child of a test
+        preexec_fn=fill,
     )
     assert (1, "") == (done.returncode, done.stdout)
     assert done.stderr.startswith("error: Could not write ")

@@ -25,7 +25,6 @@ from lake.errors import (
     VendorUnavailableError,
     VendorUnreachableError,
 )
-from lake.session import SessionTable
 from lake.store import LocalStore
 from tests.fetching import EVENING, Fetching, asked, bars_of, current, replaced, sold
 from tests.parts import free_port
@@ -166,9 +165,7 @@ def test_a_session_that_is_not_over_is_not_asked_for(
     assert {dt.date(2013, 3, 26), dt.date(2013, 3, 27)} == set(asked(vendor))
 
 
-def test_an_old_session_without_bars_failed(
-    fetching: Fetching, vendor: LocalVendor, sessions: SessionTable
-) -> None:
+def test_an_old_session_without_bars_failed(fetching: Fetching) -> None:
     report = fetching().fetch_daily(start="2011-12-27", end="2012-01-06")
 
     assert {"fetched": 4, "failed": 4} == counts(report)
@@ -326,7 +323,7 @@ def test_days_without_a_session_are_nothing_to_do(fetching: Fetching, vendor: Lo
     assert [] == vendor.requests
 
 
-def restated(lake: Lake, vendor: LocalVendor, **report: int) -> None:
+def check_restated(lake: Lake) -> None:
     """Hold a lake to a session that was published again, with three bars that differ."""
     bars = current(lake.store).filter(pl.col("session") == DAY)
     history = replaced(lake.store)
@@ -350,7 +347,7 @@ def test_a_session_asked_for_again_is_corrected_and_history_tells(
     assert {"fetched": SESSIONS} == counts(report)
     assert (1, 1, 1) == (report.added, report.corrected, report.withdrawn)
     assert 2 == len(landing.landed(lake.store, "massive", "daily")[str(DAY)])
-    restated(lake, vendor)
+    check_restated(lake)
     gone = replaced(lake.store).join(current(lake.store), on=["symbol", "session"], how="anti")
     symbol = gone["symbol"][0]
     before, after = EVENING, EVENING + dt.timedelta(days=9)

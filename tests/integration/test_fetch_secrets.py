@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -20,9 +21,8 @@ from tests.fetching import FAST
 SECRETS: Final = ("K3y-of-Massive", "S3cret-of-the-flat-files")
 # What a program that logs all it can would show, before the command line begins.
 _LOUD: Final = """
-import logging, http.client, sys
+import logging, sys
 logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-http.client.HTTPConnection.debuglevel = 0
 from fiblake.cli import main
 main()
 """
@@ -45,15 +45,9 @@ def loud(*arguments: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        env=_environment(),
+        env={**os.environ, "FIBLAKE_LOG_LEVEL": "debug"},
     )
     return done.stdout + done.stderr
-
-
-def _environment() -> dict[str, str]:
-    import os  # noqa: PLC0415 - the test's own
-
-    return {**os.environ, "FIBLAKE_LOG_LEVEL": "debug"}
 
 
 @pytest.mark.parametrize("source", ["massive", "flatfiles"])
@@ -73,8 +67,9 @@ def test_no_secret_is_said_whatever_happens(
     assert [] == [secret for secret in SECRETS if secret in said or secret.encode() in kept]
 
 
+@pytest.mark.usefixtures("secretive")
 @pytest.mark.parametrize("source", ["massive", "flatfiles"])
-def test_no_secret_is_in_a_repr(secretive: LocalVendor, source: str) -> None:
+def test_no_secret_is_in_a_repr(source: str) -> None:
     settings = read_settings()
     shown = repr(settings) + str(settings) + repr(open_source(source, settings, SystemClock()))
 

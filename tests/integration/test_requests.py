@@ -6,7 +6,7 @@ from fiblake import Lake
 from tests.fault_proxy import FaultProxy
 
 LISTINGS = ("silver/", "meta/silver/", "bronze/daily/", "bronze/daily_history/", "meta/bronze/")
-DOCUMENTS = ("two indexes", "session table", "splits", "boundary")
+DOCUMENTS = ("two indexes", "session table", "splits", "listings", "boundary")
 
 
 def test_a_run_with_nothing_to_do_lists_and_does_not_look_at_each_object(

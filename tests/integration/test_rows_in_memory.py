@@ -13,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from batch_layer.bronze.ledger import Entry
 from batch_layer.fetching.columns import FIELDS
+from batch_layer.fetching.counts import entries_of
 from batch_layer.fetching.validation import Validated, Validator
 from lake.errors import SourceError
 from lake.session import SessionTable
@@ -92,6 +94,16 @@ def test_rejected_values_are_kept_as_text_and_sources_are_counted_each(
         ("one", DAY, kept[0], 1),
         ("two", DAY, kept[0], 1),
     ] == found.tally.sort("source", "reason", nulls_last=False).rows()
+
+
+def test_what_came_of_each_source_is_an_entry_of_the_ledger(sessions: SessionTable) -> None:
+    bad, undated = (*GOOD[:3], 1.5, 1.25, *GOOD[5:]), ("FB", None, *GOOD[2:])
+    other = ("FB", dt.date(2012, 5, 21), *GOOD[2:])
+
+    found = judged(sessions, ("one", table(GOOD, bad, undated)), ("two", table(other)))
+
+    reasons = {"high is below open or close": 1, "not a date": 1}
+    assert {"one": Entry(3, 1, reasons), "two": Entry(1, 1)} == entries_of(found)
 
 
 def test_rows_of_files_and_in_memory_are_held_to_each_other(
