@@ -19,7 +19,8 @@ from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.share import Share
-from fiblake import batch, reports
+from fiblake import batch, reports, vendor
+from fiblake.address import is_loopback
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
@@ -41,6 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(batch.app)
+app.add_typer(vendor.app)
 _ALL = " ".join(str(interval) for interval in SESSION_INTERVALS)
 _FIBONACCI = " ".join(str(interval) for interval in FIBONACCI)
 
@@ -251,7 +253,7 @@ def up(
     lake: LakeOption = None,
 ) -> None:
     """Serve the lake, with its chart page, until Ctrl-C."""
-    from fiblake.local import is_loopback, serve  # noqa: PLC0415 - needs the extra `serving`
+    from fiblake.local import serve  # noqa: PLC0415 - needs the extra `serving`
 
     output = Output()
     if not is_loopback(host):
