@@ -19,7 +19,7 @@ from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.share import Share
-from fiblake import batch, reports, vendor
+from fiblake import batch, fetch, rebuild, reports, vendor
 from fiblake.address import is_loopback
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
@@ -42,7 +42,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(batch.app)
+app.add_typer(fetch.app)
+app.add_typer(rebuild.app)
 app.add_typer(vendor.app)
+_EXTRAS = {"boto3": "s3", "botocore": "s3", "polygon": "massive", "urllib3": "massive"}
 _ALL = " ".join(str(interval) for interval in SESSION_INTERVALS)
 _FIBONACCI = " ".join(str(interval) for interval in FIBONACCI)
 
@@ -55,7 +58,7 @@ def main() -> None:
         Output().note(f"error: {error}")
         sys.exit(2 if isinstance(error, MisuseError) else 1)
     except ModuleNotFoundError as error:
-        extra = "s3" if error.name in {"boto3", "botocore"} else "serving"
+        extra = _EXTRAS.get(error.name or "", "serving")
         Output().note(
             f"error: {error.name} is not installed. Hint: pip install 'fiblake[{extra}]'."
         )
