@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from batch_layer.fetching.reference_landed import Known
     from lake.clock import Clock
     from lake.lease import Holder
+    from lake.settings import Settings
     from lake.store import ObjectStore
 
 _LISTINGS: Final = "listings"
@@ -90,6 +91,20 @@ class ReferenceFetcher:
     on_progress: Callable[[int, int], None] = lambda _done, _total: None
     on_wait: Callable[[Holder], None] | None = None
     on_long: Callable[[int, float], None] = lambda _calls, _minutes: None
+
+    @classmethod
+    def of(cls, store: ObjectStore, settings: Settings, clock: Clock) -> ReferenceFetcher:
+        """Return what fetches into a lake as the settings say, and tells nobody."""
+
+        def opened() -> ReferenceSource:
+            # An extra, which a lake that fetches nothing needs not.
+            from batch_layer.fetching.massive_reference import (  # noqa: PLC0415 - said above
+                MassiveReference,
+            )
+
+            return MassiveReference.of(settings, clock)
+
+        return cls(store, clock, opened, workers=settings.fetch_workers)
 
     def fetch(self, order: ReferenceOrder) -> ReferenceReport:
         """Fetch what is missing, and what may have changed.
