@@ -159,7 +159,7 @@ class ReferenceRebuilder:
         instants = _instants(self.store, kind)
         told = [_rows(self.store, each).select(*key, "known_from") for each in (_of(kind), history)]
         seconds = pl.col("known_from").dt.truncate("1s")
-        kept = pl.concat(told).filter(~seconds.is_in(instants)).select(key).unique()
+        kept = pl.concat(told).filter(~seconds.is_in(instants.implode())).select(key).unique()
         _take(self.store, history, _with_kept(self.store, scratch, history, kept))
         return _take(self.store, _of(kind), _with_kept(self.store, scratch, _of(kind), kept))
 
@@ -168,7 +168,7 @@ class ReferenceRebuilder:
             return 0
         past = _Table(keys.LISTINGS_HISTORY, LISTINGS_HISTORY, tuple(_VERSION))
         instants = pl.concat([_instants(self.store, kind) for kind in (TICKERS, DETAILS, EVENTS)])
-        is_ours = pl.col("known_from").dt.truncate("1s").is_in(instants)
+        is_ours = pl.col("known_from").dt.truncate("1s").is_in(instants.implode())
         others = _rows(self.store, past).filter(~(pl.col("listing").is_in(list(told)) & is_ours))
         rows = pl.concat([_rows(scratch, past), others]).unique(_VERSION, keep="first")
         _take(self.store, past, rows)
@@ -208,8 +208,8 @@ def _take(store: ObjectStore, table: _Table, rows: pl.DataFrame) -> int:
     fresh = rows.join(old, on=rows.columns, how="anti", nulls_equal=True)
     gone = old.join(rows, on=table.row_key, how="anti")
     if not fresh.is_empty() or not gone.is_empty():
-        order = [name for name in (*table.row_key, "known_from") if name in rows.columns]
-        data = encode_frame(rows.sort(dict.fromkeys(order)), table.schema)
+        order = list(dict.fromkeys((*table.row_key, "known_from")))
+        data = encode_frame(rows.sort(order), table.schema)
         store.put_if(table.key, data, fingerprint)
     return fresh.height + gone.height
 
