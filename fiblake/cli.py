@@ -19,7 +19,8 @@ from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.share import Share
-from fiblake import batch, fetch, rebuild, reports
+from fiblake import batch, fetch, rebuild, reports, vendor
+from fiblake.address import is_loopback
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.add_typer(batch.app)
 app.add_typer(fetch.app)
 app.add_typer(rebuild.app)
+app.add_typer(vendor.app)
 _EXTRAS = {"boto3": "s3", "botocore": "s3", "polygon": "massive", "urllib3": "massive"}
 _ALL = " ".join(str(interval) for interval in SESSION_INTERVALS)
 _FIBONACCI = " ".join(str(interval) for interval in FIBONACCI)
@@ -254,7 +256,7 @@ def up(
     lake: LakeOption = None,
 ) -> None:
     """Serve the lake, with its chart page, until Ctrl-C."""
-    from fiblake.local import is_loopback, serve  # noqa: PLC0415 - needs the extra `serving`
+    from fiblake.local import serve  # noqa: PLC0415 - needs the extra `serving`
 
     output = Output()
     if not is_loopback(host):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batch_layer.fetching.daily import DailyFetcher, Order
-from batch_layer.fetching.daily_sources import open_source
 from batch_layer.fetching.rebuild import Rebuilder
 from fiblake.arguments import date_of
 
@@ -42,12 +42,8 @@ class Fetching:
         on_long: Callable[[int, float], None] = lambda _calls, _minutes: None,
     ) -> DailyFetcher:
         """Return what fetches a vendor's daily bars into this lake."""
-        return DailyFetcher(
-            store=self.store,
-            clock=self.clock,
-            opened=lambda name: open_source(name, self.settings, self.clock),
-            settling=dt.timedelta(minutes=self.settings.settling_minutes),
-            workers=self.settings.fetch_workers,
+        return replace(
+            DailyFetcher.of(self.store, self.settings, self.clock),
             on_progress=on_progress,
             on_wait=on_wait,
             on_long=on_long,

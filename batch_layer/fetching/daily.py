@@ -21,7 +21,7 @@ from batch_layer.bronze import manifest
 from batch_layer.fetching.daily_landed import Bringer
 from batch_layer.fetching.daily_plan import look, span_of, todo_of
 from batch_layer.fetching.daily_run import DailyRun
-from batch_layer.fetching.daily_sources import RESTATING, check_source
+from batch_layer.fetching.daily_sources import RESTATING, check_source, open_source
 from batch_layer.fetching.misses import Misses
 from lake.errors import DamagedObjectError
 from lake.exchange import ensure_sessions, last_settled, trading_day
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from batch_layer.fetching.fetch_report import FetchReport
     from lake.clock import Clock
     from lake.lease import Holder
+    from lake.settings import Settings
     from lake.store import ObjectStore
 
 _RECENT: Final = 5
@@ -85,6 +86,17 @@ class DailyFetcher:
     on_wait: Callable[[Holder], None] | None = None
     on_long: Callable[[int, float], None] = lambda _calls, _minutes: None
     is_over: Callable[[], bool] = lambda: False
+
+    @classmethod
+    def of(cls, store: ObjectStore, settings: Settings, clock: Clock) -> DailyFetcher:
+        """Return what fetches into a lake as the settings say, and tells nobody."""
+        return cls(
+            store=store,
+            clock=clock,
+            opened=lambda name: open_source(name, settings, clock),
+            settling=dt.timedelta(minutes=settings.settling_minutes),
+            workers=settings.fetch_workers,
+        )
 
     def fetch(self, order: Order) -> FetchReport:
         """Fetch what is missing.

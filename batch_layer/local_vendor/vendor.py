@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Self, Unpack
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from lake.clock import Clock
     from lake.store import ObjectStore
 
+_POLL_S: Final = 0.01
 _S3_ROOTS: Final = ("", f"/{BUCKET}")
 
 
@@ -90,17 +92,25 @@ class LocalVendor:
         self.url = self._server.url
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.serve, daemon=True).start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(_POLL_S,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
-        self._server.server_close()
-        self._log.close()
+        self._close()
 
     def serve(self) -> None:
-        """Answer requests until another thread leaves the block of this vendor."""
-        self._server.serve_forever(poll_interval=0.01)
+        """Answer requests in this thread, until Ctrl-C; then close."""
+        try:
+            with suppress(KeyboardInterrupt):
+                self._server.serve_forever()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._server.server_close()
+        self._log.close()
 
     @property
     def requests(self) -> list[Logged]:
