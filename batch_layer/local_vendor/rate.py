@@ -36,6 +36,11 @@ class Rate:
         self._lock = threading.Lock()
         self._taken: deque[float] = deque()
 
+    @property
+    def most(self) -> int | None:
+        """How many requests it lets pass in a minute; None: any number."""
+        return self._most
+
     def take(self) -> int | None:
         """Return None where a request may pass, else after how many seconds to ask again."""
         if self._most is None:
