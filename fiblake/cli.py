@@ -126,15 +126,7 @@ def import_(  # noqa: PLR0913 - a command's options
                 listed=read_listings(listings) if listings else None,
             )
     output.report(report, reports.of_import)
-    if any(
-        (
-            report.added,
-            report.corrected,
-            report.withdrawn,
-            report.splits_changed,
-            report.listings_changed,
-        )
-    ):
+    if report.makes_silver_stale:
         output.note("silver is stale now: fiblake resample")
     if report.rows and report.rejected == report.rows:
         raise typer.Exit(1)
