@@ -24,7 +24,7 @@ from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
 from fiblake.printing import Format, write_bars
 from lake.errors import FiblakeError, MisuseError
-from lake.interval import FIBONACCI, SESSION_INTERVALS
+from lake.interval import RESAMPLED, SESSION_INTERVALS
 from serving_layer.query import parse_adjustment
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(batch.app)
 _ALL = " ".join(str(interval) for interval in SESSION_INTERVALS)
-_FIBONACCI = " ".join(str(interval) for interval in FIBONACCI)
+_RESAMPLED = " ".join(str(interval) for interval in RESAMPLED)
 
 
 def main() -> None:
@@ -143,7 +143,7 @@ def generate_(  # noqa: PLR0913 - a command's options
 def resample_(
     *,
     interval: Annotated[
-        list[str] | None, typer.Option(help=f"One of {_FIBONACCI}; may be repeated.")
+        list[str] | None, typer.Option(help=f"One of {_RESAMPLED}; may be repeated.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Rebuild what is not stale too.")] = False,
     share: Annotated[

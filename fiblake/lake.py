@@ -18,7 +18,7 @@ from batch_layer.processing.status import status_of
 from lake.clock import Clock, SystemClock
 from lake.errors import InvalidRangeError, MisuseError
 from lake.instant import parse_instant
-from lake.interval import FIBONACCI, SESSION_INTERVALS, parse_one_of
+from lake.interval import FIBONACCI, RESAMPLED, SESSION_INTERVALS, parse_one_of
 from lake.logs import configure_logs
 from lake.settings import read_settings
 from lake.store import open_store
@@ -232,7 +232,7 @@ class Lake:
         share: Share | None = None,
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> ResampleReport:
-        """Rebuild what is stale of the Fibonacci intervals named; of all by default.
+        """Rebuild what is stale of the intervals named, `5m` to `34d`; of all by default.
 
         Args:
             intervals: One or several; none: all.
@@ -241,11 +241,11 @@ class Lake:
             on_progress: Called with (done, of how many) as partitions are rebuilt.
 
         Raises:
-            InvalidIntervalError: If an interval is not a Fibonacci one.
-            EmptyLakeError: If the lake has no daily bars.
+            InvalidIntervalError: If an interval is not one that silver holds.
+            EmptyLakeError: If the lake has no daily bars and no minutes to make them of.
         """
         names = (intervals,) if isinstance(intervals, str) else intervals
-        chosen = _intervals(names)
+        chosen = [parse_one_of(name, RESAMPLED) for name in names] or RESAMPLED
         return resample(
             self.store, intervals=chosen, force=force, share=share, on_progress=on_progress
         )
@@ -265,7 +265,7 @@ class Lake:
         """Return what the lake holds, and what of it is stale.
 
         Raises:
-            EmptyLakeError: If the lake has no daily bars.
+            EmptyLakeError: If the lake has no bars.
         """
         return status_of(self.store)
 

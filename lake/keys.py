@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -21,12 +22,18 @@ DIVIDENDS_HISTORY: Final = "bronze/dividends_history.parquet"
 DAILY: Final = "bronze/daily/"
 DAILY_HISTORY: Final = "bronze/daily_history/"
 DAILY_MANIFESTS: Final = "meta/bronze/daily/"
+MINUTE: Final = "bronze/minute/"
+MINUTE_MANIFESTS: Final = "meta/bronze/minute/"
 SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
+INTRADAY_CHECKPOINTS: Final = "meta/silver_intraday/"
 DAILY_MANIFESTS_INDEX: Final = "meta/index/bronze-daily.json"
+MINUTE_MANIFESTS_INDEX: Final = "meta/index/bronze-minute.json"
 SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
+INTRADAY_CHECKPOINTS_INDEX: Final = "meta/index/silver-intraday.json"
 
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
+_SESSION: Final = re.compile(r"/year=\d{4}/session=(\d{4}-\d{2}-\d{2})/bars\.parquet$")
 
 
 def daily(year: int) -> str:
@@ -44,6 +51,16 @@ def daily_manifest(year: int) -> str:
     return f"{DAILY_MANIFESTS}year={year}.json"
 
 
+def minute(session: dt.date) -> str:
+    """Return the key of the minute bars of a session."""
+    return f"{MINUTE}{_session_path(session)}"
+
+
+def minute_manifest(year: int) -> str:
+    """Return the key of the digests of a year's sessions of minute bars."""
+    return f"{MINUTE_MANIFESTS}year={year}.json"
+
+
 def silver(interval: Interval, year: int) -> str:
     """Return the key of the bars whose bucket starts in a year."""
     return f"{silver_prefix(interval)}year={year}/bars.parquet"
@@ -59,12 +76,38 @@ def silver_checkpoint(interval: Interval, year: int) -> str:
     return f"{SILVER_CHECKPOINTS}interval={interval}/year={year}.json"
 
 
+def intraday(interval: Interval, session: dt.date) -> str:
+    """Return the key of an intraday interval's bars of a session."""
+    return f"{silver_prefix(interval)}{_session_path(session)}"
+
+
+def intraday_checkpoint(session: dt.date) -> str:
+    """Return the key of the checkpoint of a session's partitions, one for all intervals."""
+    return f"{INTRADAY_CHECKPOINTS}session={session}.json"
+
+
 def rejects(name: str, digest: str) -> str:
     """Return the key of the rows rejected from a source file of this name and content digest."""
     return f"rejects/daily/{name}-{digest[:12]}.csv"
+
+
+def minute_rejects(source: str, session: dt.date) -> str:
+    """Return the key of the minute bars of a session that were rejected, of a source's."""
+    return f"rejects/minute/{source}-{session}.csv"
+
+
+def by_session(found: Iterable[str]) -> dict[dt.date, str]:
+    """Return the keys that are a session's bars, by session and in order."""
+    matches = (_SESSION.search(key) for key in found)
+    told = ((dt.date.fromisoformat(match[1]), match.string) for match in matches if match)
+    return dict(sorted(told))
 
 
 def by_year(found: Iterable[str]) -> dict[int, str]:
     """Return the keys that are a year's bars, by year and in order; other files are passed over."""
     matches = (_YEAR.search(key) for key in found)
     return dict(sorted((int(match[1]), match.string) for match in matches if match))
+
+
+def _session_path(session: dt.date) -> str:
+    return f"year={session.year}/session={session}/bars.parquet"

@@ -56,12 +56,14 @@ def silver(store: ObjectStore, interval: Interval) -> pl.DataFrame:
 def expected_silver(lake: Lake, interval: Interval) -> list[dict[str, Any]]:
     """What the oracle makes of the lake's bronze."""
     rows = bronze(lake.store)
+    committed = lake.status().committed
+    assert committed
     bars = bars_of(
         rows.to_dicts(),
         splits.read(lake.store).to_dicts(),
         n=interval.sessions,
         table=load_sessions(lake.store),
-        through=lake.status().committed,
+        through=committed,
         withdrawn=withdrawn(lake.store).to_dicts(),
     )
     return [asdict(bar) for bar in bars]
