@@ -14,6 +14,7 @@ import typer
 
 from batch_layer.fetching.columns import parse_columns
 from batch_layer.fetching.dividends_file import read_dividends
+from batch_layer.fetching.listings_file import read_listings
 from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
@@ -23,6 +24,7 @@ from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
 from fiblake.printing import Format, write_bars
+from fiblake.quality import of_quality
 from lake.errors import FiblakeError, MisuseError
 from lake.interval import RESAMPLED, SESSION_INTERVALS
 from serving_layer.query import parse_adjustment
@@ -86,6 +88,9 @@ def import_(  # noqa: PLR0913 - a command's options
     dividends: Annotated[
         Path | None, typer.Option(help="A CSV of dividends: symbol,ex_date,amount (USD a share).")
     ] = None,
+    listings: Annotated[
+        Path | None, typer.Option(help="A CSV of listings: listing,symbol,first,last.")
+    ] = None,
     withdraw: Annotated[
         bool, typer.Option("--withdraw", help="Withdraw the bars that the files name.")
     ] = False,
@@ -104,16 +109,27 @@ def import_(  # noqa: PLR0913 - a command's options
     with output.progress("import") as advance:
         importer = opened.importer(reading=reading, on_progress=advance)
         if withdraw:
-            others = sample or splits or dividends
+            others = sample or splits or dividends or listings
             report = importer.withdraw_files(_only_files(paths, others=bool(others)))
         else:
             report = importer.import_files(
-                _with_sample(paths, splits) if sample else _something(paths, splits, dividends),
+                _with_sample(paths, splits)
+                if sample
+                else _something(paths, splits or dividends or listings),
                 splits=_splits(splits, sample=sample),
                 dividends=read_dividends(dividends) if dividends else None,
+                listed=read_listings(listings) if listings else None,
             )
     output.report(report, reports.of_import)
-    if report.added or report.corrected or report.withdrawn or report.splits_changed:
+    if any(
+        (
+            report.added,
+            report.corrected,
+            report.withdrawn,
+            report.splits_changed,
+            report.listings_changed,
+        )
+    ):
         output.note("silver is stale now: fiblake resample")
     if report.rows and report.rejected == report.rows:
         raise typer.Exit(1)
@@ -167,6 +183,22 @@ def status_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
     """Show what the lake holds, and what of it is stale."""
     output = Output(as_json=json)
     output.report(Lake(lake).status(), reports.of_status)
+
+
+@app.command("quality")
+def quality_(
+    *,
+    source: Annotated[
+        str | None, typer.Option(help="Count this source alone: a vendor, or a file's name.")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="First session, YYYY-MM-DD.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last session, YYYY-MM-DD.")] = None,
+    lake: LakeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show how much of what came in was accepted, and what is odd in the daily bars."""
+    output = Output(as_json=json)
+    output.report(Lake(lake).quality(source=source, start=start, end=end), of_quality)
 
 
 @app.command("compact")
@@ -246,8 +278,8 @@ def demo_(
     run_demo(Lake(lake), page, Output())
 
 
-def _something(paths: list[Path] | None, splits: Path | None, dividends: Path | None) -> list[Path]:
-    if not paths and splits is None and dividends is None:
+def _something(paths: list[Path] | None, others: Path | None) -> list[Path]:
+    if not paths and others is None:
         fact = "There is nothing to import."
         raise MisuseError(fact, hint="name files, or use --sample.")
     return paths or []

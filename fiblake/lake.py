@@ -15,6 +15,7 @@ from batch_layer.fetching.validation import Reading
 from batch_layer.generating.generate import Generation, generate
 from batch_layer.processing.resample import resample
 from batch_layer.processing.status import status_of
+from batch_layer.quality.quality import quality_of
 from lake.clock import Clock, SystemClock
 from lake.errors import InvalidRangeError, MisuseError
 from lake.instant import parse_instant
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.processing.share import Share
     from batch_layer.processing.status import Status
+    from batch_layer.quality.report import QualityReport
     from lake.interval import Interval
     from lake.store import ObjectStore
 
@@ -268,6 +270,26 @@ class Lake:
             EmptyLakeError: If the lake has no bars.
         """
         return status_of(self.store)
+
+    def quality(
+        self,
+        *,
+        source: str | None = None,
+        start: dt.date | str | None = None,
+        end: dt.date | str | None = None,
+    ) -> QualityReport:
+        """Return how much of what came in was accepted, and what is odd in the daily bars.
+
+        Args:
+            source: Count this vendor, or files of this name, alone, and look at no bars.
+            start: First session looked at, inclusive; by default the first there is.
+            end: Last one, inclusive.
+
+        Raises:
+            MisuseError: If a date is not one, or no such source brought anything.
+            EmptyLakeError: If the lake holds no bars, and nothing was ever counted.
+        """
+        return quality_of(self.store, source=source, start=_date(start), end=_date(end))
 
 
 class Narrowed(TypedDict, total=False):

@@ -27,8 +27,10 @@ def of_import(report: ImportReport) -> Iterator[str]:
         yield f"splits: {report.splits_changed:,} new or changed"
     if report.dividends_changed:
         yield f"dividends: {report.dividends_changed:,} new or changed"
+    if report.listings_changed:
+        yield f"listings: {report.listings_changed:,} new or changed"
     if not report.sources:
-        if not (report.splits_changed or report.dividends_changed):
+        if not (report.splits_changed or report.dividends_changed or report.listings_changed):
             yield "imported: nothing new"
         return
     counts = {

@@ -6,17 +6,21 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from lake.errors import DamagedObjectError, ObjectNotFoundError, StoreError
+from lake.attempts import attempts
+from lake.errors import ConflictError, DamagedObjectError, ObjectNotFoundError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from lake.store import ObjectStore
+    from lake.store.protocol import Stored
 
 Document = dict[str, Any]
+Revision: TypeAlias = "Callable[[Document | None], Document]"
 _AT_ONCE: Final = 16
+_ATTEMPTS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,8 @@ def read_document(store: ObjectStore, key: str) -> tuple[Document, str]:
         DamagedObjectError: If it is not one.
     """
     stored = store.get(key)
-    try:
-        document = json.loads(stored.data)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
+    document = _parsed(stored)
+    if document is None:
         fact = f"{key} in {store.location} is damaged: not a JSON document."
         raise DamagedObjectError(fact, hint="fiblake resample makes it anew.")
     return document, stored.fingerprint
@@ -48,6 +49,27 @@ def read_document(store: ObjectStore, key: str) -> tuple[Document, str]:
 def encode_document(document: Mapping[str, object]) -> bytes:
     """Return a document as the bytes of its object."""
     return json.dumps(document, indent=1).encode()
+
+
+def revise_document(store: ObjectStore, key: str, revise: Revision) -> None:
+    """Replace a document by what is made of it, or of None where there is none or it is damaged.
+
+    Of many writers at once, each sees what those before it have written. What does not change is
+    not written.
+
+    Raises:
+        ConflictError: If others kept writing it all the while.
+    """
+    for _ in attempts(_ATTEMPTS):
+        old, fingerprint = _found(store, key)
+        new = revise(old)
+        if new == old:
+            return
+        with suppress(ConflictError):
+            store.put_if(key, encode_document(new), fingerprint)
+            return
+    fact = f"{key} in {store.location} kept changing under {_ATTEMPTS} attempts to write it."
+    raise ConflictError(fact, hint="run the command again when others are done.")
 
 
 def read_documents(store: ObjectStore, prefix: str, index: str) -> dict[str, Filed]:
@@ -85,6 +107,22 @@ def _copies(store: ObjectStore, index: str) -> dict[str, Filed]:
         return {key: Filed(content, at) for key, (at, content) in document.items()}
     except (ObjectNotFoundError, DamagedObjectError, TypeError, ValueError):
         return {}
+
+
+def _found(store: ObjectStore, key: str) -> tuple[Document | None, str | None]:
+    try:
+        stored = store.get(key)
+    except ObjectNotFoundError:
+        return None, None
+    return _parsed(stored), stored.fingerprint
+
+
+def _parsed(stored: Stored) -> Document | None:
+    try:
+        document = json.loads(stored.data)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def _filed(store: ObjectStore, key: str) -> Filed | None:

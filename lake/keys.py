@@ -19,6 +19,8 @@ SPLITS: Final = "bronze/splits.parquet"
 SPLITS_HISTORY: Final = "bronze/splits_history.parquet"
 DIVIDENDS: Final = "bronze/dividends.parquet"
 DIVIDENDS_HISTORY: Final = "bronze/dividends_history.parquet"
+LISTINGS: Final = "bronze/listings.parquet"
+LISTINGS_HISTORY: Final = "bronze/listings_history.parquet"
 DAILY: Final = "bronze/daily/"
 DAILY_HISTORY: Final = "bronze/daily_history/"
 DAILY_MANIFESTS: Final = "meta/bronze/daily/"
@@ -31,9 +33,11 @@ DAILY_MANIFESTS_INDEX: Final = "meta/index/bronze-daily.json"
 MINUTE_MANIFESTS_INDEX: Final = "meta/index/bronze-minute.json"
 SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
 INTRADAY_CHECKPOINTS_INDEX: Final = "meta/index/silver-intraday.json"
+IMPORTS: Final = "meta/ledger/imports.json"
 
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
 _SESSION: Final = re.compile(r"/year=\d{4}/session=(\d{4}-\d{2}-\d{2})/bars\.parquet$")
+_LEDGER: Final = re.compile(r"/([^/]+)/year=\d{4}\.json$")
 
 
 def daily(year: int) -> str:
@@ -101,6 +105,27 @@ def by_session(found: Iterable[str]) -> dict[dt.date, str]:
     matches = (_SESSION.search(key) for key in found)
     told = ((dt.date.fromisoformat(match[1]), match.string) for match in matches if match)
     return dict(sorted(told))
+
+
+def ledger(kind: str, source: str, year: int) -> str:
+    """Return the key of what a source brought of a kind of bars in a year's sessions."""
+    return f"{ledgers(kind)}{source}/year={year}.json"
+
+
+def ledgers(kind: str) -> str:
+    """Return the prefix of what all sources brought of a kind of bars."""
+    return f"meta/ledger/{kind}/"
+
+
+def ledgers_index(kind: str) -> str:
+    """Return the key of a copy of all ledgers of a kind."""
+    return f"meta/index/ledger-{kind}.json"
+
+
+def ledger_source(key: str) -> str | None:
+    """Return the source whose ledger is under a key; None where it is another file."""
+    match = _LEDGER.search(key)
+    return match[1] if match else None
 
 
 def by_year(found: Iterable[str]) -> dict[int, str]:

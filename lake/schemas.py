@@ -22,10 +22,8 @@ _VALUES: Final = [
     pa.field("trades", pa.int64()),
 ]
 
-_LISTING: Final = [
-    pa.field("listing", pa.string(), nullable=False),
-    pa.field("symbol", pa.string(), nullable=False),
-]
+_SYMBOL: Final = pa.field("symbol", pa.string(), nullable=False)
+_LISTING: Final = pa.field("listing", pa.string(), nullable=False)
 
 SESSIONS: Final = pa.schema(
     [
@@ -38,14 +36,17 @@ SESSIONS: Final = pa.schema(
 
 DAILY: Final = pa.schema(
     [
-        *_LISTING,
+        _SYMBOL,
         pa.field("session", pa.date32(), nullable=False),
         *_VALUES,
         pa.field("revision", pa.int32(), nullable=False),
         pa.field("known_from", _INSTANT, nullable=False),
     ]
 )
-"""Bronze: unadjusted daily bars; `revision` counts the changes of a bar, from 0."""
+"""Bronze: unadjusted daily bars, by the symbol under which they were received.
+
+`revision` counts the changes of a bar, from 0.
+"""
 
 _KNOWN_TO: Final = pa.field("known_to", _INSTANT, nullable=False)
 
@@ -54,7 +55,7 @@ DAILY_HISTORY: Final = DAILY.append(_KNOWN_TO)
 
 SPLITS: Final = pa.schema(
     [
-        *_LISTING,
+        _SYMBOL,
         pa.field("effective", pa.date32(), nullable=False),
         pa.field("split_from", pa.float64(), nullable=False),
         pa.field("split_to", pa.float64(), nullable=False),
@@ -68,7 +69,7 @@ SPLITS_HISTORY: Final = SPLITS.append(_KNOWN_TO)
 
 DIVIDENDS: Final = pa.schema(
     [
-        *_LISTING,
+        _SYMBOL,
         pa.field("ex_date", pa.date32(), nullable=False),
         pa.field("amount", pa.float64(), nullable=False),
         pa.field("known_from", _INSTANT, nullable=False),
@@ -79,9 +80,27 @@ DIVIDENDS: Final = pa.schema(
 DIVIDENDS_HISTORY: Final = DIVIDENDS.append(_KNOWN_TO)
 """Dividends that were corrected, and until when they were known."""
 
+LISTINGS: Final = pa.schema(
+    [
+        _LISTING,
+        _SYMBOL,
+        pa.field("first", pa.date32(), nullable=False),
+        pa.field("last", pa.date32()),
+        pa.field("name", pa.string()),
+        pa.field("exchange", pa.string()),
+        pa.field("kind", pa.string()),
+        pa.field("known_from", _INSTANT, nullable=False),
+    ]
+)
+"""From `first` to `last`, both inclusive, the listing trades as `symbol`; null: to this day."""
+
+LISTINGS_HISTORY: Final = LISTINGS.append(_KNOWN_TO)
+"""What was said of listings before, and until when."""
+
 BARS: Final = pa.schema(
     [
-        *_LISTING,
+        _LISTING,
+        _SYMBOL,
         pa.field("start", pa.date32(), nullable=False),
         *_VALUES,
         pa.field("sessions", pa.int32(), nullable=False),
@@ -103,7 +122,7 @@ _TOLD: Final = [BARS.field(name) for name in ("through", "state", "revision")]
 
 MINUTE: Final = pa.schema(
     [
-        pa.field("symbol", pa.string(), nullable=False),
+        _SYMBOL,
         _START,
         *_VALUES,
         pa.field("revision", pa.int32(), nullable=False),
@@ -114,7 +133,7 @@ MINUTE: Final = pa.schema(
 
 INTRADAY: Final = pa.schema(
     [
-        *_LISTING,
+        _SYMBOL,
         pa.field("session", pa.date32(), nullable=False),
         _HOURS,
         _START,
@@ -123,11 +142,15 @@ INTRADAY: Final = pa.schema(
         *_TOLD,
     ]
 )
-"""Silver: bars of minutes and hours, each inside the regular or the extended hours of a session."""
+"""Silver: bars of minutes and hours, each inside the regular or the extended hours of a session.
+
+By symbol as bronze is: what that names is asked when they are read.
+"""
 
 INTRADAY_BARS: Final = pa.schema(
     [
-        *_LISTING,
+        _LISTING,
+        _SYMBOL,
         _START,
         *_VALUES,
         BARS.field("sessions"),

@@ -22,7 +22,7 @@ class SplitFactors:
     """All splits, ready to be applied to many bars at once.
 
     Args:
-        splits: Schema `SPLITS`.
+        splits: Schema `SPLITS`, with the `listing` of each.
     """
 
     def __init__(self, splits: pl.DataFrame) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lake.store import ObjectStore
+    from serving_layer.asked import Market
     from serving_layer.query import BarsQuery
 
 _log = structlog.get_logger(__name__)
@@ -38,14 +39,16 @@ def folded_bars(
     store: ObjectStore,
     cursor: duckdb.DuckDBPyConnection,
     query: BarsQuery,
+    market: Market,
     as_of: dt.date | None,
 ) -> pa.Table:
-    """Return the bars asked for, schema `BARS`, in order of symbol and start.
+    """Return the bars asked for, schema `BARS`, in order of name and start.
 
     Args:
         store: The lake.
         cursor: On which it is read; none but this query's.
-        query: Its symbols are known to the lake, or were.
+        query: Which bars.
+        market: What its names mean: listings that are known to the lake, or were.
         as_of: The date whose basis is wanted; None: each bar's own.
 
     Raises:
@@ -59,9 +62,11 @@ def folded_bars(
     sessions = sessions.filter(pl.col("session") <= known.last_session())
     # A dividend is weighed by the close before it, wherever that lies.
     span = (None, None) if query.adjustment == "all" else (query.start, _reach(query, sessions))
-    daily = known.daily(query.named, *span)
-    splits = known.splits()
-    dividends = known.dividends() if query.adjustment == "all" else None
+    daily = known.daily(market.asked or (), *span)
+    splits = market.listings.of_actions(known.splits(), "effective")
+    dividends = None
+    if query.adjustment == "all":
+        dividends = market.listings.of_actions(known.dividends(), "ex_date")
     # A compaction may have begun after the first look.
     known.check_kept()
 
@@ -73,7 +78,7 @@ def folded_bars(
     else:
         bars = _run(cursor, "fold", n=query.interval.sessions)
     cursor.register("bars", bars)
-    return _on_basis(cursor, query, as_of)
+    return _on_basis(cursor, query, market, as_of)
 
 
 def _reach(query: BarsQuery, sessions: pl.DataFrame) -> dt.date | None:
@@ -105,16 +110,15 @@ def _actions(
 
 
 def _on_basis(
-    cursor: duckdb.DuckDBPyConnection, query: BarsQuery, as_of: dt.date | None
+    cursor: duckdb.DuckDBPyConnection, query: BarsQuery, market: Market, as_of: dt.date | None
 ) -> pa.Table:
-    after_symbol, after_start = query.after or (None, None)
+    after_place, after_start = market.behind(query.after) if query.after else (None, None)
     bars = _run(
         cursor,
         "basis",
-        symbols=list(query.named),
         first=query.start,
         last=query.end,
-        after_symbol=after_symbol,
+        after_place=after_place,
         after_start=after_start,
         as_of=as_of,
         limit=query.limit,

@@ -18,6 +18,7 @@ from lake.horizon import read_horizon
 from lake.instant import written
 from lake.parquet import read_frame
 from lake.scan import scan, sql
+from serving_layer.asked import arrow_asked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +26,15 @@ if TYPE_CHECKING:
     import duckdb
 
     from lake.store import ObjectStore
+    from serving_layer.asked import Asked
 
 _PACKAGE: Final = "serving_layer"
-_BARS: Final = pa.schema([field for field in schemas.DAILY if field.name != "known_from"])
+_BARS: Final = pa.schema(
+    [
+        pa.field("listing", pa.string()),
+        *(field for field in schemas.DAILY if field.name != "known_from"),
+    ]
+)
 
 
 class Known:
@@ -81,12 +88,12 @@ class Known:
         raise self._nothing_known(first)
 
     def daily(
-        self, symbols: Sequence[str], first: dt.date | None, last: dt.date | None
+        self, asked: Sequence[Asked], first: dt.date | None, last: dt.date | None
     ) -> pa.Table:
         """Return daily bars, one row a (listing, session); of a withdrawn one its revision alone.
 
         Args:
-            symbols: Tickers; all bars of the listings that they name.
+            asked: The listings.
             first: First session, inclusive; None: from the first bar.
             last: Last session, inclusive; None: to the last bar.
         """
@@ -94,31 +101,25 @@ class Known:
         objects = _of_years(self._objects(keys.DAILY, keys.DAILY_HISTORY), *years)
         if not objects:
             return _BARS.empty_table()
-        listings = self._scan("listings", objects, {"symbols": list(symbols)})
+        self._cursor.register("asked", arrow_asked(asked))
         self._cursor.register("no_history", schemas.DAILY_HISTORY.empty_table())
-        binds = {
-            "listings": listings["listing"].unique().to_pylist(),
-            "first": first,
-            "last": last,
-            "known_at": self._instant,
-        }
+        binds = {"first": first, "last": last, "known_at": self._instant}
         return self._scan("known", objects, binds)
 
-    def withdrawn(self, symbols: Sequence[str]) -> set[str]:
-        """Return those of some symbols of which the history holds a bar, whenever known."""
+    def withdrawn(self, asked: Sequence[Asked]) -> set[str]:
+        """Return those of some listings of which the history holds a bar, whenever known."""
         objects = self._objects(keys.DAILY_HISTORY)
         if not objects:
             return set()
-        return set(
-            self._scan("listings", objects, {"symbols": list(symbols)})["symbol"].to_pylist()
-        )
+        self._cursor.register("asked", arrow_asked(asked))
+        return set(self._scan("ever_had", objects, {})["listing"].to_pylist())
 
     def splits(self) -> pl.DataFrame:
-        """Return the splits in force, schema `SPLITS`."""
+        """Return the splits in force, schema `SPLITS`, by symbol."""
         return self._actions(keys.SPLITS, keys.SPLITS_HISTORY, schemas.SPLITS, "effective")
 
     def dividends(self) -> pl.DataFrame:
-        """Return the dividends in force, schema `DIVIDENDS`."""
+        """Return the dividends in force, schema `DIVIDENDS`, by symbol."""
         return self._actions(keys.DIVIDENDS, keys.DIVIDENDS_HISTORY, schemas.DIVIDENDS, "ex_date")
 
     def _actions(self, key: str, history_key: str, schema: pa.Schema, day: str) -> pl.DataFrame:
@@ -128,8 +129,8 @@ class Known:
         # Read after what is in force: a row that is replaced meanwhile is in both.
         history = read_frame(self._store, history_key, schema)[0]
         versions = pl.concat([history, current]).filter(pl.col("known_from") <= self._instant)
-        last = versions.sort("known_from").unique(["listing", day], keep="last")
-        return last.sort("listing", day)
+        last = versions.sort("known_from").unique(["symbol", day], keep="last")
+        return last.sort("symbol", day)
 
     def _objects(self, *prefixes: str) -> dict[str, str]:
         return {

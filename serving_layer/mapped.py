@@ -40,21 +40,21 @@ _EPOCH_DAY: Final = dt.date(1970, 1, 1).toordinal()
 
 @dataclass(frozen=True, slots=True)
 class MappedPartition:
-    """One partition, its bars in order of symbol and start.
+    """One partition, its bars in order of listing and start.
 
     Attributes:
         bars: Schema `BARS`.
         start: Of each bar, in days since 1970.
-        spans: The first bar of each symbol, and the one behind its last.
+        spans: The first bar of each listing, and the one behind its last.
     """
 
     bars: pa.RecordBatch
     start: NDArray[np.int32]
     spans: Mapping[str, tuple[int, int]]
 
-    def of_one(self, symbol: str, first: dt.date | None, last: dt.date | None) -> pa.RecordBatch:
-        """Return the bars of a symbol that start in [first, last]."""
-        begin, end = self.spans.get(symbol, _NONE)
+    def of_one(self, listing: str, first: dt.date | None, last: dt.date | None) -> pa.RecordBatch:
+        """Return the bars of a listing that start in [first, last]."""
+        begin, end = self.spans.get(listing, _NONE)
         start = self.start[begin:end]
         if last is not None:
             end = begin + int(np.searchsorted(start, _day(last), "right"))
@@ -62,9 +62,9 @@ class MappedPartition:
             begin += int(np.searchsorted(start, _day(first)))
         return self.bars.slice(begin, max(end - begin, 0))
 
-    def of_many(self, symbols: Sequence[str], first: dt.date | None, last: dt.date | None) -> Rows:
-        """Return which bars are of some symbols, in their order, and start in [first, last]."""
-        spans = np.array([self.spans.get(symbol, _NONE) for symbol in symbols], np.int64)
+    def of_many(self, listings: Sequence[str], first: dt.date | None, last: dt.date | None) -> Rows:
+        """Return which bars are of some listings, in their order, and start in [first, last]."""
+        spans = np.array([self.spans.get(listing, _NONE) for listing in listings], np.int64)
         rows = rows_of(spans[:, 0], spans[:, 1])
         kept: Rows = rows[_between(self.start[rows], first, last)]
         return kept
@@ -76,41 +76,45 @@ class MappedPartition:
 
 def select(
     partitions: Sequence[MappedPartition],
-    symbols: Sequence[str] | None,
+    listings: Sequence[str] | None,
     first: dt.date | None,
     last: dt.date | None,
 ) -> pa.Table:
-    """Return the bars of some symbols (None: of all) that start in [first, last].
+    """Return the bars of some listings (None: of all) that start in [first, last].
 
     Args:
         partitions: Of one interval, in order of time.
-        symbols: In order, each once.
+        listings: Each once.
         first: First `start`, inclusive; None: from the beginning.
         last: Last `start`, inclusive; None: to the end.
 
     Returns:
-        Schema `BARS`, in order of symbol and start.
+        Schema `BARS`, in the order of the listings (of all: of their ids) and of start.
     """
-    if symbols is not None and len(symbols) == 1:
-        pieces = [part.of_one(symbols[0], first, last) for part in partitions]
+    if listings is not None and len(listings) == 1:
+        pieces = [part.of_one(listings[0], first, last) for part in partitions]
         return pa.Table.from_batches(pieces, BARS).combine_chunks()
     chosen = [
-        part.of_all(first, last) if symbols is None else part.of_many(symbols, first, last)
+        part.of_all(first, last) if listings is None else part.of_many(listings, first, last)
         for part in partitions
     ]
     pieces = [part.bars.take(rows) for part, rows in zip(partitions, chosen, strict=True)]
     found = pa.Table.from_batches(pieces, BARS)
-    return found if len(pieces) == 1 else _by_symbol(found)
+    return found if len(pieces) == 1 else _by_listing(found, listings)
 
 
-def _by_symbol(bars: pa.Table) -> pa.Table:
-    """Return bars, which are in order of symbol a partition, in that order over all of them."""
+def _by_listing(bars: pa.Table, listings: Sequence[str] | None) -> pa.Table:
+    """Return bars, which are in order of listing a partition, in that order over all of them."""
     bars = bars.combine_chunks()
     if not bars.num_rows:
         return bars
-    runs = pc.run_end_encode(bars["symbol"].chunk(0))
+    runs = pc.run_end_encode(bars["listing"].chunk(0))
     ends = runs.run_ends.to_numpy()
-    rank = pc.rank(runs.values, tiebreaker="dense").to_numpy()
+    rank = (
+        pc.rank(runs.values, tiebreaker="dense")
+        if listings is None
+        else pc.index_in(runs.values, pa.array(listings))
+    ).to_numpy()
     begin = np.append(0, ends[:-1])
     order = np.argsort(rank, kind="stable")
     return bars.take(rows_of(begin[order], ends[order]))
@@ -172,8 +176,6 @@ class MappedSilver:
             folder.mkdir(parents=True, exist_ok=True)
             stored = self._store.get(key)
             bars = decode(stored.data, f"{key} in {self._store.location}", BARS)
-            if not bars["symbol"].equals(bars["listing"]):
-                bars = bars.sort_by([("symbol", "ascending"), ("start", "ascending")])
             path = self._path(key, stored.fingerprint)
             _write(path, bars.combine_chunks())
             _remove_others(path)
@@ -228,7 +230,7 @@ def _open(path: Path) -> MappedPartition | None:
         bars = file.get_batch(0) if file.num_record_batches else _NO_BARS
     except (pa.ArrowException, OSError):
         return None
-    runs = pc.run_end_encode(bars["symbol"])
+    runs = pc.run_end_encode(bars["listing"])
     ends = runs.run_ends.to_pylist()
     begins = [0, *ends][:-1]
     spans = dict(zip(runs.values.to_pylist(), zip(begins, ends, strict=True), strict=True))

@@ -53,14 +53,15 @@ class BarsQuery:
     """Which bars, and on which basis.
 
     Attributes:
-        symbols: Tickers, in any case, at least one; None: the whole market.
+        symbols: Symbols or listings, in any case, at least one; None: the whole market.
         interval: 1d or a Fibonacci interval.
         start: First `start` of a bar, inclusive; None: from the first bar.
         end: Last `start` of a bar, inclusive; None: to the last bar.
         adjustment: `raw` as stored; `split`: on the split basis of `as_of`; `all`: dividends too.
-        as_of: The date whose basis that is; None: that of `known_at`, or today.
+        as_of: The date whose basis that is, and on which the symbols name what they name; None:
+            that of `known_at`, or today.
         known_at: The instant as of whose knowledge to answer; None: now.
-        after: Only bars behind this (symbol, start), in the order of the answer.
+        after: Only bars behind this (name, start), in the order of the answer.
         limit: At most so many bars; None: all.
 
     Raises:

@@ -15,22 +15,32 @@ from lake.errors import EmptyLakeError
 from lake.interval import DAILY
 from lake.scan import connect, scan, sql
 from lake.schemas import BARS
+from serving_layer.asked import arrow_asked
 from serving_layer.mapped import MappedSilver, select
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import duckdb
 
     from lake.interval import Interval
     from lake.store import ObjectStore
+    from serving_layer.asked import Market
     from serving_layer.query import BarsQuery
 
 _Years: TypeAlias = dict[int, tuple[str, str]]
 """The objects of each year, in order: key and fingerprint."""
 _PACKAGE: Final = "serving_layer"
+_TABLES: Final = (
+    "asked",
+    "steps",
+    "asked_daily_bars",
+    "all_daily_bars",
+    "asked_session_bars",
+    "all_session_bars",
+)
 _LISTING_GOOD_FOR_S: Final = 1.0
 _COPIERS: Final = 2
 
@@ -47,7 +57,7 @@ class RawBars:
         self._store = store
         self._copies = MappedSilver(store, cache) if cache else None
         self._connection = connect(store)
-        for macro in ("daily_bars", "session_bars"):
+        for macro in _TABLES:
             self._connection.execute(sql(_PACKAGE, macro))
         self._listed: dict[str, tuple[str | None, float, _Years]] = {}
 
@@ -55,8 +65,12 @@ class RawBars:
         """Return a connection of one's own to the lake."""
         return self._connection.cursor()
 
-    def bars(self, query: BarsQuery) -> pa.Table:
+    def bars(self, query: BarsQuery, market: Market) -> pa.Table:
         """Return the bars asked for, whatever the adjustment, schema `BARS`.
+
+        Args:
+            query: Which bars.
+            market: What its names mean.
 
         Raises:
             EmptyLakeError: If the lake has no bars of the interval.
@@ -65,9 +79,12 @@ class RawBars:
         objects = self._objects(query)
         mapped = self._copies.find(objects) if self._copies and query.interval != DAILY else None
         if mapped is None:
-            return self._scanned(query, objects)
-        symbols = None if query.symbols is None else sorted(query.symbols)
-        found = _behind(select(mapped, symbols, query.start, query.end), query.after)
+            return self._scanned(query, market, objects)
+        asked = market.asked
+        listings = None if asked is None else [each.listing for each in asked]
+        found = select(mapped, listings, query.start, query.end)
+        if query.after is not None:
+            found = _behind(found, listings or [], *market.behind(query.after))
         return found if query.limit is None else found.slice(0, query.limit)
 
     def sign(self) -> str | None:
@@ -100,21 +117,23 @@ class RawBars:
         with ThreadPoolExecutor(_COPIERS) as copiers:
             return sum(copiers.map(copy, missing))
 
-    def _scanned(self, query: BarsQuery, objects: Mapping[str, str]) -> pa.Table:
+    def _scanned(self, query: BarsQuery, market: Market, objects: Mapping[str, str]) -> pa.Table:
         if not objects:
             return BARS.empty_table()
+        whose = "all" if market.asked is None else "asked"
         source = "daily_bars" if query.interval == DAILY else "session_bars"
-        after_symbol, after_start = query.after or (None, None)
+        after_place, after_start = market.behind(query.after) if query.after else (None, None)
         binds = {
-            "symbols": None if query.symbols is None else list(query.symbols),
             "first": query.start,
             "last": query.end,
-            "after_symbol": after_symbol,
+            "after_place": after_place,
             "after_start": after_start,
             "limit": query.limit,
         }
-        statement = sql(_PACKAGE, "raw").replace("bars_of(", f"{source}(")
+        statement = sql(_PACKAGE, "raw").replace("bars_of(", f"{whose}_{source}(")
         with self.cursor() as cursor:
+            cursor.register("asked", arrow_asked(market.asked or ()))
+            cursor.register("steps", market.listings.steps.to_arrow())
             return scan(cursor, self._store, objects, statement, binds).cast(BARS)
 
     def _objects(self, query: BarsQuery) -> dict[str, str]:
@@ -150,9 +169,7 @@ def _by_year(found: Mapping[str, str]) -> _Years:
     return {year: (key, found[key]) for year, key in keys.by_year(found).items()}
 
 
-def _behind(bars: pa.Table, after: tuple[str, dt.date] | None) -> pa.Table:
-    if after is None:
-        return bars
-    symbol, start = after
-    is_later = pc.and_(pc.equal(bars["symbol"], symbol), pc.greater(bars["start"], start))
-    return bars.filter(pc.or_(pc.greater(bars["symbol"], symbol), is_later))
+def _behind(bars: pa.Table, listings: Sequence[str], place: int, start: dt.date) -> pa.Table:
+    places = pc.index_in(bars["listing"], pa.array(listings, pa.string()))
+    is_later = pc.and_(pc.equal(places, place), pc.greater(bars["start"], start))
+    return bars.filter(pc.or_(pc.greater(places, place), is_later))

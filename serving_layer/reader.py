@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pyarrow.compute as pc
 import structlog
@@ -21,16 +22,18 @@ from lake.boundary import read_boundary
 from lake.errors import IMPORT_HINT, EmptyLakeError, FiblakeError, UnknownSymbolError
 from lake.exchange import trading_day
 from lake.interval import FIBONACCI
+from lake.listings import Listings, read_listings
 from lake.parquet import read_frame
 from lake.scan import scan, sql
 from lake.schemas import SPLITS
 from serving_layer.adjusting import SplitFactors
+from serving_layer.asked import Market, meant
 from serving_layer.folding import folded_bars
 from serving_layer.known import Known
 from serving_layer.raw import RawBars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -38,10 +41,12 @@ if TYPE_CHECKING:
     from lake.clock import Clock
     from lake.interval import Interval
     from lake.store import ObjectStore
+    from serving_layer.asked import Asked
     from serving_layer.query import BarsQuery
 
 _log = structlog.get_logger(__name__)
 _PACKAGE: Final = "serving_layer"
+_Objects: TypeAlias = "Mapping[str, str]"
 _SYMBOLS_SHOWN: Final = 5
 _SYMBOLS_A_PIECE: Final = 200
 _WARM_EVERY_S: Final = 2.0
@@ -50,7 +55,7 @@ _WARM_AT_LEAST_EVERY_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A symbol of the lake, its first and last session, and how many daily bars it has."""
+    """A symbol of a listing: its first and last session, and how many daily bars it has."""
 
     symbol: str
     listing: str
@@ -73,30 +78,32 @@ class Reader:
         self._clock = clock
         self._raw = RawBars(store, cache)
         self._lock = threading.Lock()
-        self._symbols: tuple[dict[str, str], dict[str, Symbol]] = ({}, {})
-        self._factors: tuple[str | None, SplitFactors] | None = None
+        self._symbols: tuple[_Objects, tuple[Symbol, ...]] = ({}, ())
+        self._listings: tuple[str | None, Listings] | None = None
+        self._factors: tuple[_Objects, SplitFactors] | None = None
 
     def bars(self, query: BarsQuery) -> pa.Table:
-        """Return the bars asked for, schema `BARS`, in order of symbol and start.
+        """Return the bars asked for, schema `BARS`, in order of name (of all: listing) and start.
 
         Raises:
-            UnknownSymbolError: If the lake has no bar of a symbol.
+            UnknownSymbolError: If the lake has no bar of a symbol or listing.
             EmptyLakeError: If it has none at all, none of the interval yet, or none by `known_at`.
             ForgottenError: If what was known at `known_at` is no longer kept.
             StoreError: If the lake cannot be read.
         """
         if query.adjustment == "all" or query.known_at:
             return self._folded(query)
+        market = self._market(query)
         try:
-            found = self._raw.bars(query)
+            found = self._raw.bars(query, market)
         except EmptyLakeError:
-            self._check_known(query)
+            self._check_known(query, market)
             raise
         # Whoever has bars is known; to know all symbols takes longer.
-        seen = pc.run_end_encode(found["symbol"].combine_chunks()).values.to_pylist()
-        unseen = set(query.named).difference(seen)
+        seen = pc.run_end_encode(found["listing"].combine_chunks()).values.to_pylist()
+        unseen = {each.listing for each in market.asked or ()}.difference(seen)
         if unseen or not found.num_rows:
-            self._check_known(query)
+            self._check_known(query, market)
         as_of = self.as_of(query)
         return self._split_factors().rebased(found, as_of) if as_of else found
 
@@ -106,13 +113,14 @@ class Reader:
         Raises:
             FiblakeError: As `bars` does; of symbols that are unknown, before the first piece.
         """
-        self._check_known(query)
+        self._check_known(query, self._market(query))
         # One basis for all pieces, though a day may end between them.
         return self._pieces(replace(query, as_of=self.as_of(query)))
 
     def _pieces(self, query: BarsQuery) -> Iterator[pa.Table]:
         left = query.limit
-        for symbols in _in_pieces(query.symbols or tuple(self._known_symbols())):
+        names = query.symbols or {each.listing for each in self._known_symbols()}
+        for symbols in _in_pieces(names):
             piece = self.bars(replace(query, symbols=symbols, limit=left))
             if piece.num_rows:
                 yield piece
@@ -166,12 +174,16 @@ class Reader:
     def symbols(self, text: str = "") -> list[Symbol]:
         """Return the symbols that contain `text`; those that begin with it come first.
 
+        A symbol that named several listings is there once for each.
+
         Raises:
             EmptyLakeError: If the lake has no bars.
         """
         wanted = text.strip().upper()
-        found = [symbol for name, symbol in self._known_symbols().items() if wanted in name]
-        return sorted(found, key=lambda each: (not each.symbol.startswith(wanted), each.symbol))
+        found = [each for each in self._known_symbols() if wanted in each.symbol]
+        return sorted(
+            found, key=lambda each: (not each.symbol.startswith(wanted), each.symbol, each.first)
+        )
 
     def boundary(self) -> dt.date | None:
         """Return the last session that batch has committed; None before the first."""
@@ -179,58 +191,96 @@ class Reader:
 
     def _folded(self, query: BarsQuery) -> pa.Table:
         if query.symbols is None:
-            query = replace(query, symbols=tuple(self._known_symbols()))
-        self._check_known(query)
+            names = {each.listing for each in self._known_symbols()}
+            query = replace(query, symbols=tuple(names))
+        market = self._market(query)
+        self._check_known(query, market)
         with self._raw.cursor() as cursor:
-            return folded_bars(self._store, cursor, query, self.as_of(query))
+            return folded_bars(self._store, cursor, query, market, self.as_of(query))
 
-    def _split_factors(self) -> SplitFactors:
-        """Return the splits, read again where they have changed."""
-        fingerprint = self._store.fingerprint(keys.SPLITS)
-        known = self._factors
+    def _market(self, query: BarsQuery) -> Market:
+        """Return what the names of a query mean: on its `as_of`, as was known at its `known_at`."""
+        listings = (
+            read_listings(self._store, query.known_at)
+            if query.known_at
+            else self._present_listings()
+        )
+        if query.symbols is None:
+            return Market(listings, None)
+        day = query.as_of or trading_day(query.known_at or self._clock.now())
+        return Market(listings, meant(query.symbols, listings, day))
+
+    def _present_listings(self) -> Listings:
+        """Return what symbols name, read again where it has changed."""
+        fingerprint = self._store.fingerprint(keys.LISTINGS)
+        known = self._listings
         if known is None or known[0] != fingerprint:
-            splits, fingerprint = read_frame(self._store, keys.SPLITS, SPLITS)
-            known = self._factors = (fingerprint, SplitFactors(splits))
+            known = self._listings = (fingerprint, read_listings(self._store))
         return known[1]
 
-    def _check_known(self, query: BarsQuery) -> None:
+    def _split_factors(self) -> SplitFactors:
+        """Return the splits by listing, read again where they, or the listings, have changed."""
+        sign = {key: self._store.fingerprint(key) or "" for key in (keys.SPLITS, keys.LISTINGS)}
+        known = self._factors
+        if known is None or known[0] != sign:
+            splits, _ = read_frame(self._store, keys.SPLITS, SPLITS)
+            of_listings = self._present_listings().of_actions(splits, "effective")
+            known = self._factors = (sign, SplitFactors(of_listings))
+        return known[1]
+
+    def _check_known(self, query: BarsQuery, market: Market) -> None:
         known = self._known_symbols()
-        unknown = [symbol for symbol in query.named if symbol not in known]
+        spans = defaultdict(list)
+        for each in known:
+            spans[each.symbol].append((each.first, each.last))
+        unknown = [each for each in market.asked or () if not _has_bars(each, spans)]
         if unknown and query.known_at:
             with self._raw.cursor() as cursor:
                 withdrawn = Known(self._store, cursor, query.known_at).withdrawn(unknown)
-            unknown = [symbol for symbol in unknown if symbol not in withdrawn]
+            unknown = [each for each in unknown if each.listing not in withdrawn]
         if unknown:
-            fact = f"{', '.join(unknown)}: no such symbol in the lake {self._store.location}."
-            raise UnknownSymbolError(fact, hint=_like(unknown[0], known))
+            names = ", ".join(each.name for each in unknown)
+            fact = f"{names}: no such symbol in the lake {self._store.location}."
+            raise UnknownSymbolError(fact, hint=_like(unknown[0].name, known))
 
-    def _known_symbols(self) -> Mapping[str, Symbol]:
+    def _known_symbols(self) -> tuple[Symbol, ...]:
         found = self._store.fingerprints(keys.DAILY)
         objects = {key: found[key] for key in keys.by_year(found).values()}
         if not objects:
             fact = f"The lake {self._store.location} is empty."
             raise EmptyLakeError(fact, hint=IMPORT_HINT)
+        sign = {**objects, keys.LISTINGS: self._store.fingerprint(keys.LISTINGS) or ""}
         with self._lock:
             seen, known = self._symbols
-            if seen != objects:
+            if seen != sign:
                 known = self._read_symbols(objects)
-                self._symbols = (objects, known)
+                self._symbols = (sign, known)
             return known
 
-    def _read_symbols(self, objects: Mapping[str, str]) -> dict[str, Symbol]:
+    def _read_symbols(self, objects: _Objects) -> tuple[Symbol, ...]:
         with self._raw.cursor() as cursor:
+            cursor.register("steps", self._present_listings().steps.to_arrow())
             rows = scan(cursor, self._store, objects, sql(_PACKAGE, "symbols"), {}).to_pylist()
-        return {row["symbol"]: Symbol(**row) for row in rows}
+        return tuple(Symbol(**row) for row in rows)
 
 
-def _like(symbol: str, known: Mapping[str, Symbol]) -> str:
-    near = [name for name in known if name.startswith(symbol[:1])] or list(known)
+def _has_bars(asked: Asked, spans: Mapping[str, Sequence[tuple[dt.date, dt.date]]]) -> bool:
+    return any(
+        first <= named.last and last >= named.first
+        for named in asked.symbols
+        for first, last in spans.get(named.symbol, ())
+    )
+
+
+def _like(symbol: str, known: Sequence[Symbol]) -> str:
+    names = {each.symbol for each in known}
+    near = [name for name in names if name.startswith(symbol[:1])] or list(names)
     shown = sorted(near)[:_SYMBOLS_SHOWN]
-    more = len(known) - len(shown)
+    more = len(names) - len(shown)
     return f"it has {', '.join(shown)}{f' and {more:,} more' if more else ''}."
 
 
-def _in_pieces(symbols: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _in_pieces(symbols: Collection[str]) -> Iterator[tuple[str, ...]]:
     in_order = sorted(symbols)
     for begin in range(0, len(in_order), _SYMBOLS_A_PIECE):
         yield tuple(in_order[begin : begin + _SYMBOLS_A_PIECE])

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch_layer.bronze import daily, splits
+from batch_layer.bronze import daily, listings, splits
 from batch_layer.bronze.year import read_year
 from fiblake import Lake
 from lake import keys
@@ -32,14 +32,14 @@ def bronze_years(store: ObjectStore) -> list[int]:
 def bronze(store: ObjectStore) -> pl.DataFrame:
     """All current daily bars, without the instant at which they were learnt."""
     years = [read_year(store, year).bars for year in bronze_years(store)]
-    return pl.concat(years).drop("known_from").sort("listing", "session")
+    return pl.concat(years).drop("known_from").sort("symbol", "session")
 
 
 def history(store: ObjectStore) -> pl.DataFrame:
     """All replaced daily bars, without instants."""
     years = [read_year(store, year).history for year in bronze_years(store)]
     rows = pl.concat(years).drop("known_from", "known_to")
-    return rows.sort("listing", "session", "revision")
+    return rows.sort("symbol", "session", "revision")
 
 
 def withdrawn(store: ObjectStore) -> pl.DataFrame:
@@ -55,18 +55,36 @@ def silver(store: ObjectStore, interval: Interval) -> pl.DataFrame:
 
 def expected_silver(lake: Lake, interval: Interval) -> list[dict[str, Any]]:
     """What the oracle makes of the lake's bronze."""
-    rows = bronze(lake.store)
+    rows = listed(lake, bronze(lake.store), "session")
     committed = lake.status().committed
     assert committed
     bars = bars_of(
         rows.to_dicts(),
-        splits.read(lake.store).to_dicts(),
+        listed(lake, splits.read(lake.store), "effective").to_dicts(),
         n=interval.sessions,
         table=load_sessions(lake.store),
         through=committed,
-        withdrawn=withdrawn(lake.store).to_dicts(),
+        withdrawn=listed(lake, withdrawn(lake.store), "session").to_dicts(),
     )
     return [asdict(bar) for bar in bars]
+
+
+def listed(lake: Lake, rows: pl.DataFrame, day: str) -> pl.DataFrame:
+    """Rows by symbol with the listing of each, found the plain way: one range at a time."""
+    said = listings.read(lake.store).sort("first").rows(named=True)
+    found = [_listing(said, symbol, on) for symbol, on in rows.select("symbol", day).iter_rows()]
+    return rows.with_columns(listing=pl.Series(found, dtype=pl.String()))
+
+
+def _listing(said: list[dict[str, Any]], symbol: str, on: dt.date) -> str:
+    found = symbol
+    for row in said:
+        if row["symbol"] == symbol:
+            if on < row["first"]:
+                return f"{symbol}<{row['first']}" if found == symbol else found
+            last = row["last"] or dt.date.max
+            found = row["listing"] if on <= last else f"{symbol}>{last}"
+    return found
 
 
 def assert_silver_is_right(lake: Lake) -> None:
@@ -89,15 +107,16 @@ def _without_vwap(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "vwap"}
 
 
-def commit(lake: Lake, bars: pl.DataFrame) -> daily.Changes:
-    """Bring bars into bronze past the files."""
-    return daily.commit(lake.store, bars, clock=lake.clock)
+def commit(lake: Lake, bars: pl.DataFrame, *, at: dt.datetime | None = None) -> daily.Changes:
+    """Bring bars into bronze past the files, learnt at an instant; by default now."""
+    known_from = pl.lit(at or lake.clock.now())
+    return daily.commit(lake.store, bars.with_columns(known_from=known_from))
 
 
 def dividend(symbol: str, ex_date: dt.date, amount: float) -> pl.DataFrame:
     """One dividend, as bronze takes it."""
-    row = (symbol, symbol, ex_date, float(amount))
-    return pl.DataFrame([row], schema=["listing", "symbol", "ex_date", "amount"], orient="row")
+    row = (symbol, ex_date, float(amount))
+    return pl.DataFrame([row], schema=["symbol", "ex_date", "amount"], orient="row")
 
 
 def assert_bars_close(expected: list[dict[str, Any]], actual: list[dict[str, Any]]) -> None:
@@ -120,6 +139,6 @@ def set_clock(lake: Lake, instant: dt.datetime) -> None:
 
 def split(symbol: str, effective: dt.date, split_to: float, split_from: float = 1) -> pl.DataFrame:
     """One split, as bronze takes it."""
-    row = (symbol, symbol, effective, float(split_from), float(split_to))
-    names = ["listing", "symbol", "effective", "split_from", "split_to"]
+    row = (symbol, effective, float(split_from), float(split_to))
+    names = ["symbol", "effective", "split_from", "split_to"]
     return pl.DataFrame([row], schema=names, orient="row")

@@ -107,7 +107,6 @@ def expected_bars(
         made.revision += row.get("revision", 0)
     return [
         {
-            "listing": symbol,
             "symbol": symbol,
             "session": session,
             "hours": hours,

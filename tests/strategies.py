@@ -43,29 +43,28 @@ def daily_bars(
     *,
     first: dt.date,
     last: dt.date,
-    listings: tuple[str, ...] = ("AA", "B", "C.D"),
+    symbols: tuple[str, ...] = ("AA", "B", "C.D"),
 ) -> pl.DataFrame:
-    """Daily bars of some listings, with gaps: the columns of `DAILY` less the last two."""
+    """Daily bars of some symbols, with gaps: the columns of `DAILY` less the last two."""
     days = [table[ordinal] for ordinal in table.ordinals(first, last)]
     keys = draw(
-        st.lists(st.sampled_from(list(itertools.product(listings, days))), min_size=1, unique=True)
+        st.lists(st.sampled_from(list(itertools.product(symbols, days))), min_size=1, unique=True)
     )
-    rows = [_row(draw, listing, day) for listing, day in keys]
+    rows = [_row(draw, symbol, day) for symbol, day in keys]
     names = DAILY.names[:-2]
-    return pl.DataFrame(rows, schema=_frame_schema(names), orient="row").sort("listing", "session")
+    return pl.DataFrame(rows, schema=_frame_schema(names), orient="row").sort("symbol", "session")
 
 
-def _row(draw: st.DrawFn, listing: str, day: dt.date) -> tuple[object, ...]:
+def _row(draw: st.DrawFn, symbol: str, day: dt.date) -> tuple[object, ...]:
     a, b, c, d = (draw(prices) for _ in range(4))
     vwap = draw(st.none() | st.just(c))
     trades = draw(st.none() | st.integers(0, 10**6))
     high, low = max(a, b, c, d), min(a, b, c, d)
-    return (listing, listing, day, a, high, low, b, draw(volumes), vwap, trades)
+    return (symbol, day, a, high, low, b, draw(volumes), vwap, trades)
 
 
 def _frame_schema(names: list[str]) -> dict[str, pl.DataType]:
     kinds: dict[str, pl.DataType] = {
-        "listing": pl.String(),
         "symbol": pl.String(),
         "session": pl.Date(),
         "trades": pl.Int64(),

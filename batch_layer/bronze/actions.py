@@ -31,7 +31,7 @@ class Table:
 
     Attributes:
         name: What its rows are called.
-        day: Its column of dates; with the listing it is the key.
+        day: Its column of dates; with the symbol it is the key.
         key: Of the object that holds the rows in force.
         schema: Its schema.
         history_key: Of the object that holds the rows replaced.
@@ -48,16 +48,16 @@ class Table:
     @property
     def row_key(self) -> tuple[str, str]:
         """The columns that tell its rows apart."""
-        return ("listing", self.day)
+        return ("symbol", self.day)
 
 
 def commit(store: ObjectStore, table: Table, rows: pl.DataFrame, *, clock: Clock) -> int:
-    """Bring actions into bronze, replacing those of the same listing and date.
+    """Bring actions into bronze, replacing those of the same symbol and date.
 
     Args:
         store: The lake.
         table: What kind they are.
-        rows: Its columns but `known_from`, one row a (listing, date).
+        rows: Its columns but `known_from`, one row a (symbol, date).
         clock: Tells the instant at which the lake learns of them.
 
     Returns:

@@ -31,7 +31,10 @@ _PRICES: Final = ("open", "high", "low", "close", "volume")
 _OPTIONAL: Final = ("vwap", "trades")
 _ATTEMPTS: Final = 10
 _DAYS: Final = 1 << 32
-_KINDS: Final = pl.Schema(dict.fromkeys((*_PRICES, "vwap"), pl.Float64()) | {"trades": pl.Int64()})
+_KINDS: Final = pl.Schema(
+    dict.fromkeys((*_PRICES, "vwap"), pl.Float64())
+    | {"trades": pl.Int64(), "known_from": pl.Datetime("us", "UTC")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +62,14 @@ def commit(
     store: ObjectStore,
     bars: pl.DataFrame,
     *,
-    clock: Clock,
     on_year: Callable[[int], None] = lambda _: None,
 ) -> Changes:
     """Bring bars into bronze: new ones are added, those that differ replace.
 
     Args:
         store: The lake.
-        bars: The columns of `DAILY` but `revision` and `known_from`, one row a (listing, session).
-        clock: Tells the instant at which the lake learns of them.
+        bars: The columns of `DAILY` but `revision`, one row a (symbol, session); `known_from` is
+            the instant at which the lake learnt of each.
         on_year: Called with each year once it is committed.
 
     Raises:
@@ -75,13 +77,13 @@ def commit(
     """
     total = Changes()
     for year, part in _by_year(bars.cast(_KINDS)):
-        total += _revise(store, year, part["session"], partial(_merged, part, clock))
+        total += _revise(store, year, part["session"], partial(_merged, part))
         on_year(year)
     return total
 
 
 def withdraw(store: ObjectStore, gone: pl.DataFrame, *, clock: Clock) -> Changes:
-    """Take the bars of these (listing, session) out of bronze; history keeps them.
+    """Take the bars of these (symbol, session) out of bronze; history keeps them.
 
     Raises:
         ConflictError: If others kept writing the same year all the while.
@@ -137,17 +139,17 @@ def _write_year(store: ObjectStore, year: int, old: Year, far: Year, new: Year) 
 
 
 def _in_order(bars: pl.DataFrame) -> pl.DataFrame:
-    """Return bars in order of listing and session: by numbers, at a fraction of the time."""
-    listings = bars["listing"].unique().sort()
-    rank = bars["listing"].cast(pl.Enum(listings)).to_physical().cast(pl.Int64)
+    """Return bars in order of symbol and session: by numbers, at a fraction of the time."""
+    symbols = bars["symbol"].unique().sort()
+    rank = bars["symbol"].cast(pl.Enum(symbols)).to_physical().cast(pl.Int64)
     place = rank * _DAYS + bars["session"].to_physical()
     return bars if place.is_sorted() else bars[place.arg_sort()]
 
 
-def _merged(incoming: pl.DataFrame, clock: Clock, old: Year) -> _Revision:
+def _merged(incoming: pl.DataFrame, old: Year) -> _Revision:
     if old.bars.is_empty() and old.history.is_empty():
-        return _first(incoming, clock, old), Changes(added=incoming.height)
-    current = old.bars.select(*KEY, "symbol", *_PRICES, *_OPTIONAL, "revision", "known_from")
+        return _first(incoming, old), Changes(added=incoming.height)
+    current = old.bars.select(*KEY, *_PRICES, *_OPTIONAL, "revision", "known_from")
     rows = incoming.join(current, on=KEY, how="left", suffix="_now")
     known = pl.col("revision").is_not_null()
     rows = rows.with_columns(
@@ -156,7 +158,7 @@ def _merged(incoming: pl.DataFrame, clock: Clock, old: Year) -> _Revision:
         for name in _OPTIONAL
     )
     same = _same_prices() & pl.all_horizontal(
-        pl.col(name).eq_missing(pl.col(f"{name}_now")) for name in ("symbol", *_OPTIONAL)
+        pl.col(name).eq_missing(pl.col(f"{name}_now")) for name in _OPTIONAL
     )
     rows = rows.with_columns(same=known & same)
     changed = rows.filter(~pl.col("same"))
@@ -168,10 +170,12 @@ def _merged(incoming: pl.DataFrame, clock: Clock, old: Year) -> _Revision:
         .join(last_known, on=KEY, how="left")
         .with_columns(
             revision=(pl.coalesce("revision", "revision_past", pl.lit(-1)) + 1).cast(pl.Int32),
-            known_from=pl.max_horizontal(_now(clock), _just_after("known_from"), "known_to"),
+            known_from=pl.max_horizontal("known_from", _just_after("known_from_now"), "known_to"),
         )
     )
-    new = _replace(old, corrected, fresh.select(DAILY.names), clock)
+    fresh = fresh.select(DAILY.names)
+    gone = corrected.select(KEY).join(fresh.select(*KEY, known_to="known_from"), on=KEY)
+    new = _replace(old, gone, fresh)
     changes = Changes(
         added=changed.height - corrected.height,
         corrected=corrected.height,
@@ -180,9 +184,9 @@ def _merged(incoming: pl.DataFrame, clock: Clock, old: Year) -> _Revision:
     return new, changes
 
 
-def _first(incoming: pl.DataFrame, clock: Clock, old: Year) -> Year:
+def _first(incoming: pl.DataFrame, old: Year) -> Year:
     """Return the year that there was nothing of: there is nothing to compare the bars with."""
-    bars = incoming.with_columns(revision=pl.lit(0, pl.Int32()), known_from=_now(clock))
+    bars = incoming.with_columns(revision=pl.lit(0, pl.Int32()))
     return replace(old, bars=bars.select(DAILY.names))
 
 
@@ -193,14 +197,15 @@ def _same_prices() -> pl.Expr:
 
 def _without(gone: pl.DataFrame, clock: Clock, old: Year) -> _Revision:
     found = old.bars.join(gone, on=KEY, how="semi")
-    new = _replace(old, found, old.bars.clear(), clock)
+    now = pl.lit(clock.now()).cast(pl.Datetime("us", "UTC"))
+    known_to = pl.max_horizontal(now, _just_after("known_from"))
+    new = _replace(old, found.select(*KEY, known_to=known_to), old.bars.clear())
     return new, Changes(withdrawn=found.height, unchanged=gone.height - found.height)
 
 
-def _replace(old: Year, replaced: pl.DataFrame, fresh: pl.DataFrame, clock: Clock) -> Year:
-    past = old.bars.join(replaced, on=KEY, how="semi").with_columns(
-        known_to=pl.max_horizontal(_now(clock), _just_after("known_from"))
-    )
+def _replace(old: Year, replaced: pl.DataFrame, fresh: pl.DataFrame) -> Year:
+    """Return the year with fresh bars; those replaced, until `known_to`, are history."""
+    past = old.bars.join(replaced, on=KEY, how="inner")
     bars = pl.concat([old.bars.join(replaced, on=KEY, how="anti"), fresh])
     history = pl.concat([old.history, past.select(DAILY_HISTORY.names)])
     history = history.unique([*KEY, "revision"], keep="last", maintain_order=True)
@@ -220,10 +225,6 @@ def _dated(history: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     )
     dated = history.join(following, on=[*KEY, "revision"], how="left", maintain_order="left")
     return dated.with_columns(known_to=pl.coalesce("superseded", "known_to")).drop("superseded")
-
-
-def _now(clock: Clock) -> pl.Expr:
-    return pl.lit(clock.now()).cast(pl.Datetime("us", "UTC"))
 
 
 def _just_after(instant: str) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""The dividends of the lake: one row a (listing, ex-date); an amount of 0 withdraws one."""
+"""The dividends of the lake: one row a (symbol, ex-date); an amount of 0 withdraws one."""
 
 from __future__ import annotations
 

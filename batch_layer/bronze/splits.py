@@ -1,4 +1,4 @@
-"""The splits of the lake: one row a (listing, effective session); a ratio of 1:1 withdraws one."""
+"""The splits of the lake: one row a (symbol, effective session); a ratio of 1:1 withdraws one."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from lake.schemas import DAILY, DAILY_HISTORY
 if TYPE_CHECKING:
     from lake.store import ObjectStore
 
-KEY: Final = ("listing", "session")
+KEY: Final = ("symbol", "session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Year:
         return replace(self, bars=self.bars.filter(which), history=self.history.filter(which))
 
     def withdrawn(self) -> pl.DataFrame:
-        """Return (listing, session, revision) of the bars that were withdrawn."""
+        """Return (symbol, session, revision) of the bars that were withdrawn."""
         return withdrawn(self.history, self.bars)
 
 
@@ -50,7 +50,7 @@ def read_year(store: ObjectStore, year: int) -> Year:
 
 
 def withdrawn(history: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
-    """Return (listing, session, revision) of the bars of which history alone tells.
+    """Return (symbol, session, revision) of the bars of which history alone tells.
 
     A withdrawal is a change as well: its revision is one above that of the bar withdrawn.
     """

@@ -1,4 +1,4 @@
-"""A CSV file of corporate actions, one a row: what splits and dividends have in common."""
+"""A CSV file of reference data, one a row: what splits, dividends and listings have in common."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import polars as pl
 
 from batch_layer.fetching.sources import check_path, plain_csv
 from lake.errors import SourceError
+from lake.symbol import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ class Form:
         action: What a row is, as `split`.
         spellings: Which columns may hold which field, in lower case with `_` for a space.
         allowed: The sets of fields of which the file must have one.
-        day: The field that holds the date; with the listing it is the key.
+        day: The field that holds the date; with the symbol it is the key.
         values: Reads a row's fields but symbol and date.
         twice: What there cannot be two of, as `ratios`.
         mend: What to do about two.
@@ -54,12 +55,37 @@ class Row:
         """Return the error that says why this is no action."""
         return SourceError(f"{self.name} is not a {self.form.action}: {why}.", hint=self.form.hint)
 
+    def symbol(self) -> str:
+        """Return its symbol as the lake spells it."""
+        symbol = canonical(self.fields["symbol"])
+        if not symbol:
+            raise self.refused("it names no symbol")
+        return symbol
+
+    def day(self, field: str) -> dt.date:
+        """Return a field that is a date."""
+        text = self.fields[field]
+        try:
+            return dt.date.fromisoformat(text)
+        except ValueError:
+            raise self.refused(f"{text!r} is not a date") from None
+
 
 def read_actions(path: Path, form: Form) -> pl.DataFrame:
-    """Return the actions of a file: listing, symbol, the date and the form's values.
+    """Return the actions of a file: symbol, the date and the form's values.
 
     Raises:
         SourceError: If it cannot be read, or a row is not an action; the first bad row is named.
+    """
+    actions = pl.DataFrame([_action(row) for row in read_rows(path, form)])
+    return _without_repeats(actions, path, form)
+
+
+def read_rows(path: Path, form: Form) -> list[Row]:
+    """Return the rows of a file, at least one.
+
+    Raises:
+        SourceError: If it cannot be read, lacks a column, or has no rows or one of a wrong length.
     """
     check_path(path)
     if path.name.lower().endswith(".parquet"):
@@ -67,16 +93,16 @@ def read_actions(path: Path, form: Form) -> pl.DataFrame:
         raise SourceError(fact, hint=form.hint)
     with plain_csv(path) as file, file.path.open(encoding="utf-8-sig", newline="") as lines:
         places = _places(file.columns, path, form)
-        rows = list(csv.reader(lines, delimiter=file.separator))[1:]
-    actions = [
-        _action(_row(values, places, len(file.columns), f"Row {number} of {path}", form))
-        for number, values in enumerate(rows, start=1)
-        if values
+        values = list(csv.reader(lines, delimiter=file.separator))[1:]
+    rows = [
+        _row(each, places, len(file.columns), f"Row {number} of {path}", form)
+        for number, each in enumerate(values, start=1)
+        if each
     ]
-    if not actions:
+    if not rows:
         fact = f"{path} holds no rows."
         raise SourceError(fact, hint=form.hint)
-    return _without_repeats(pl.DataFrame(actions), path, form)
+    return rows
 
 
 def _places(columns: tuple[str, ...], path: Path, form: Form) -> dict[str, int]:
@@ -101,24 +127,12 @@ def _row(values: list[str], places: Mapping[str, int], columns: int, name: str, 
 
 
 def _action(row: Row) -> dict[str, object]:
-    symbol = row.fields["symbol"].upper()
-    if not symbol:
-        raise row.refused("it names no symbol")
-    day = {row.form.day: _day(row)}
-    return {"listing": symbol, "symbol": symbol, **day, **row.form.values(row)}
-
-
-def _day(row: Row) -> dt.date:
-    text = row.fields[row.form.day]
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise row.refused(f"{text!r} is not a date") from None
+    return {"symbol": row.symbol(), row.form.day: row.day(row.form.day), **row.form.values(row)}
 
 
 def _without_repeats(actions: pl.DataFrame, path: Path, form: Form) -> pl.DataFrame:
     actions = actions.unique(maintain_order=True)
-    twice = actions.filter(pl.struct("listing", form.day).is_duplicated())
+    twice = actions.filter(pl.struct("symbol", form.day).is_duplicated())
     if not twice.is_empty():
         first = twice.row(0, named=True)
         fact = f"{path} has two {form.twice} for {first['symbol']} on {first[form.day]}."

@@ -1,4 +1,4 @@
-"""Import: files of daily bars, splits and dividends into bronze.
+"""Import: files of daily bars, splits, dividends and listings into bronze.
 
 All files are read and judged before a row is written, so that one that cannot be read stops the
 import while the lake's bars are still as they were.
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 import structlog
 
-from batch_layer.bronze import actions, daily, manifest
+from batch_layer.bronze import actions, daily, imports, listings, manifest
 from batch_layer.bronze.dividends import TABLE as DIVIDENDS
 from batch_layer.bronze.splits import TABLE as SPLITS
 from batch_layer.bronze.year import KEY
+from batch_layer.fetching.counts import files_of
 from batch_layer.fetching.sources import digest_of
 from batch_layer.fetching.validation import Reading, Validator
 from lake import keys
@@ -70,6 +71,7 @@ class ImportReport:
     withdrawn: int = 0
     splits_changed: int = 0
     dividends_changed: int = 0
+    listings_changed: int = 0
     seconds: float = 0.0
 
 
@@ -97,8 +99,9 @@ class Importer:
         *,
         splits: pl.DataFrame | None = None,
         dividends: pl.DataFrame | None = None,
+        listed: pl.DataFrame | None = None,
     ) -> ImportReport:
-        """Import daily bars, and splits and dividends if given.
+        """Import daily bars, and splits, dividends and listings if given.
 
         Raises:
             SourceError: If a file cannot be read; no row was written then.
@@ -107,13 +110,17 @@ class Importer:
         """
         started = time.perf_counter()
         judged = self._judge(paths, with_values=True) if paths else None
+        # First: those that contradict each other are told before anything is written.
+        renamed = 0 if listed is None else listings.commit(self.store, listed, clock=self.clock)
         report = ImportReport(
+            listings_changed=renamed,
             splits_changed=self._commit_actions(SPLITS, splits),
             dividends_changed=self._commit_actions(DIVIDENDS, dividends),
         )
         if judged is not None:
             sources = self._keep_rejects(paths, judged)
             report = _with_bars(report, sources, self._commit(judged.good))
+            imports.note(self.store, files_of(judged, paths))
         return replace(report, seconds=_since(started))
 
     def withdraw_files(self, paths: Sequence[Path]) -> ImportReport:
@@ -187,7 +194,8 @@ class Importer:
             self.on_progress(done, years)
 
         self.on_progress(0, years)
-        return daily.commit(self.store, good, clock=self.clock, on_year=advance)
+        learnt = good.with_columns(known_from=pl.lit(self.clock.now()))
+        return daily.commit(self.store, learnt, on_year=advance)
 
 
 def _since(started: float) -> float:

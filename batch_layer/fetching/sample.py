@@ -37,4 +37,4 @@ def sample_splits() -> pl.DataFrame:
         ("AAPL", dt.date(2005, 2, 28)),
     ]
     splits = pl.DataFrame(rows, schema=["symbol", "effective"], orient="row")
-    return splits.with_columns(listing="symbol", split_from=pl.lit(1.0), split_to=pl.lit(2.0))
+    return splits.with_columns(split_from=pl.lit(1.0), split_to=pl.lit(2.0))

@@ -7,6 +7,7 @@ and no other row says something else of the same bar.
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -21,15 +22,19 @@ from batch_layer.fetching.columns import (
     holds_symbols,
     recognise,
 )
+from batch_layer.fetching.given import given_rows, numbered
 from batch_layer.fetching.sources import malformed_lines, open_source
 from lake.errors import MisuseError, SourceError
 from lake.exchange import arrow_sessions
 from lake.scan import sql
+from lake.symbol import CLASS
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import pyarrow as pa
 
     from lake.session import SessionTable
 
@@ -39,6 +44,8 @@ _MALFORMED = "malformed line"
 PRICE_MOST: Final = 1e9
 VOLUME_MOST: Final = 1e15
 TRADES_MOST: Final = 10**12
+NARROW: Final = 20
+"""A source of at most so many symbols is told by their names: it is no market."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +65,37 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """What source files hold.
+    """What sources hold.
 
     Attributes:
         good: The columns of `DAILY` but `revision` and `known_from`, one row a bar.
         rejected: `source`, `reason`, the text of each field, and of `line` where it was malformed.
         rows: Rows of each source, good or not.
         ignored: Columns of each source that say nothing to us.
+        tally: Of each session with a rejected row: `source`, `session` (null where it cannot be
+            read), `reason` (null where the rows are good) and `row_count`.
+        spans: `source`, `first` and `last` session of its bars, how many `symbols` they have, and
+            their `names`, the first NARROW + 1 of them.
     """
 
     good: pl.DataFrame
     rejected: pl.DataFrame
     rows: Mapping[str, int]
     ignored: Mapping[str, tuple[str, ...]]
+    tally: pl.DataFrame
+    spans: pl.DataFrame
 
 
 class Validator:
-    """Reads source files and tells good rows from bad ones.
+    """Reads source files, or takes rows in memory, and tells good rows from bad ones.
 
     Args:
-        reading: How the files are to be read.
+        reading: How the files are to be read; None: as they are spelt.
         with_values: Whether rows hold bars; else they just name them, by symbol and session.
     """
 
-    def __init__(self, reading: Reading, *, with_values: bool = True) -> None:
+    def __init__(self, reading: Reading | None = None, *, with_values: bool = True) -> None:
+        reading = reading or Reading()
         self._connection = duckdb.connect()
         # An instant's date must not depend on where the machine stands.
         self._connection.execute("SET TimeZone = 'UTC'")
@@ -90,6 +104,7 @@ class Validator:
         self._reading = reading
         self._with_values = with_values
         self._malformed: list[tuple[str, str, str]] = []
+        self._in_memory: list[pa.Table] = []
         self._ignored: dict[str, tuple[str, ...]] = {}
 
     def add(self, path: Path) -> None:
@@ -116,6 +131,21 @@ class Validator:
         ]
         self._ignored[source] = columns.ignored
 
+    def add_rows(self, source: str, rows: pa.Table) -> None:
+        """Take rows that are in memory.
+
+        Args:
+            source: What they come from, as files have a path.
+            rows: Columns spelt as those of files: numbers, dates or texts.
+
+        Raises:
+            SourceError: If a required column is missing, or two could hold one field.
+        """
+        required = REQUIRED if self._with_values else KEY_FIELDS
+        columns = recognise(rows.column_names, source=source, given={}, required=required)
+        self._ignored[source] = columns.ignored
+        self._in_memory.append(given_rows(source, rows, columns))
+
     def judge(self, table: SessionTable, last_closed: dt.date) -> Validated:
         """Return all rows read so far, good and rejected.
 
@@ -124,10 +154,26 @@ class Validator:
             last_closed: The last session whose bars may be taken.
 
         Raises:
-            SourceError: If no date of some file can be read.
+            SourceError: If no date of some source can be read.
         """
         self._connection.register("sessions", arrow_sessions(table))
+        self._type(last_closed)
+        self._connection.execute(sql(_PACKAGE, "duplicates"))
+        rejected = [self._connection.execute(sql(_PACKAGE, "rejected")).pl() for _ in self._parts()]
+        spans = self._connection.execute(sql(_PACKAGE, "spans"), {"names": NARROW}).pl()
+        return Validated(
+            good=self._connection.execute(sql(_PACKAGE, "good")).pl(),
+            rejected=pl.concat([*rejected, self._malformed_rows()], how="diagonal"),
+            rows=self._rows(spans),
+            ignored=self._ignored,
+            tally=self._tally(),
+            spans=spans.drop("row_count"),
+        )
+
+    def _type(self, last_closed: dt.date) -> None:
         binds = {
+            "class": CLASS,
+            "blanks": string.whitespace,
             "date_format": self._reading.date_format,
             "last_closed": last_closed,
             "with_values": self._with_values,
@@ -135,16 +181,36 @@ class Validator:
             "volume_most": VOLUME_MOST,
             "trades_most": TRADES_MOST,
         }
-        self._connection.execute(sql(_PACKAGE, "typed"), binds)
-        self._refuse_unreadable_dates()
-        self._connection.execute(sql(_PACKAGE, "duplicates"))
-        rejected = self._connection.execute(sql(_PACKAGE, "rejected")).pl()
-        return Validated(
-            good=self._connection.execute(sql(_PACKAGE, "good")).pl(),
-            rejected=pl.concat([rejected, self._malformed_rows()], how="diagonal"),
-            rows=self._rows_by_source(),
-            ignored=self._ignored,
+        self._connection.execute(sql(_PACKAGE, "typed_table"))
+        for _ in self._parts():
+            self._connection.execute(sql(_PACKAGE, "typed"), binds)
+            self._refuse_unreadable_dates()
+
+    def _parts(self) -> Iterator[None]:
+        """Let `given` be each part of the rows in turn: those of files, then those in memory."""
+        self._connection.execute(sql(_PACKAGE, "given"))
+        yield
+        self._connection.execute("DROP VIEW given")
+        for part in numbered(self._in_memory):
+            self._connection.register("given", part)
+            yield
+            self._connection.unregister("given")
+
+    def _rows(self, spans: pl.DataFrame) -> dict[str, int]:
+        rows = dict.fromkeys(self._ignored, 0) | dict(
+            spans.select("source", "row_count").iter_rows()
         )
+        for source, _, _ in self._malformed:
+            rows[source] += 1
+        return rows
+
+    def _tally(self) -> pl.DataFrame:
+        tally = self._connection.execute(sql(_PACKAGE, "tally")).pl()
+        malformed = self._malformed_rows().select("source", reason=pl.lit(_MALFORMED))
+        counted = malformed.group_by("source", "reason").agg(
+            pl.len().cast(pl.Int64).alias("row_count")
+        )
+        return pl.concat([tally, counted], how="diagonal")
 
     def _check_date_format(self, date_format: str | None) -> None:
         if date_format is None:
@@ -177,12 +243,6 @@ class Validator:
 
     def _count(self) -> int:
         return int(self._connection.table("raw").shape[0])
-
-    def _rows_by_source(self) -> dict[str, int]:
-        rows = dict(self._connection.execute(sql(_PACKAGE, "rows_by_source")).fetchall())
-        for source, _, _ in self._malformed:
-            rows[source] = rows.get(source, 0) + 1
-        return rows
 
     def _malformed_rows(self) -> pl.DataFrame:
         return pl.DataFrame(

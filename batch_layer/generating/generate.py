@@ -162,7 +162,7 @@ def _commit(
     all_splits, all_dividends = [], []
     on_progress(0, total)
     for done, year in enumerate(generate_years(generation.symbols, dates, generation.seed), 1):
-        changes += daily.commit(store, year.bars, clock=learnt)
+        changes += daily.commit(store, year.bars.with_columns(known_from=pl.lit(learnt.now())))
         all_splits.append(year.splits)
         all_dividends.append(year.dividends)
         on_progress(done, total)

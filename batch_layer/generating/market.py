@@ -72,9 +72,9 @@ class MarketYear:
     """One year of the market.
 
     Attributes:
-        bars: As `bronze.daily.commit` takes them, in order of listing and session.
+        bars: As `bronze.daily.commit` takes them, but `known_from`; by symbol and session.
         splits: As `bronze.splits.commit` takes them.
-        dividends: listing, symbol, ex_date, amount (USD a share, on the basis of that date).
+        dividends: symbol, ex_date, amount (USD a share, on the basis of that date).
     """
 
     bars: pl.DataFrame
@@ -201,7 +201,7 @@ def _bars(listings: Listings, walk: _Walk, dates: Dates, bits: Bits) -> pl.DataF
     lot = listings.lot[row] * (0.75 + uniform(amounts, 1) / 2)
     return pl.DataFrame(
         {
-            **_names(listings, row),
+            "symbol": _symbols(listings, row),
             "session": dates[column],
             "open": _paid(opening),
             "high": high,
@@ -219,7 +219,7 @@ def _splits(listings: Listings, walk: _Walk, dates: Dates) -> pl.DataFrame:
     kind = walk.kind[row]
     return pl.DataFrame(
         {
-            **_names(listings, row),
+            "symbol": _symbols(listings, row),
             "effective": dates[walk.split[row]],
             "split_from": _OLD[kind],
             "split_to": _NEW[kind],
@@ -231,12 +231,13 @@ def _dividends(listings: Listings, walk: _Walk, dates: Dates) -> pl.DataFrame:
     row, column = np.nonzero(walk.paid)
     before = walk.opening[walk.paid] / (1 - _YIELD)
     amount = _to_1e4(np.maximum(before * _YIELD, 1e-4))
-    return pl.DataFrame({**_names(listings, row), "ex_date": dates[column], "amount": amount})
+    return pl.DataFrame(
+        {"symbol": _symbols(listings, row), "ex_date": dates[column], "amount": amount}
+    )
 
 
-def _names(listings: Listings, row: Ints) -> dict[str, pl.Series]:
-    names = pl.Series(listings.tickers.tolist(), dtype=pl.String())[row]
-    return {"listing": names, "symbol": names}
+def _symbols(listings: Listings, row: Ints) -> pl.Series:
+    return pl.Series(listings.tickers.tolist(), dtype=pl.String())[row]
 
 
 def _paid(price: Floats) -> Floats:

@@ -86,7 +86,9 @@ class Builder:
         self._splits = Splits.read(plan.splits, self._dates)
         self._own = threading.local()
         uses = Counter(year for task in tasks for year in task.years)
-        self._shelf = _Shelf(lambda year: read_bronze(store, year, self._dates), uses)
+        self._shelf = _Shelf(
+            lambda year: read_bronze(store, year, self._dates, plan.listings), uses
+        )
 
     def build(self, task: Task) -> list[Future[Built]]:
         """Build a task's partitions, and return what will have become of each in the lake.

@@ -20,6 +20,7 @@ from lake.schemas import DAILY_HISTORY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lake.listings import Listings
     from lake.session import SessionTable
     from lake.store import ObjectStore
 
@@ -27,10 +28,9 @@ Integers: TypeAlias = NDArray[np.int64]
 Dates: TypeAlias = NDArray[np.datetime64]
 PRICES: Final = ("open", "high", "low", "close")
 ADDITIVE: Final = ("volume", "notional", "trades")
-_NAMES: Final = ("listing", "symbol")
-_READ: Final = (*_NAMES, "session", *PRICES, "volume", "vwap", "trades", "revision")
+_READ: Final = ("symbol", "session", *PRICES, "volume", "vwap", "trades", "revision")
 _ORDINAL_BITS: Final = 32
-_KEY: Final = pa.schema({"listing": pa.string(), "session": pa.date32()})
+_KEY: Final = pa.schema({"symbol": pa.string(), "session": pa.date32()})
 _WITHDRAWN: Final = _KEY.append(pa.field("revision", pa.int32()))
 
 
@@ -42,7 +42,7 @@ class BronzeYear:
         bars: listing and symbol (dictionaries), ordinal, open, high, low, close, volume, notional,
             trades and revision, in order of listing and session. Notional or trades are NaN where a
             bar with volume tells none.
-        withdrawn: listing, session, ordinal and revision of the bars withdrawn.
+        withdrawn: symbol, listing, session, ordinal and revision of the bars withdrawn.
     """
 
     bars: pa.Table
@@ -98,24 +98,52 @@ def session_dates(sessions: SessionTable) -> Dates:
     return np.asarray(sessions.dates, "datetime64[D]")
 
 
-def read_bronze(store: ObjectStore, year: int, dates: Dates) -> BronzeYear:
-    """Return what bronze holds of a year; `dates` are those of the sessions.
+def read_bronze(store: ObjectStore, year: int, dates: Dates, listings: Listings) -> BronzeYear:
+    """Return what bronze holds of a year, by listing; `dates` are those of the sessions.
 
     Raises:
         DamagedObjectError: If it cannot be read, or is not in order.
     """
     key = keys.daily(year)
     what = f"{key} in {store.location}"
-    bars = decode_columns(store.get(key).data, what, _READ, dictionaries=_NAMES)
+    bars = decode_columns(store.get(key).data, what, _READ, dictionaries=["symbol"])
     history = read_frame(store, keys.daily_history(year), DAILY_HISTORY)[0]
     volume = bars["volume"].to_numpy()
-    columns = {name: bars[name] for name in (*_NAMES, *PRICES, "volume", "revision")}
+    columns = {name: bars[name] for name in ("symbol", *PRICES, "volume", "revision")}
+    columns["listing"] = _listings(bars, listings)
     columns["ordinal"] = _ordinals(bars["session"], dates)
     columns["notional"] = pa.array(told(bars["vwap"], volume) * volume)
     columns["trades"] = pa.array(told(bars["trades"], volume))
     gone = _withdrawn(history, bars)
     gone = gone.append_column("ordinal", _ordinals(gone["session"], dates))
-    return BronzeYear(pa.table(columns), gone)
+    gone = gone.append_column("listing", _listings(gone, listings).cast(pa.string()))
+    return BronzeYear(_by_listing(pa.table(columns), what, listings), gone)
+
+
+def _listings(rows: pa.Table, listings: Listings) -> pa.ChunkedArray:
+    """Return the listing of each row, by its symbol and session."""
+    if listings.is_empty:
+        return rows["symbol"]
+    symbols = rows["symbol"].combine_chunks()
+    if not pa.types.is_dictionary(symbols.type):
+        symbols = symbols.dictionary_encode()
+    return pa.chunked_array([listings.of(symbols, rows["session"].to_numpy())])
+
+
+def _by_listing(bars: pa.Table, what: str, listings: Listings) -> pa.Table:
+    """Return bars, which are in order of symbol and session, in order of listing and session."""
+    if listings.is_empty:
+        return bars
+    symbol, ordinal = ranked(bars["symbol"])[1], bars["ordinal"].to_numpy()
+    _refuse_disorder(packed(symbol, ordinal), what)
+    place = packed(ranked(bars["listing"])[1], ordinal)
+    return bars if (np.diff(place) > 0).all() else bars.take(np.argsort(place, kind="stable"))
+
+
+def _refuse_disorder(row: Integers, what: str) -> None:
+    if (np.diff(row) <= 0).any():
+        fact = f"{what} are damaged: bars are not in order."
+        raise DamagedObjectError(fact, hint="import them anew, or restore it from a copy.")
 
 
 def gather(years: Sequence[BronzeYear], last: int, what: str) -> Dailies:
@@ -134,9 +162,8 @@ def gather(years: Sequence[BronzeYear], last: int, what: str) -> Dailies:
     held = listing[: rows.num_rows]
     row = packed(held, ordinal)
     parts = np.split(row, [bars[0].num_rows])
-    if any((np.diff(part) <= 0).any() for part in parts):
-        fact = f"{what} are damaged: bars are not in order of listing and session."
-        raise DamagedObjectError(fact, hint="import them anew, or restore it from a copy.")
+    for part in parts:
+        _refuse_disorder(part, what)
     last_symbol = np.zeros(len(names), np.int64)
     last_symbol[held] = symbol
     return Dailies(

@@ -48,7 +48,7 @@ class Splits:
 
     @classmethod
     def read(cls, splits: pl.DataFrame, dates: Dates) -> Self:
-        """Return splits, schema `SPLITS`, by the sessions of these dates."""
+        """Return splits, schema `SPLITS` with their `listing`, by the sessions of these dates."""
         return cls(
             listing=pa.array(splits["listing"].to_list(), pa.string()),
             ordinal=np.searchsorted(dates, splits["effective"].to_numpy()),

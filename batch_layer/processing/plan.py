@@ -1,10 +1,11 @@
 """Which partitions of silver are stale.
 
 A partition is the bars of one interval whose bucket starts in one year. It is a pure function of
-its inputs: the digests of the sessions its buckets cover, the splits effective in them, the session
-table's rows, the last session considered, and the resampler itself. Its checkpoint keeps the
-fingerprint of those inputs and of the object that came of them. Where either differs, it is stale:
-new sessions, late symbols, corrections, new splits, a killed run and a changed algorithm alike.
+its inputs: the digests of the sessions its buckets cover, the splits effective in them, what their
+symbols name, the session table's rows, the last session considered, and the resampler itself. Its
+checkpoint keeps the fingerprint of those inputs and of the object that came of them. Where either
+differs, it is stale: new sessions, late symbols, corrections, new splits, renamed companies, a
+killed run and a changed algorithm alike.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from batch_layer.processing import dailies, fold, shape
 from batch_layer.processing.fold import PACKAGE
 from batch_layer.processing.listing import silver_objects
 from lake import keys, parquet
+from lake import listings as lake_listings
 from lake.boundary import Boundary, boundary_to_move
 from lake.documents import read_documents
 from lake.errors import IMPORT_HINT, EmptyLakeError
 from lake.exchange import load_sessions
+from lake.listings import read_listings
 from lake.scan import sql
 from lake.schemas import BARS
 from lake.session import EPOCH
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
     from lake.documents import Document, Filed
     from lake.interval import Interval
+    from lake.listings import Listings
     from lake.session import SessionTable
     from lake.store import ObjectStore
 
@@ -52,12 +56,14 @@ class Inputs:
         through: The last session considered.
         bars: Of the bars of the sessions that its buckets cover.
         splits: Of the splits effective in them.
+        listings: Of what their symbols name.
     """
 
     resampler: str
     through: str
     bars: str
     splits: str
+    listings: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ class Partition:
             return f"sessions after {before.through}"
         changed = [
             name
-            for name in ("bars", "splits")
+            for name in ("bars", "splits", "listings")
             if getattr(before, name) != getattr(self.inputs, name)
         ]
         return f"{' and '.join(changed)} changed" if changed else None
@@ -138,7 +144,8 @@ class Plan:
 
     Attributes:
         sessions: The session table.
-        splits: Splits, schema `SPLITS`.
+        splits: Splits, schema `SPLITS`, with the `listing` of each.
+        listings: What symbols name.
         years: The years of which bronze holds bars.
         committed: The last session that bronze has committed.
         boundary: The last session that silver has committed, as published.
@@ -148,6 +155,7 @@ class Plan:
 
     sessions: SessionTable
     splits: pl.DataFrame
+    listings: Listings
     years: frozenset[int]
     committed: dt.date
     boundary: Boundary
@@ -166,29 +174,44 @@ def make_plan(store: ObjectStore, intervals: Sequence[Interval]) -> Plan:
     boundary = boundary_to_move(store)
     objects = silver_objects(store, intervals)
     checkpoints = read_documents(store, keys.SILVER_CHECKPOINTS, keys.SILVER_CHECKPOINTS_INDEX)
-    digests = manifest.read(store)
-    if not digests:
+    contents = manifest.read_years(store)
+    if not contents:
         fact = f"The lake {store.location} holds no daily bars."
         raise EmptyLakeError(fact, hint=IMPORT_HINT)
     sessions = load_sessions(store)
-    known_splits = splits.read(store)
-    bronze = _Bronze(sessions, digests, known_splits)
+    listings = read_listings(store)
+    known_splits = listings.of_actions(splits.read(store), "effective")
+    bronze = _Bronze(sessions, contents, known_splits, listings)
     partitions = tuple(
         _partition(interval, year, bronze, objects, checkpoints)
         for interval in intervals
         for year in bronze.years(interval)
     )
-    years = frozenset(session.year for session in digests)
-    return Plan(sessions, known_splits, years, max(digests), boundary, partitions, checkpoints)
+    return Plan(
+        sessions=sessions,
+        splits=known_splits,
+        listings=listings,
+        years=frozenset(contents),
+        committed=bronze.committed,
+        boundary=boundary,
+        partitions=partitions,
+        checkpoints=checkpoints,
+    )
 
 
 class _Bronze:
     """What partitions are built from, ready to be fingerprinted."""
 
     def __init__(
-        self, sessions: SessionTable, digests: manifest.Digests, known_splits: pl.DataFrame
+        self,
+        sessions: SessionTable,
+        contents: Mapping[int, manifest.YearContent],
+        known_splits: pl.DataFrame,
+        listings: Listings,
     ) -> None:
-        self._beyond = sessions.ordinals(max(digests), max(digests)).stop
+        digests = {day: text for year in contents.values() for day, text in year.digests.items()}
+        self.committed = max(digests)
+        self._beyond = sessions.ordinals(self.committed, self.committed).stop
         self._lines = [
             f"{ordinal} {sessions[ordinal]} {digests.get(sessions[ordinal], '-')}"
             for ordinal in range(self._beyond)
@@ -197,6 +220,10 @@ class _Bronze:
         splits_said = known_splits.select("effective", "listing", "split_from", "split_to")
         self._splits = sorted(splits_said.rows())
         self._sessions = sessions
+        self._listings = {
+            year: _digest(map(str, listings.within(year, content.symbols).iter_rows()))
+            for year, content in contents.items()
+        }
 
     def years(self, interval: Interval) -> list[int]:
         """Return the years in which a bucket with committed sessions starts."""
@@ -222,6 +249,11 @@ class _Bronze:
             through=last.isoformat(),
             bars=_digest(self._lines[covered.start : covered.stop]),
             splits=_digest(str(split) for split in self._splits[begin:end]),
+            listings=_digest(
+                self._listings[year]
+                for year in range(first.year, last.year + 1)
+                if year in self._listings
+            ),
         )
 
 
@@ -232,7 +264,7 @@ def _digest(lines: Iterable[str]) -> str:
 @cache
 def resampler_version() -> str:
     """Return a fingerprint of the code that makes a partition of its inputs, and of its format."""
-    code = map(getsource, (dailies, fold, shape, bronze_year, parquet))
+    code = map(getsource, (dailies, fold, shape, bronze_year, parquet, lake_listings))
     return _digest([sql(PACKAGE, "fold"), *code, str(BARS), str(EPOCH)])
 
 

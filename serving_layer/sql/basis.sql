@@ -1,16 +1,16 @@
--- One row a bar of the symbols asked for, on the basis asked for, in order of symbol and start.
--- Binds: $symbols, $first and $last (dates, inclusive, or null), $after_symbol and $after_start (only
--- bars behind this one, or null), $as_of (the date whose basis is wanted; null: each bar's own),
--- $limit (null: all). Reads: bars (each on the basis of its `through`), actions.
+-- One row a bar of the listings asked for, on the basis asked for, in order of place and start.
+-- Binds: $first and $last (dates, inclusive, or null), $after_place and $after_start (only bars
+-- behind this one, or null), $as_of (the date whose basis is wanted; null: each bar's own), $limit
+-- (null: all). Reads: asked, bars (each on the basis of its `through`), actions.
 WITH wanted AS (
-    SELECT *
+    SELECT bars.*, place
     FROM bars
+    JOIN (SELECT DISTINCT listing, place FROM asked) AS named USING (listing)
     WHERE
-        symbol IN (SELECT unnest($symbols::VARCHAR[]))
-        AND ($first IS NULL OR start >= $first)
+        ($first IS NULL OR start >= $first)
         AND ($last IS NULL OR start <= $last)
-        AND ($after_start IS NULL OR (symbol, start) > ($after_symbol, $after_start))
-    ORDER BY symbol, start
+        AND ($after_start IS NULL OR (place, start) > ($after_place, $after_start))
+    ORDER BY place, start
     LIMIT $limit
 ),
 
@@ -31,7 +31,7 @@ factors AS (
 )
 
 SELECT
-    wanted.* REPLACE (
+    wanted.* EXCLUDE (place) REPLACE (
         open / coalesce(shares, 1) * coalesce(kept, 1) AS open,
         high / coalesce(shares, 1) * coalesce(kept, 1) AS high,
         low / coalesce(shares, 1) * coalesce(kept, 1) AS low,
@@ -41,4 +41,4 @@ SELECT
     )
 FROM wanted
 LEFT JOIN factors USING (listing, through)
-ORDER BY symbol, start;
+ORDER BY place, start;

@@ -31,7 +31,7 @@ from lake.store import LocalStore
 from tests.bench.fold import Bars, Rows, Splits, fold
 
 THREADS: Final = 2
-_NAMES: Final = ["listing", "symbol"]
+_NAMES: Final = ["symbol"]
 _VALUES: Final = ["open", "high", "low", "close", "volume", "vwap", "trades", "revision"]
 # Dictionaries of prices would cost time, and space as well.
 _REPEATED: Final = [
@@ -76,7 +76,7 @@ class _Bronze:
         known = splits.read(store)
         ordinals = [self.table.ordinals(day, self.table.last).start for day in known["effective"]]
         factors = known["split_to"] / known["split_from"]
-        self.splits = sorted(zip(known["listing"], ordinals, factors, strict=True))
+        self.splits = sorted(zip(known["symbol"], ordinals, factors, strict=True))
         # Of the bars of a year, the last ones may have their rows in the next.
         self._most = 2 * max(pq.read_metadata(path).num_rows for path in self.years.values())
         self._room = threading.local()
@@ -116,13 +116,13 @@ class _Bronze:
         file = pq.ParquetFile(path, read_dictionary=_NAMES)
         rows = file.read([*_NAMES, "session", *_VALUES], use_threads=False)
         rows = rows.unify_dictionaries().combine_chunks()
-        listing, symbol = (rows[name].chunk(0) for name in _NAMES)
-        codes = listing.indices.to_numpy()
+        symbol = rows["symbol"].chunk(0)
+        codes = symbol.indices.to_numpy()
         starts = np.flatnonzero(np.diff(codes, prepend=-1))
         days = rows["session"].chunk(0).cast(pa.int32()).to_numpy()
         values = [rows[name].chunk(0).to_numpy() for name in _VALUES]
         return _Year(
-            names=listing.dictionary.take(pa.array(codes[starts])).to_pylist(),
+            names=symbol.dictionary.take(pa.array(codes[starts])).to_pylist(),
             at=np.append(starts, len(codes)),
             symbols=symbol.dictionary,
             rows=Rows(self._ordinals[days - self.dates[0]], symbol.indices.to_numpy(), *values),

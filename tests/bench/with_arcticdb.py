@@ -80,7 +80,7 @@ def load_daily(source: Path, folder: Path) -> None:
             notional=pl.col("volume") * pl.col("vwap"),
             day=pl.lit(0).cast(pl.Date()) + pl.duration(days=pl.col("ordinal")),
         )
-        .select("listing", "day", *_HOW)
+        .select(pl.col("symbol").alias("listing"), "day", *_HOW)
         .collect()
     )
     library = open_arctic(folder).get_library(_DAILY, create_if_missing=True)

@@ -28,8 +28,8 @@ def resample_with_polars(source: Path, target: Path) -> None:
     table = load_sessions(store)
     ordinals = pl.DataFrame(arrow_sessions(table)).select("session", "ordinal")
     files = [source / file for file in years.values()]
-    names = pl.scan_parquet(files, hive_partitioning=False).select("listing").unique().collect()
-    listings = pl.Enum(names["listing"].sort())
+    names = pl.scan_parquet(files, hive_partitioning=False).select("symbol").unique().collect()
+    listings = pl.Enum(names["symbol"].sort())
     known = _splits(splits.read(store), table)
     read = lru_cache(2)(lambda year: _bars(source / years[year], ordinals, listings))
     last = read(max(years))["ordinal"].max()
@@ -54,6 +54,7 @@ def _bars(file: Path, ordinals: pl.DataFrame, listings: pl.Enum) -> pl.DataFrame
     return (
         pl.scan_parquet(file, hive_partitioning=False)
         .drop("known_from")
+        .with_columns(listing="symbol")
         .join(ordinals.lazy(), on="session")
         .with_columns(number=listing * _STEP + pl.col("ordinal"))
         .collect()
@@ -63,7 +64,7 @@ def _bars(file: Path, ordinals: pl.DataFrame, listings: pl.Enum) -> pl.DataFrame
 def _splits(known: pl.DataFrame, table: SessionTable) -> pl.DataFrame:
     effective = [table.ordinals(day, table.last).start for day in known["effective"]]
     return known.select(
-        "listing",
+        pl.col("symbol").alias("listing"),
         pl.Series("effective", effective, pl.Int32()),
         factor=pl.col("split_to") / pl.col("split_from"),
     )

@@ -171,3 +171,68 @@ def test_the_demo_writes_a_page_with_all_answers_within_and_then_has_nothing_to_
     answers = json.loads(gzip.decompress(b64decode(packed[0])))
     shown = answers["v1/bars/IBM?interval=13d&adjustment=split&limit=50000"]["bars"][-1]
     assert ("2013-02-19", 202.91, "forming") == (shown["start"], shown["close"], shown["state"])
+
+
+QUALITY = """lake {lake}
+accepted 12,154 of 12,154 rows, 100.000 %: the promise of more than 99.9 % is kept
+
+source         kind    rows  rejected   accepted  sessions below
+─────────────  ────  ──────  ────────  ─────────  ──────────────
+stocks.csv.gz  file  12,154         0  100.000 %               0
+
+bars of 3,270 sessions, 2000-03-01 to 2013-03-01:
+
+symbols vanished: none
+
+closes more than 1.5 times apart, and no split says why: 1
+symbol     session     from       to  ratio  as a split of
+──────  ──────────  ───────  ───────  ─────  ─────────────
+AAPL    2000-09-29  53.5000  25.7500  0.481            2:1
+
+splits that closes do not show: none
+
+runs of sessions without volume: none
+
+symbols with gaps: none
+
+pairs of symbols with the same bars: none
+
+looked at in """
+
+
+def test_quality_is_told_in_text_and_in_json(in_sample: Run, sample_lake_folder: Path) -> None:
+    text, report = in_sample("quality"), json.loads(in_sample("quality", "--json").out)
+
+    assert (0, "") == (text.code, text.err)
+    assert text.out.startswith(QUALITY.format(lake=sample_lake_folder))
+    assert (12_154, 100.0, True) == (
+        *(report["counts"]["rows"], report["counts"]["percent"], report["is_kept"]),
+    )
+    assert 1 == report["findings"]["jumps"]["count"]
+    assert "2000-09-29" == report["findings"]["jumps"]["first"][0]["session"]
+
+
+def test_quality_is_narrowed_down(in_sample: Run) -> None:
+    alone = json.loads(in_sample("quality", "--source", "stocks.csv.gz", "--json").out)
+    later = json.loads(in_sample("quality", "--start", "2001-01-01", "--json").out)
+    unknown = in_sample("quality", "--source", "massive")
+    told = "error: No source 'massive' brought anything of these sessions. Known: stocks.csv.gz."
+
+    assert (None, 12_154) == (alone["findings"], alone["counts"]["rows"])
+    assert 0 == later["findings"]["jumps"]["count"]
+    assert (2, "", told) == unknown.said
+
+
+def test_of_rejected_rows_quality_tells_the_reasons_and_the_sessions(in_lake: Run) -> None:
+    rows = [f"S{number},2013-01-02,1,1,1,1,{number - 1}" for number in range(12)]
+    few = [f"A,2012-05-{day:02},1,1,1,0,1" for day in (*range(1, 5), *range(7, 12), 14, 15, 16)]
+    header = "symbol,date,open,high,low,close,volume"
+    in_lake("import", write("a.csv", "\n".join([header, *rows, *few, "A,2013"])))
+
+    told = in_lake("quality")
+
+    assert 0 == told.code
+    assert "accepted 11 of 25 rows, 44.000 %: the promise of more than 99.9 % is broken" in told.out
+    assert "price is not positive    12\nmalformed line            1\n" in told.out
+    assert "2012-05-01 price is not positive 1 1 0.000 %" in " ".join(told.out.split())
+    assert "... and 3 more: --json" in told.out

@@ -255,3 +255,41 @@ def test_history_is_compacted(in_lake: Run, monkeypatch: pytest.MonkeyPatch) -> 
     told = f"knew at {then} is no longer kept. Allowed: {report['horizon'][:19]}"
     refused = in_lake("bars", "AAPL", "--known-at", then)
     assert (1, True) == (refused.code, told in refused.err)
+
+
+def test_listings_are_imported(in_lake: Run) -> None:
+    bars = f"{HEADER}\nFB,2013-01-02,10,12,9,11,1000\nMETA,2013-01-03,10,12,9,11,1000\n"
+    in_lake("import", write("a.csv", bars))
+    told = "listing,symbol,first,last\nfigi1,FB,,2013-01-02\nfigi1,META,2013-01-03,\n"
+
+    code, out, err = in_lake("import", "--listings", write("listings.csv", told)).said
+
+    assert (0, "silver is stale now: fiblake resample") == (code, err)
+    assert "listings: 2 new or changed\n" == out
+    shown = in_lake("bars", "meta", "--format", "csv").out.splitlines()[1:]
+    assert [["FB", "1d", "2013-01-02"], ["META", "1d", "2013-01-03"]] == [
+        line.split(",")[:3] for line in shown
+    ]
+
+
+BAD_LISTINGS = {
+    "figi1,FB,,\nfigi2,FB,2013-01-02,\n": (
+        "error: The symbol FB would be of several listings on 2013-01-02: FIGI1, FIGI2. "
+        "Hint: end the one before the other begins."
+    ),
+    "figi1,FB,soon,\n": (
+        "error: Row 1 of listings.csv is not a listing: 'soon' is not a date. Hint: write the "
+        "header listing,symbol,first,last and rows like META,FB,,2022-06-08."
+    ),
+    ",FB,,\n": (
+        "error: Row 1 of listings.csv is not a listing: it names no listing. Hint: write the "
+        "header listing,symbol,first,last and rows like META,FB,,2022-06-08."
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "message"), BAD_LISTINGS.items())
+def test_listings_that_cannot_be_are_refused(in_lake: Run, rows: str, message: str) -> None:
+    path = write("listings.csv", f"listing,symbol,first,last\n{rows}")
+
+    assert (1, "", message) == in_lake("import", "--listings", path).said

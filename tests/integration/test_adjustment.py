@@ -20,7 +20,7 @@ from lake.clock import SetClock
 from lake.interval import FIBONACCI, SESSION_INTERVALS
 from lake.session import SessionTable, bucket_of
 from tests.conftest import NOW
-from tests.frames import assert_bars_close, bronze, commit, dividend, split
+from tests.frames import assert_bars_close, bronze, commit, dividend, listed, split
 from tests.integration.test_resample import FIRST, LAST, SOME, new_lake, plain_bars
 from tests.oracle import adjusted, bars_of
 from tests.strategies import daily_bars
@@ -97,9 +97,9 @@ def test_total_return_is_daily_bars_adjusted_first_and_folded_then(
         dividends.commit(lake.store, dividend("AA", day, amount), clock=SetClock(NOW))
     as_of, start, end = data.draw(DAYS), *sorted([data.draw(DAYS), data.draw(DAYS)])
     rows = adjusted(
-        bronze(lake.store).to_dicts(),
-        splits.read(lake.store).to_dicts(),
-        dividends.read(lake.store).to_dicts(),
+        listed(lake, bronze(lake.store), "session").to_dicts(),
+        listed(lake, splits.read(lake.store), "effective").to_dicts(),
+        listed(lake, dividends.read(lake.store), "ex_date").to_dicts(),
         as_of=as_of,
     )
     symbols = sorted(set(bars["symbol"]))

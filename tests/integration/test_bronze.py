@@ -37,7 +37,7 @@ def test_the_same_bars_again_change_nothing(lake: Lake) -> None:
 def test_a_corrected_bar_moves_the_old_one_to_the_history(lake: Lake) -> None:
     commit(lake, plain_bars("FB", [DAY]))
 
-    changes = daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), clock=SetClock(LATER))
+    changes = commit(lake, plain_bars("FB", [DAY], close=11.0), at=LATER)
 
     assert Changes(corrected=1) == changes
     year = read_year(lake.store, 2012)
@@ -54,17 +54,17 @@ def test_a_corrected_bar_moves_the_old_one_to_the_history(lake: Lake) -> None:
 def test_a_withdrawn_bar_is_gone_but_not_forgotten(lake: Lake) -> None:
     commit(lake, plain_bars("FB", [DAY]))
     commit(lake, plain_bars("AAPL", [DAY]))
-    gone = pl.DataFrame({"listing": ["FB", "NOPE"], "session": [DAY, DAY]})
+    gone = pl.DataFrame({"symbol": ["FB", "NOPE"], "session": [DAY, DAY]})
 
     changes = daily.withdraw(lake.store, gone, clock=SetClock(LATER))
 
     assert Changes(withdrawn=1, unchanged=1) == changes
-    assert ["AAPL"] == bronze(lake.store)["listing"].to_list()
-    assert [("FB", 0)] == history(lake.store).select("listing", "revision").rows()
+    assert ["AAPL"] == bronze(lake.store)["symbol"].to_list()
+    assert [("FB", 0)] == history(lake.store).select("symbol", "revision").rows()
 
 
 def test_a_bar_that_comes_back_has_a_higher_revision_than_any_before(lake: Lake) -> None:
-    key = pl.DataFrame({"listing": ["FB"], "session": [DAY]})
+    key = pl.DataFrame({"symbol": ["FB"], "session": [DAY]})
     commit(lake, plain_bars("FB", [DAY]))
     for expected in (2, 4):
         daily.withdraw(lake.store, key, clock=SetClock(LATER))
@@ -99,7 +99,7 @@ def test_bars_of_two_years_land_in_two_objects(lake: Lake) -> None:
 def test_the_manifest_has_a_digest_of_every_session_ever_committed(lake: Lake) -> None:
     commit(lake, plain_bars("FB", [DAY, dt.date(2012, 5, 21)]))
     before = manifest.read(lake.store)
-    gone = pl.DataFrame({"listing": ["FB"], "session": [DAY]})
+    gone = pl.DataFrame({"symbol": ["FB"], "session": [DAY]})
 
     daily.withdraw(lake.store, gone, clock=SetClock(LATER))
 
@@ -131,11 +131,11 @@ def test_history_written_by_a_run_that_was_killed_counts_only_once_the_bar_moved
     # A commit writes history, then bars: killed in between, the old bar stands in both.
     commit(lake, plain_bars("FB", [DAY]))
     before = lake.store.get(keys.daily(2012)).data
-    daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), clock=SetClock(LATER))
+    commit(lake, plain_bars("FB", [DAY], close=11.0), at=LATER)
     lake.store.put(keys.daily(2012), before)
     assert read_year(lake.store, 2012).withdrawn().is_empty()
 
-    changes = daily.commit(lake.store, plain_bars("FB", [DAY], close=11.0), clock=SetClock(LATER))
+    changes = commit(lake, plain_bars("FB", [DAY], close=11.0), at=LATER)
 
     assert Changes(corrected=1) == changes
     assert [0] == history(lake.store)["revision"].to_list()
@@ -147,7 +147,7 @@ def test_splits_are_replaced_by_date_and_the_same_again_changes_nothing(lake: La
     assert 0 == splits.commit(lake.store, split("FB", DAY, 2), clock=SetClock(LATER))
     assert 1 == splits.commit(lake.store, split("FB", DAY, 3, 2), clock=SetClock(LATER))
 
-    rows = splits.read(lake.store).select("listing", "effective", "split_from", "split_to").rows()
+    rows = splits.read(lake.store).select("symbol", "effective", "split_from", "split_to").rows()
     assert [("FB", DAY, 2.0, 3.0)] == rows
 
 
@@ -191,5 +191,5 @@ def test_dividends_are_replaced_by_date_and_the_same_again_changes_nothing(lake:
     assert 1 == dividends.commit(lake.store, dividend("FB", DAY, 0.6), clock=SetClock(LATER))
 
     assert [("FB", DAY, 0.6)] == dividends.read(lake.store).select(
-        "listing", "ex_date", "amount"
+        "symbol", "ex_date", "amount"
     ).rows()

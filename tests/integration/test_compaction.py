@@ -40,7 +40,7 @@ def test_compaction_changes_no_answer_from_the_horizon_on_and_no_revision_to_com
     blank_lake: Path, sessions: SessionTable, data: st.DataObject
 ) -> None:
     kept, compacted = new_lake(blank_lake), new_lake(blank_lake)
-    bars = data.draw(daily_bars(sessions, first=FIRST, last=LAST, listings=NAMES))
+    bars = data.draw(daily_bars(sessions, first=FIRST, last=LAST, symbols=NAMES))
     instants = []
     horizon = NOW
     for number, change in enumerate(
@@ -60,7 +60,7 @@ def test_compaction_changes_no_answer_from_the_horizon_on_and_no_revision_to_com
     compacted.resample()
 
     assert bronze(kept.store).equals(bronze(compacted.store))
-    key = ["listing", "session"]
+    key = ["symbol", "session"]
     assert withdrawn(kept.store).sort(key).equals(withdrawn(compacted.store).sort(key))
     for interval in FIBONACCI:
         assert silver(kept.store, interval).equals(silver(compacted.store, interval))

@@ -67,7 +67,7 @@ def test_it_is_learnt_at_the_close_of_its_last_session(lake: Lake) -> None:
 
 def test_every_generated_bar_would_be_imported(tmp_path: Path, lake: Lake) -> None:
     lake.generate(**SMALL)
-    bronze(lake.store).drop("listing", "revision").write_parquet(tmp_path / "bars.parquet")
+    bronze(lake.store).drop("revision").write_parquet(tmp_path / "bars.parquet")
 
     report = Lake(tmp_path / "other", clock=lake.clock).import_files(tmp_path / "bars.parquet")
 
@@ -182,7 +182,7 @@ def test_a_wrong_range_says_so_by_its_kind(lake: Lake) -> None:
 
 def test_bars_may_be_imported_into_a_generated_lake(lake: Lake) -> None:
     lake.generate(**SMALL)
-    plain_bars("LATER", [dt.date(2020, 7, 1)]).drop("listing").write_csv("later.csv")
+    plain_bars("LATER", [dt.date(2020, 7, 1)]).write_csv("later.csv")
 
     assert 1 == lake.import_files("later.csv").added
 

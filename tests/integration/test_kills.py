@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-KEYS: Final = {"silver": ("interval", "listing", "start"), "bronze": ("listing", "session")}
+KEYS: Final = {"silver": ("interval", "listing", "start"), "bronze": ("symbol", "session")}
 
 _KILLS: Final = int(os.environ.get("KILLS", "10"))
 _SEED: Final = int(os.environ.get("SEED", "13"))

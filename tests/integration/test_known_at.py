@@ -58,9 +58,9 @@ def changes(draw: st.DrawFn, table: SessionTable) -> Change:
         day = draw(st.sampled_from([dt.date(2003, 12, 15), dt.date(2004, 1, 9)]))
         paid = dividend(draw(st.sampled_from(NAMES)), day, draw(st.sampled_from([0, 0.25, 9])))
         return lambda lake: dividends.commit(lake.store, paid, clock=lake.clock)
-    bars = draw(daily_bars(table, first=FIRST, last=LAST, listings=NAMES))
+    bars = draw(daily_bars(table, first=FIRST, last=LAST, symbols=NAMES))
     if kind == "withdraw":
-        gone = bars.select("listing", "session")
+        gone = bars.select("symbol", "session")
         return lambda lake: daily.withdraw(lake.store, gone, clock=lake.clock)
     return lambda lake: commit(lake, bars)
 
@@ -78,7 +78,7 @@ def test_what_was_known_is_what_was_answered_then(
         for interval in intervals
         for adjustment in ("raw", "split", "all")
     ]
-    commit(lake, data.draw(daily_bars(sessions, first=FIRST, last=LAST, listings=NAMES)))
+    commit(lake, data.draw(daily_bars(sessions, first=FIRST, last=LAST, symbols=NAMES)))
     recorded: list[tuple[dt.datetime, list[Rows]]] = []
     ever: set[str] = set()
 
@@ -114,7 +114,7 @@ def revised(lake: Lake) -> Lake:
     set_clock(lake, NOW + HOUR)
     commit(lake, plain_bars("FB", [DAY], close=11.0))
     set_clock(lake, NOW + 2 * HOUR)
-    gone = pl.DataFrame({"listing": ["FB"], "session": [DAY]})
+    gone = pl.DataFrame({"symbol": ["FB"], "session": [DAY]})
     daily.withdraw(lake.store, gone, clock=lake.clock)
     return lake
 
@@ -150,7 +150,7 @@ def test_a_withdrawn_session_counts_in_the_revision_as_it_did(
     commit(lake, plain_bars("FB", days))
     set_clock(lake, NOW + HOUR)
     daily.withdraw(
-        lake.store, pl.DataFrame({"listing": ["FB"], "session": days[1:2]}), clock=lake.clock
+        lake.store, pl.DataFrame({"symbol": ["FB"], "session": days[1:2]}), clock=lake.clock
     )
     lake.resample()
 

@@ -11,7 +11,7 @@ LISTINGS = (
     *("meta/silver/", "bronze/daily/", "bronze/daily_history/", "meta/bronze/daily/"),
     "bronze/minute/",
 )
-DOCUMENTS = ("two indexes", "session table", "splits", "boundary")
+DOCUMENTS = ("two indexes", "session table", "splits", "listings", "boundary")
 
 
 def test_a_run_with_nothing_to_do_lists_and_does_not_look_at_each_object(

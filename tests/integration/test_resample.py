@@ -123,7 +123,7 @@ def test_corrections_and_withdrawals_in_any_order_end_as_the_oracle_says(
         if data.draw(st.booleans()):
             commit(lake, bars)
         else:
-            daily.withdraw(lake.store, bars.select("listing", "session"), clock=SetClock(NOW))
+            daily.withdraw(lake.store, bars.select("symbol", "session"), clock=SetClock(NOW))
         if data.draw(st.booleans()):
             lake.resample()
 
@@ -175,7 +175,6 @@ def test_a_split_after_through_leaves_the_stored_bar_alone(
 def plain_bars(symbol: str, days: list[dt.date], close: float = 10.0) -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "listing": symbol,
             "symbol": symbol,
             "session": days,
             "open": 10.0,
@@ -314,7 +313,7 @@ def test_a_partition_all_of_whose_bars_were_withdrawn_is_empty(lake: Lake) -> No
     days = [sessions[ordinal] for ordinal in sessions.ordinals(FIRST, LAST)]
     commit(lake, plain_bars("AA", days))
     gone = bronze(lake.store).filter(pl.col("session") <= dt.date(2004, 1, 5))
-    daily.withdraw(lake.store, gone.select("listing", "session"), clock=lake.clock)
+    daily.withdraw(lake.store, gone.select("symbol", "session"), clock=lake.clock)
 
     lake.resample()
 
@@ -343,7 +342,7 @@ def test_bronze_out_of_order_is_told(own_sample_lake: Lake, year: int) -> None:
     bars = read_year(lake.store, year).bars
     lake.store.put(keys.daily(year), encode_frame(bars.reverse(), DAILY))
 
-    with pytest.raises(DamagedObjectError, match="bars are not in order of listing and session"):
+    with pytest.raises(DamagedObjectError, match="bars are not in order"):
         lake.resample("34d", force=True)
 
 

@@ -187,7 +187,7 @@ def _revisions(folder: Path) -> tuple[list[int], list[int]]:
     with duckdb.connect() as connection:
         current, past = (
             read_table(connection, folder, table)
-            .filter(pl.col("listing") == "AAA", pl.col("session") == _FIRST)
+            .filter(pl.col("symbol") == "AAA", pl.col("session") == _FIRST)
             .sort("revision")["revision"]
             .to_list()
             for table in ("bronze", "history")
@@ -199,7 +199,7 @@ def _known(folder: Path) -> list[tuple[dt.datetime, dt.datetime | None]]:
     """Return from when and until when each revision of AAA's first bar was known."""
     statement = (
         "SELECT known_from, known_to FROM read_parquet([$1, $2], union_by_name = true) "
-        "WHERE listing = 'AAA' AND session = $3 ORDER BY revision"
+        "WHERE symbol = 'AAA' AND session = $3 ORDER BY revision"
     )
     keys = ("bronze/daily_history", "bronze/daily")
     binds = [f"{folder}/{key}/year=2012/bars.parquet" for key in keys]

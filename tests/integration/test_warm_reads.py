@@ -135,7 +135,7 @@ def test_a_torn_copy_is_made_anew(own_sample_lake: Lake, tmp_path: Path) -> None
 def test_a_partition_without_bars_is_copied_as_such(own_sample_lake: Lake) -> None:
     lake = own_sample_lake
     gone = bronze(lake.store).filter(pl.col("session").dt.year().is_in([2003, 2004]))
-    daily.withdraw(lake.store, gone.select("listing", "session"), clock=lake.clock)
+    daily.withdraw(lake.store, gone.select("symbol", "session"), clock=lake.clock)
     lake.resample()
     expected = lake.bars(None, "3d")
 

@@ -22,7 +22,7 @@ WORDS = [
     [15825243025739251895, 16847576363718489566],
     [1907892566637678813, 18333939812147880667],
 ]
-DIGEST = "e6e3bcc086e0f87fd1fb939597cfe35dc346ca5d7d1488a234e48a4655d3e174"
+DIGEST = "1247e628cd2edfaeb6facb828e565d7f7811ac400467de0d40d45c20678723c7"
 FRACTIONS = {(2, 1), (4, 1), (3, 2), (1, 2), (1, 4), (1, 8)}
 
 
@@ -41,7 +41,7 @@ def market(sessions: SessionTable) -> MarketYear:
     days = between(sessions, dt.date(1962, 1, 2), dt.date(1991, 12, 31))
     years = list(generate_years(100, days, seed=3))
     return MarketYear(
-        bars=pl.concat(year.bars for year in years).sort("listing", "session"),
+        bars=pl.concat(year.bars for year in years).sort("symbol", "session"),
         splits=pl.concat(year.splits for year in years),
         dividends=pl.concat(year.dividends for year in years),
     )
@@ -155,20 +155,19 @@ def test_prices_are_paid_in_cents_from_a_dollar_on(market: MarketYear) -> None:
 
 
 def test_a_bar_is_there_once_and_each_listing_has_one(market: MarketYear) -> None:
-    assert market.bars.select("listing", "session").is_unique().all()
-    assert 100 == market.bars["listing"].n_unique()
-    assert market.bars["listing"].equals(market.bars["symbol"])
+    assert market.bars.select("symbol", "session").is_unique().all()
+    assert 100 == market.bars["symbol"].n_unique()
 
 
 def test_a_price_falls_at_a_split_by_its_ratio_and_volume_rises(market: MarketYear) -> None:
     factor = pl.col("split_to") / pl.col("split_from")
     around = (
         market.bars.with_columns(
-            before=pl.col("close").shift().over("listing"),
-            volume_before=pl.col("volume").rolling_mean(20).shift().over("listing"),
-            volume_after=pl.col("volume").rolling_mean(20).shift(-19).over("listing"),
+            before=pl.col("close").shift().over("symbol"),
+            volume_before=pl.col("volume").rolling_mean(20).shift().over("symbol"),
+            volume_after=pl.col("volume").rolling_mean(20).shift(-19).over("symbol"),
         )
-        .join(market.splits, left_on=["listing", "session"], right_on=["listing", "effective"])
+        .join(market.splits, left_on=["symbol", "session"], right_on=["symbol", "effective"])
         .drop_nulls()
     )
 
@@ -186,7 +185,7 @@ def test_a_listing_is_halted_now_and_then(market: MarketYear, sessions: SessionT
             {day: ordinal for ordinal, day in enumerate(sessions.dates)}
         )
     )
-    gap = pl.col("ordinal").diff().over("listing") - 1
+    gap = pl.col("ordinal").diff().over("symbol") - 1
     missing = bars.select(gap.alias("gap")).drop_nulls().filter(pl.col("gap") > 0)["gap"]
 
     assert set(range(1, 6)) == set(missing.to_list())
@@ -195,11 +194,11 @@ def test_a_listing_is_halted_now_and_then(market: MarketYear, sessions: SessionT
 
 def test_dividends_are_paid_each_quarter_by_some_on_days_they_trade(market: MarketYear) -> None:
     paid = market.dividends.join(
-        market.bars, left_on=["listing", "ex_date"], right_on=["listing", "session"]
+        market.bars, left_on=["symbol", "ex_date"], right_on=["symbol", "session"]
     )
 
     assert paid.height == market.dividends.height > 500
     assert (paid["amount"] > 0).all()
     share = paid["amount"] / paid["close"]
     assert 0.003 < share.min() < share.max() < 0.008  # type: ignore[operator]
-    assert 20 < paid["listing"].n_unique() < 60
+    assert 20 < paid["symbol"].n_unique() < 60

@@ -1,8 +1,17 @@
--- One row a rejected row: why, and its text as it stood in the source.
+-- One row a rejected row of `given`: why, and its text as it stood in the source.
 SELECT
-    typed.source, typed.reason, raw.symbol, raw.session, raw.open, raw.high, raw.low, raw.close,
-    raw.volume, raw.vwap, raw.trades
+    given.source,
+    typed.reason,
+    CAST(given.symbol AS VARCHAR) AS symbol,
+    CAST(given.session AS VARCHAR) AS session,
+    CAST(given.open AS VARCHAR) AS open,
+    CAST(given.high AS VARCHAR) AS high,
+    CAST(given.low AS VARCHAR) AS low,
+    CAST(given.close AS VARCHAR) AS close,
+    CAST(given.volume AS VARCHAR) AS volume,
+    CAST(given.vwap AS VARCHAR) AS vwap,
+    CAST(given.trades AS VARCHAR) AS trades
 FROM typed
-JOIN raw ON raw.rowid = typed.id
+JOIN given USING (id)
 WHERE typed.reason IS NOT NULL
-ORDER BY typed.id;
+ORDER BY id;

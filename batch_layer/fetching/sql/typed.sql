@@ -1,17 +1,19 @@
--- One row a row of `raw`: its fields in the lake's types, and why it is rejected (null: it is good).
--- Binds: $date_format (null: ISO 8601), $last_closed (the last session whose bars may be taken),
--- $with_values (false: the rows name bars, by symbol and session alone), and the most that a
--- price, a volume and a number of trades can be.
-CREATE OR REPLACE TABLE typed AS
+-- One row a row of `given`, texts or values: its fields in the lake's types, and why it is rejected.
+-- Binds: $class (the pattern of a symbol whose class of shares is not behind a dot), $blanks (around
+-- a symbol), $date_format (of texts; null: ISO 8601), $last_closed (the last session whose bars may
+-- be taken), $with_values (false: the rows name bars, by symbol and session alone), and the most
+-- that a price, a volume and a number of trades can be.
+INSERT INTO typed
 WITH cast_row AS (
     SELECT
-        rowid AS id,
+        id,
         source,
-        nullif(upper(trim(symbol)), '') AS symbol,
+        nullif(regexp_replace(upper(trim(symbol, $blanks)), $class, '\1.\2'), '') AS symbol,
         CASE
-            WHEN $date_format IS NOT NULL THEN CAST(try_strptime(trim(session), $date_format) AS DATE)
-            WHEN regexp_matches(trim(session), '^\d{4}-\d{2}-\d{2}([ T][0-9:.]+(Z|[+-][0-9:]+)?)?$')
-                THEN TRY_CAST(left(trim(session), 10) AS DATE)
+            WHEN typeof(session) = 'DATE' THEN TRY_CAST(session AS DATE)
+            WHEN $date_format IS NOT NULL THEN CAST(try_strptime(trim(CAST(session AS VARCHAR)), $date_format) AS DATE)
+            WHEN regexp_matches(trim(CAST(session AS VARCHAR)), '^\d{4}-\d{2}-\d{2}([ T][0-9:.]+(Z|[+-][0-9:]+)?)?$')
+                THEN TRY_CAST(left(trim(CAST(session AS VARCHAR)), 10) AS DATE)
         END AS session,
         TRY_CAST(open AS DOUBLE) AS open,
         TRY_CAST(high AS DOUBLE) AS high,
@@ -25,7 +27,7 @@ WITH cast_row AS (
         END AS trades,
         vwap IS NOT NULL AS has_vwap,
         trades IS NOT NULL AS has_trades
-    FROM raw
+    FROM given
 )
 SELECT
     cast_row.*,

@@ -6,7 +6,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
@@ -26,7 +25,7 @@ from lake.parquet import encode
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from concurrent.futures import Future
 
     from batch_layer.processing.parallel import Writers
@@ -106,7 +105,7 @@ class Builder:
         minutes = read_minutes(self._store, hours)
         due = {part.interval: part for part in task.parts}
         made = []
-        for interval, bars in self._fold().bars(minutes, hours, listings_of(minutes.symbols)):
+        for interval, bars in self._fold().bars(minutes, hours):
             if interval in due:
                 rows = pc.sum(bars["minutes"]).as_py() or 0
                 made.append(_Made(due.pop(interval), encode(bars), bars.num_rows, rows))
@@ -119,11 +118,6 @@ class Builder:
             self._own.fold = Fold()
         fold: Fold = self._own.fold
         return fold
-
-
-def listings_of(symbols: pa.Array) -> Mapping[str, str]:
-    """Return the listing of each symbol in a session: the symbol itself."""
-    return {name: name for name in symbols.to_pylist()}
 
 
 def _put(

@@ -20,7 +20,7 @@ from lake.scan import sql
 from lake.schemas import INTRADAY as SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -32,7 +32,7 @@ _FINER: Final = dict(zip(INTRADAY, (MINUTE, *INTRADAY[:2], INTRADAY[2], INTRADAY
 """Of which interval's bars each one is merged."""
 _HOURS: Final = pa.array(["regular", "extended"])
 _FINAL: Final = pa.array(["final"])
-_NAMES: Final = ("listing", "symbol", "hours", "state")
+_NAMES: Final = ("symbol", "hours", "state")
 _ENCODED: Final = pa.schema(
     [
         field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name in _NAMES else field
@@ -50,21 +50,13 @@ class Fold:
         # Without a place to spill to: groups that were spilt might not be in time's order.
         self._connection = duckdb.connect(config={"threads": 1, "temp_directory": ""})
 
-    def bars(
-        self, minutes: Minutes, hours: SessionHours, listings: Mapping[str, str]
-    ) -> Iterator[tuple[Interval, pa.Table]]:
-        """Yield each interval and its bars: schema `INTRADAY`, its texts as dictionaries.
-
-        Args:
-            minutes: The session's minute bars.
-            hours: The session's hours.
-            listings: The listing of each symbol.
-        """
+    def bars(self, minutes: Minutes, hours: SessionHours) -> Iterator[tuple[Interval, pa.Table]]:
+        """Yield each interval and its bars: schema `INTRADAY`, its texts as dictionaries."""
         merged = {MINUTE: minutes}
         for interval in INTRADAY:
             begin, length = hours.buckets(interval.minutes)
             merged[interval] = self._merged(merged[_FINER[interval]], begin)
-            yield interval, _shaped(merged[interval], hours, length, listings)
+            yield interval, _shaped(merged[interval], hours, length)
 
     def _merged(self, minutes: Minutes, begin: NDArray[np.int64]) -> Minutes:
         """Return the minutes merged by the bucket that each begins in."""
@@ -75,18 +67,14 @@ class Fold:
         return Minutes(minutes.symbols, merged["key"].to_numpy(), merged.drop(["key"]))
 
 
-def _shaped(
-    merged: Minutes, hours: SessionHours, length: NDArray[np.int32], listings: Mapping[str, str]
-) -> pa.Table:
+def _shaped(merged: Minutes, hours: SessionHours, length: NDArray[np.int32]) -> pa.Table:
     symbol, minute = unpacked(merged.key)
     opens, closes = hours.edges
     is_extended = (minute < opens) | (minute >= closes)
     dawn_us = int(hours.dawn.timestamp()) * 1_000_000
     session = pa.repeat(pa.scalar(hours.session, pa.date32()), len(minute))
     values = merged.values
-    named = pa.array([listings[name] for name in merged.symbols.to_pylist()], pa.string())
     columns = {
-        "listing": _encoded(symbol, named),
         "symbol": _encoded(symbol, merged.symbols),
         "session": session,
         "hours": _encoded(is_extended.astype(np.int64), _HOURS),

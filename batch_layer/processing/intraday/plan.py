@@ -1,8 +1,9 @@
 """Which partitions of intraday silver are stale.
 
-A partition is the bars of one interval of one session. It is a pure function of the digest of the
-session's minutes, its hours, its symbols' listings and the resampler itself. A session has one
-checkpoint for all its intervals: a fifth of the objects, which are many.
+A partition is the bars of one interval of one session, by symbol as bronze is: no bar is of two
+sessions, so what symbols name is asked when bars are read, and never makes silver stale. It is a
+pure function of the digest of the session's minutes, its hours and the resampler itself. A session
+has one checkpoint for all its intervals: a fifth of the objects, which are many.
 """
 
 from __future__ import annotations

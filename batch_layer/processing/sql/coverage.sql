@@ -1,15 +1,15 @@
 -- One row: what bronze holds of daily bars, against the sessions of the exchange.
 -- Binds: $files. Reads: sessions.
-WITH listings AS (
+WITH symbols AS (
     SELECT
-        listing,
+        symbol,
         count(*) AS bars,
         min(session) AS first,
         max(session) AS last,
         max(ordinal) - min(ordinal) + 1 AS expected
     FROM read_parquet($files, hive_partitioning = false)
     JOIN sessions USING (session)
-    GROUP BY listing
+    GROUP BY symbol
 ),
 
 held AS (
@@ -26,6 +26,6 @@ SELECT
     coalesce(sum(expected - bars), 0)::BIGINT AS missing_bars,
     coalesce((
         SELECT count(*) FROM sessions
-        WHERE session BETWEEN (SELECT min(first) FROM listings) AND (SELECT max(last) FROM listings)
+        WHERE session BETWEEN (SELECT min(first) FROM symbols) AND (SELECT max(last) FROM symbols)
     ) - any_value(held.sessions), 0) AS missing_sessions
-FROM listings, held;
+FROM symbols, held;

@@ -1,0 +1,1 @@
+"""Quality: what sources brought and what was accepted of it, and what is odd in the bars."""

@@ -1,0 +1,245 @@
+"""One history a listing, whatever its symbol was, and none that is of two.
+
+FB    |== L1 ===============|                      then META
+META  |~ another company ~~~|== L1 ================>
+     2020-01-02           2020-06-08|2020-06-09
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from batch_layer.bronze import daily, listings, splits
+from batch_layer.fetching.listings_file import read_listings
+from fiblake import Lake
+from lake import keys
+from lake.clock import SetClock
+from lake.errors import SourceError, UnknownSymbolError
+from lake.exchange import load_sessions
+from lake.interval import FIBONACCI
+from lake.session import EPOCH
+from tests.conftest import NOW
+from tests.frames import assert_bars_equal, assert_silver_is_right, commit, set_clock, split
+from tests.integration.test_resample import plain_bars
+
+RENAMED = dt.date(2020, 6, 9)
+DAY = dt.timedelta(days=1)
+ENDED = dt.date(2020, 1, 31)
+
+
+@pytest.fixture
+def renamed(lake: Lake) -> Lake:
+    """FB until it becomes META; before, META was another company's, and AA is always AA."""
+    lake.importer().sessions()
+    table = load_sessions(lake.store)
+    days = [table[each] for each in table.ordinals(dt.date(2019, 11, 1), dt.date(2020, 12, 31))]
+    commit(lake, plain_bars("AA", days))
+    commit(lake, plain_bars("FB", [day for day in days if day < RENAMED], close=11.0))
+    commit(lake, plain_bars("META", [day for day in days if day >= RENAMED], close=12.0))
+    commit(lake, plain_bars("META", [day for day in days if day <= ENDED], close=7.0))
+    lake.resample()
+    return lake
+
+
+def said(*rows: tuple[str, str, dt.date, dt.date | None]) -> pl.DataFrame:
+    kinds = {"listing": pl.String(), "symbol": pl.String(), "first": pl.Date(), "last": pl.Date()}
+    frame = pl.DataFrame(list(rows), kinds, orient="row")
+    texts = (pl.lit(None, pl.String()).alias(name) for name in ("name", "exchange", "kind"))
+    return frame.with_columns(*texts)
+
+
+def tell(lake: Lake, *rows: tuple[str, str, dt.date, dt.date | None]) -> int:
+    return listings.commit(lake.store, said(*rows), clock=lake.clock)
+
+
+FACEBOOK = (("L1", "FB", EPOCH, RENAMED - DAY), ("L1", "META", RENAMED, None))
+
+
+def test_a_renamed_company_keeps_one_history_and_one_bucket(renamed: Lake) -> None:
+    before = renamed.bars("META", "34d", start=RENAMED)
+
+    tell(renamed, *FACEBOOK)
+    report = renamed.resample()
+
+    assert {"listings changed"} == {each.why for each in report.rebuilt}
+    assert_silver_is_right(renamed)
+    bars = renamed.bars("META", "34d")
+    assert {"L1"} == set(bars["listing"])
+    assert bars["start"].is_unique().all()
+    assert 11.0 == bars.filter(pl.col("start") < RENAMED - 60 * DAY)["close"][0]
+    across = bars.filter((pl.col("start") < RENAMED) & (pl.col("through") >= RENAMED))
+    assert [("META", 34, 12.0)] == across.select("symbol", "sessions", "close").rows()
+    assert before.height == bars.filter(pl.col("start") >= RENAMED).height
+
+
+def test_a_symbol_used_again_never_merges_with_what_it_named_before(renamed: Lake) -> None:
+    tell(renamed, *FACEBOOK)
+    renamed.resample()
+
+    old = renamed.bars("META<2020-06-09", "5d")
+    assert {7.0} == set(old["close"])
+    assert old.filter(pl.col("start") > ENDED).is_empty()
+    assert 7.0 not in renamed.bars("META", "5d")["close"].to_list()
+    assert [
+        ("META", "META<2020-06-09", dt.date(2019, 11, 1), ENDED),
+        ("META", "L1", RENAMED, dt.date(2020, 12, 31)),
+    ] == renamed.symbols("META").select("symbol", "listing", "first", "last").rows()
+
+
+@pytest.mark.parametrize("interval", ["1d", "3d", "13d"])
+def test_a_symbol_as_of_any_date_and_the_listing_give_the_same(
+    renamed: Lake, interval: str
+) -> None:
+    tell(renamed, *FACEBOOK)
+    renamed.resample()
+
+    expected = renamed.bars("L1", interval, adjustment="raw").to_dicts()
+
+    assert 294 == sum(bar["sessions"] for bar in expected)
+    for symbol, as_of in (("META", None), ("fb", dt.date(2020, 1, 6)), ("FB", None)):
+        found = renamed.bars(symbol, interval, adjustment="raw", as_of=as_of)
+        assert expected == found.to_dicts()
+    both = renamed.bars(["META", "FB"], interval, adjustment="raw")
+    assert expected == both.to_dicts()
+
+
+@pytest.mark.parametrize("interval", ["3d", "13d"])
+def test_warm_reads_are_those_of_silver(renamed: Lake, interval: str) -> None:
+    tell(renamed, *FACEBOOK)
+    renamed.resample()
+    names = [None, "META", ["META", "AA"], ["AA", "META<2020-06-09", "FB"]]
+    cold = [renamed.bars(each, interval).to_dicts() for each in names]
+
+    assert renamed.warm(interval) > 0
+
+    assert cold == [renamed.bars(each, interval).to_dicts() for each in names]
+
+
+def test_the_whole_market_has_each_listing_once(renamed: Lake) -> None:
+    tell(renamed, *FACEBOOK)
+    renamed.resample()
+
+    market = renamed.bars(None, "1d", start=ENDED, end=ENDED)
+
+    assert [("AA", "AA"), ("L1", "FB"), ("META<2020-06-09", "META")] == market.select(
+        "listing", "symbol"
+    ).rows()
+    streamed = pl.concat(map(pl.DataFrame, renamed.stream(None, "1d")))
+    assert renamed.bars(None, "1d").equals(streamed)
+
+
+@pytest.mark.parametrize("symbol", ["FB", "META"])
+def test_a_split_is_of_the_listing_whichever_symbol_tells_it(renamed: Lake, symbol: str) -> None:
+    tell(renamed, *FACEBOOK)
+    splits.commit(renamed.store, split(symbol, dt.date(2020, 3, 2), 2), clock=renamed.clock)
+    renamed.resample()
+
+    bars = renamed.bars("META", "1d", start="2020-02-28", end="2020-03-02")
+    assert [5.5, 11.0] == bars["close"].to_list()
+    assert_bars_equal(
+        renamed.bars("META", "13d", adjustment="all").to_dicts(),
+        renamed.bars("META", "13d").to_dicts(),
+    )
+
+
+def test_only_years_in_which_a_symbol_trades_are_rebuilt(renamed: Lake) -> None:
+    tell(renamed, ("L9", "NEW", EPOCH, None))
+    assert () == renamed.resample().rebuilt
+
+    tell(renamed, ("L2", "META", RENAMED, None))
+
+    # What META named before is now told apart as well, in each year it traded.
+    assert {2019, 2020} == {each.year for each in renamed.resample().rebuilt}
+    tell(renamed, ("L2", "META", RENAMED, None))
+    assert () == renamed.resample().rebuilt
+
+
+def test_what_was_known_of_listings_can_be_asked_for(renamed: Lake) -> None:
+    before = renamed.bars("META", "13d").to_dicts()
+    learnt = NOW + dt.timedelta(hours=2)
+    set_clock(renamed, learnt)
+
+    tell(renamed, *FACEBOOK)
+    renamed.resample()
+
+    set_clock(renamed, learnt + dt.timedelta(hours=1))
+    then = renamed.bars("META", "13d", known_at=learnt - dt.timedelta(minutes=1))
+    now = renamed.bars("META", "13d", known_at=learnt + dt.timedelta(minutes=1))
+    assert_bars_equal(before, then.to_dicts())
+    assert_bars_equal(renamed.bars("META", "13d").to_dicts(), now.to_dicts())
+
+
+def test_a_corrected_rename_moves_the_bars_between(renamed: Lake) -> None:
+    tell(renamed, *FACEBOOK)
+    renamed.resample()
+    other = dt.date(2020, 6, 15)
+
+    changed = tell(renamed, ("L1", "FB", EPOCH, other - DAY), ("L1", "META", other, None))
+    renamed.resample()
+
+    assert 3 == changed
+    assert_silver_is_right(renamed)
+    missing = renamed.bars("L1", "1d", start=RENAMED, end=other - DAY)
+    assert missing.is_empty()
+    history = listings.read(renamed.store)
+    assert [other] == history.filter(symbol="META")["first"].to_list()
+
+
+def test_a_withdrawn_bar_counts_in_its_listing(renamed: Lake) -> None:
+    tell(renamed, *FACEBOOK)
+    gone = pl.DataFrame({"symbol": ["FB"], "session": [RENAMED - DAY]})
+
+    daily.withdraw(renamed.store, gone, clock=SetClock(NOW))
+    renamed.resample()
+
+    assert_silver_is_right(renamed)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [("L1", "FB", EPOCH, None), ("L2", "FB", RENAMED, None)],
+            "The symbol FB would be of several listings on 2020-06-09: L1, L2.",
+        ),
+        (
+            [("L1", "FB", EPOCH, RENAMED), ("L1", "META", RENAMED, None)],
+            "The listing L1 would be of several symbols on 2020-06-09: FB, META.",
+        ),
+        (
+            [("L1", "FB", RENAMED, EPOCH)],
+            "FB of L1 ends on 1962-01-02, before 2020-06-09.",
+        ),
+    ],
+)
+def test_listings_that_contradict_each_other_are_refused(
+    lake: Lake, rows: list[tuple[str, str, dt.date, dt.date | None]], message: str
+) -> None:
+    with pytest.raises(SourceError, match=message):
+        tell(lake, *rows)
+
+    assert {} == lake.store.fingerprints(keys.LISTINGS)
+
+
+def test_a_file_tells_listings(renamed: Lake, tmp_path: Path) -> None:
+    path = tmp_path / "listings.csv"
+    path.write_text(
+        "listing,symbol,first,last,name\nL1,FB,,2020-06-08,Facebook\nl1,meta,2020-06-09,,\n"
+    )
+
+    report = renamed.importer().import_files([], listed=read_listings(path))
+
+    assert 2 == report.listings_changed
+    assert [
+        ("L1", "FB", EPOCH, RENAMED - DAY, "Facebook"),
+        ("L1", "META", RENAMED, None, None),
+    ] == listings.read(renamed.store).select("listing", "symbol", "first", "last", "name").rows()
+
+
+def test_an_unknown_listing_is_told(renamed: Lake) -> None:
+    with pytest.raises(UnknownSymbolError, match=r"NOPE: no such symbol in the lake"):
+        renamed.bars("NOPE", str(FIBONACCI[0]))
