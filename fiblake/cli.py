@@ -26,8 +26,8 @@ from fiblake.output import Output
 from fiblake.printing import Format, write_bars
 from fiblake.quality import of_quality
 from lake.errors import FiblakeError, MisuseError
-from lake.interval import RESAMPLED, SESSION_INTERVALS
-from serving_layer.query import parse_adjustment
+from lake.interval import INTERVALS, RESAMPLED
+from serving_layer.query import parse_adjustment, parse_hours
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(batch.app)
-_ALL = " ".join(str(interval) for interval in SESSION_INTERVALS)
+_ALL = " ".join(str(interval) for interval in INTERVALS)
 _RESAMPLED = " ".join(str(interval) for interval in RESAMPLED)
 
 
@@ -224,6 +224,9 @@ def bars_(  # noqa: PLR0913 - a command's options
         str | None,
         typer.Option(help="Answer as the lake knew it then, as 2026-01-05T21:00:00Z."),
     ] = None,
+    session: Annotated[
+        str, typer.Option(help="Of 1m to 4h: regular, or extended, from 04:00 to 20:00.")
+    ] = "regular",
     format_: Annotated[
         Format | None, typer.Option("--format", help="Default: the file's ending, or a table.")
     ] = None,
@@ -239,6 +242,7 @@ def bars_(  # noqa: PLR0913 - a command's options
         adjustment=parse_adjustment(adjustment),
         as_of=as_of,
         known_at=known_at,
+        session=parse_hours(session),
     )
     write_bars(found, interval, form=format_, path=output)
 

@@ -19,7 +19,7 @@ from batch_layer.quality.quality import quality_of
 from lake.clock import Clock, SystemClock
 from lake.errors import InvalidRangeError, MisuseError
 from lake.instant import parse_instant
-from lake.interval import FIBONACCI, RESAMPLED, SESSION_INTERVALS, parse_one_of
+from lake.interval import FIBONACCI, INTERVALS, RESAMPLED, parse_one_of
 from lake.logs import configure_logs
 from lake.settings import read_settings
 from lake.store import open_store
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from batch_layer.processing.share import Share
     from batch_layer.processing.status import Status
     from batch_layer.quality.report import QualityReport
+    from lake.bar import Hours
     from lake.interval import Interval
     from lake.store import ObjectStore
 
@@ -95,14 +96,17 @@ class Lake:
         adjustment: Adjustment = "split",
         as_of: dt.date | str | None = None,
         known_at: dt.datetime | str | None = None,
+        session: Hours = "regular",
     ) -> Bars:
         """Return bars, in order of symbol and start.
 
         Args:
             symbols: One ticker or several; None: the whole market.
-            interval: `1d`, or a Fibonacci interval: `3d 5d 8d 13d 21d 34d`.
-            start: First `start` of a bar, inclusive; a date or its ISO text.
-            end: Last `start` of a bar, inclusive.
+            interval: `1d`, a Fibonacci interval: `3d 5d 8d 13d 21d 34d`, or an intraday one:
+                `1m 5m 15m 1h 2h 4h`.
+            start: First `start` of a bar, inclusive; a date or its ISO text. Of intraday bars the
+                first session.
+            end: Last `start` of a bar, inclusive. Of intraday bars the last session.
             adjustment: `split`: prices and volumes on the split basis of `as_of`. `all`: prices
                 less the dividends from each bar to `as_of`, too. `raw`: each bar on the split basis
                 of its own `through`.
@@ -110,10 +114,13 @@ class Lake:
                 of `known_at`.
             known_at: Answer as the lake knew it at this instant: a datetime with a time zone, or
                 its ISO text with an offset or Z. One still to come is as good as now.
+            session: Of intraday bars those of the `regular` hours, or of the `extended` ones: from
+                04:00 to the open and from the close to 20:00.
 
         Returns:
             One row a bar: listing, symbol, start, open, high, low, close, volume, vwap, trades,
-            sessions, sessions_expected, through, state, revision.
+            sessions, sessions_expected, through, state, revision. Of intraday bars `start` is an
+            instant, UTC, and hours, minutes and minutes_expected follow.
 
         Raises:
             MisuseError: If the interval, a date, the instant or the adjustment is not one.
@@ -130,6 +137,7 @@ class Lake:
             adjustment=adjustment,
             as_of=as_of,
             known_at=known_at,
+            session=session,
         )
         return Bars(self.reader.bars(query))
 
@@ -300,6 +308,7 @@ class Narrowed(TypedDict, total=False):
     adjustment: Adjustment
     as_of: dt.date | str | None
     known_at: dt.datetime | str | None
+    session: Hours
 
 
 def _query(
@@ -309,12 +318,13 @@ def _query(
         symbols = (symbols,)
     return BarsQuery(
         symbols=None if symbols is None else tuple(symbols),
-        interval=parse_one_of(interval, SESSION_INTERVALS),
+        interval=parse_one_of(interval, INTERVALS),
         start=_date(narrowed.get("start")),
         end=_date(narrowed.get("end")),
         adjustment=narrowed.get("adjustment", "split"),
         as_of=_date(narrowed.get("as_of")),
         known_at=_instant(narrowed.get("known_at")),
+        session=narrowed.get("session", "regular"),
     )
 
 

@@ -73,9 +73,10 @@ def of_resample(report: ResampleReport) -> Iterator[str]:
 
 
 def _of_resample(report: ResampleReport, what: str) -> Iterator[str]:
+    which = " of minute bars" if what == "minute bars" else ""
     if not report.rebuilt:
         yield (
-            f"resampled: nothing to do, {report.partitions:,} partitions of {what} are up to date"
+            f"resampled: nothing to do, {report.partitions:,} partitions{which} are up to date"
             f"{_through(report)} ({report.seconds:.2f} s)"
         )
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lake.bar import Hours
     from lake.session import SessionTable
 
-Hours = Literal["regular", "extended"]
 HOURS: Final[tuple[Hours, ...]] = ("regular", "extended")
 _DAWN: Final = dt.time(4)
 _DUSK: Final = dt.time(20)

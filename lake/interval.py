@@ -44,6 +44,11 @@ class Interval:
         """Minutes in one bar that its hours do not cut; 0 for an interval of sessions."""
         return {"m": self.count, "h": 60 * self.count, "d": 0}[self.unit]
 
+    @property
+    def is_intraday(self) -> bool:
+        """Whether its bars lie within a session."""
+        return self.unit != "d"
+
     def __str__(self) -> str:
         return f"{self.count}{self.unit}"
 
