@@ -19,7 +19,8 @@ from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.share import Share
-from fiblake import batch, reports
+from fiblake import batch, fetch, rebuild, reports, vendor
+from fiblake.address import is_loopback
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
@@ -41,6 +42,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(batch.app)
+app.add_typer(fetch.app)
+app.add_typer(rebuild.app)
+app.add_typer(vendor.app)
+_EXTRAS = {"boto3": "s3", "botocore": "s3", "polygon": "massive", "urllib3": "massive"}
 _ALL = " ".join(str(interval) for interval in INTERVALS)
 _RESAMPLED = " ".join(str(interval) for interval in RESAMPLED)
 
@@ -53,7 +58,7 @@ def main() -> None:
         Output().note(f"error: {error}")
         sys.exit(2 if isinstance(error, MisuseError) else 1)
     except ModuleNotFoundError as error:
-        extra = "s3" if error.name in {"boto3", "botocore"} else "serving"
+        extra = _EXTRAS.get(error.name or "", "serving")
         Output().note(
             f"error: {error.name} is not installed. Hint: pip install 'fiblake[{extra}]'."
         )
@@ -121,15 +126,7 @@ def import_(  # noqa: PLR0913 - a command's options
                 listed=read_listings(listings) if listings else None,
             )
     output.report(report, reports.of_import)
-    if any(
-        (
-            report.added,
-            report.corrected,
-            report.withdrawn,
-            report.splits_changed,
-            report.listings_changed,
-        )
-    ):
+    if report.makes_silver_stale:
         output.note("silver is stale now: fiblake resample")
     if report.rows and report.rejected == report.rows:
         raise typer.Exit(1)
@@ -255,7 +252,7 @@ def up(
     lake: LakeOption = None,
 ) -> None:
     """Serve the lake, with its chart page, until Ctrl-C."""
-    from fiblake.local import is_loopback, serve  # noqa: PLC0415 - needs the extra `serving`
+    from fiblake.local import serve  # noqa: PLC0415 - needs the extra `serving`
 
     output = Output()
     if not is_loopback(host):

@@ -16,14 +16,14 @@ from batch_layer.generating.generate import Generation, generate
 from batch_layer.processing.resample import resample
 from batch_layer.processing.status import status_of
 from batch_layer.quality.quality import quality_of
+from fiblake.arguments import date_of, folder_of, instant_of, parsed_date
+from fiblake.fetching import Fetching
 from lake.clock import Clock, SystemClock
-from lake.errors import InvalidRangeError, MisuseError
-from lake.instant import parse_instant
 from lake.interval import FIBONACCI, INTERVALS, RESAMPLED, parse_one_of
 from lake.logs import configure_logs
 from lake.settings import read_settings
 from lake.store import open_store
-from serving_layer.query import Adjustment, BarsQuery, parse_date
+from serving_layer.query import Adjustment, BarsQuery
 from serving_layer.reader import Reader
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class Bars(pl.DataFrame):
         return self.to_pandas()
 
 
-class Lake:
-    """One lake: import into it, resample it, read from it.
+class Lake(Fetching):
+    """One lake: fetch or import into it, resample it, read from it.
 
     Args:
         location: A folder or `s3://bucket/prefix`; None: what `FIBLAKE_LAKE` says, else `data`.
@@ -83,7 +83,8 @@ class Lake:
     @property
     def reader(self) -> Reader:
         """The reader behind `bars` and `symbols`."""
-        self._reader = self._reader or Reader(self.store, self.clock, _folder(self.settings.cache))
+        cache = folder_of(self.settings.cache)
+        self._reader = self._reader or Reader(self.store, self.clock, cache)
         return self._reader
 
     def bars(  # noqa: PLR0913 - each narrows the answer
@@ -231,7 +232,7 @@ class Lake:
         Raises:
             MisuseError: If an argument cannot be, or the lake holds other bars.
         """
-        generation = Generation(symbols, _parsed(start), _parsed(end), seed)
+        generation = Generation(symbols, parsed_date(start), parsed_date(end), seed)
         return generate(self.store, generation, clock=self.clock, on_progress=on_progress)
 
     def resample(
@@ -297,7 +298,7 @@ class Lake:
             MisuseError: If a date is not one, or no such source brought anything.
             EmptyLakeError: If the lake holds no bars, and nothing was ever counted.
         """
-        return quality_of(self.store, source=source, start=_date(start), end=_date(end))
+        return quality_of(self.store, source=source, start=date_of(start), end=date_of(end))
 
 
 class Narrowed(TypedDict, total=False):
@@ -319,40 +320,14 @@ def _query(
     return BarsQuery(
         symbols=None if symbols is None else tuple(symbols),
         interval=parse_one_of(interval, INTERVALS),
-        start=_date(narrowed.get("start")),
-        end=_date(narrowed.get("end")),
+        start=date_of(narrowed.get("start")),
+        end=date_of(narrowed.get("end")),
         adjustment=narrowed.get("adjustment", "split"),
-        as_of=_date(narrowed.get("as_of")),
-        known_at=_instant(narrowed.get("known_at")),
+        as_of=date_of(narrowed.get("as_of")),
+        known_at=instant_of(narrowed.get("known_at")),
         session=narrowed.get("session", "regular"),
     )
 
 
 def _intervals(names: Sequence[str]) -> list[Interval]:
     return [parse_one_of(name, FIBONACCI) for name in names] or list(FIBONACCI)
-
-
-def _folder(cache: str) -> Path | None:
-    try:
-        return None if cache.lower() == "off" else Path(cache).expanduser()
-    except RuntimeError:
-        fact = f"FIBLAKE_CACHE={cache!r} names the home of a user that does not exist."
-        raise MisuseError(fact, hint="name another folder, or off.") from None
-
-
-def _instant(given: dt.datetime | str | None) -> dt.datetime | None:
-    # A bare date is refused as its text is.
-    return given if given is None or isinstance(given, dt.datetime) else parse_instant(str(given))
-
-
-def _date(given: dt.date | str | None) -> dt.date | None:
-    return None if given is None else _parsed(given)
-
-
-def _parsed(given: object) -> dt.date:
-    if isinstance(given, str):
-        return parse_date(given)
-    if type(given) is dt.date:
-        return given
-    fact = f"{given!r} is not a date. Allowed: a datetime.date, or a text as 2012-12-31."
-    raise InvalidRangeError(fact)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import ipaddress
-import os
 import socket
 import threading
 from contextlib import contextmanager, suppress
@@ -12,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from lake.errors import MisuseError
+from fiblake.address import cannot_listen, in_url
 from serving_layer.app import create_app
 
 if TYPE_CHECKING:
@@ -35,7 +32,7 @@ def serve(lake: Lake, *, host: str, port: int, on_start: Callable[[str], None]) 
     """
     app = create_app(lake.reader)
     with _listen(host, port) as listener:
-        on_start(f"http://{_in_url(host)}:{listener.getsockname()[1]}/")
+        on_start(f"http://{in_url(host)}:{listener.getsockname()[1]}/")
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         with _kept_warm(lake), suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
@@ -53,27 +50,9 @@ def _kept_warm(lake: Lake) -> Iterator[None]:
         stop.set()
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        # Python's own text repeats the address.
-        why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        fact = f"Cannot listen on {host}, port {port}: {why}."
-        taken = error.errno == errno.EADDRINUSE
-        other = f"try --port {port + 1}, or --port 0 for any."
-        hint = other if taken else "check --host and --port."
-        raise MisuseError(fact, hint=hint) from None
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+        raise cannot_listen(host, port, error) from None

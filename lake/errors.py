@@ -15,6 +15,15 @@ FiblakeError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
 ├── JobError                      AWS Batch refused, or cannot be reached
+├── BusyError                     another process does the same at the moment
+├── VendorError                   a vendor of market data failed
+│   ├── VendorKeyError            there is no key, or the vendor refuses it
+│   ├── VendorUnreachableError    nobody answers there, or someone who is not the vendor
+│   ├── VendorUnavailableError    it failed, or asked to slow down, at every attempt
+│   ├── VendorRefusedError        the plan does not include what was asked for
+│   ├── VendorAnswerError         an answer is not whole, or makes no sense
+│   │   └── VendorNotFoundError   the vendor knows nothing of what was asked for
+│   └── NotPublishedError         what was asked for is still to come
 └── StoreError                    the object store failed
     ├── ObjectNotFoundError
     ├── DamagedObjectError        an object is there but cannot be what it should be
@@ -99,6 +108,42 @@ class SessionsChangedError(CalendarError):
 
 class JobError(FiblakeError):
     """AWS Batch refused what was asked of it, or cannot be reached."""
+
+
+class BusyError(FiblakeError):
+    """Another process does the same at the moment."""
+
+
+class VendorError(FiblakeError):
+    """A vendor of market data failed."""
+
+
+class VendorKeyError(VendorError):
+    """There is no key, or the vendor refuses it."""
+
+
+class VendorUnreachableError(VendorError):
+    """Nobody answers at the vendor's address, or someone who is not the vendor."""
+
+
+class VendorUnavailableError(VendorError):
+    """The vendor failed, or asked to slow down, at every attempt."""
+
+
+class VendorRefusedError(VendorError):
+    """The plan does not include what the vendor was asked for."""
+
+
+class VendorAnswerError(VendorError):
+    """An answer is not whole, or makes no sense."""
+
+
+class VendorNotFoundError(VendorAnswerError):
+    """The vendor knows nothing of what it was asked for."""
+
+
+class NotPublishedError(VendorError):
+    """The vendor has not published yet what it was asked for."""
 
 
 class StoreError(FiblakeError):

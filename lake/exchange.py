@@ -24,6 +24,7 @@ from lake.errors import (
     EmptyLakeError,
     ObjectNotFoundError,
     SessionsChangedError,
+    UnknownSessionError,
 )
 from lake.parquet import decode, encode
 from lake.schemas import SESSIONS
@@ -100,6 +101,24 @@ def compute_sessions(last: dt.date) -> SessionTable:
         closes=[instant.to_pydatetime() for instant in schedule["market_close"]],
         source=_source(),
     )
+
+
+def last_settled(table: SessionTable, now: dt.datetime, settling: dt.timedelta) -> dt.date:
+    """Return the last session whose bars may be taken.
+
+    Args:
+        table: The sessions of the exchange.
+        now: The present instant.
+        settling: How long after its close a session's bars are taken.
+
+    Raises:
+        UnknownSessionError: If no session is over yet.
+    """
+    last = table.last_closed(now - settling)
+    if last is None:
+        fact = f"No session of {table.exchange} is over at {now:%Y-%m-%d}."
+        raise UnknownSessionError(fact, hint="set the machine's clock.")
+    return last
 
 
 def trading_day(instant: dt.datetime) -> dt.date:

@@ -35,6 +35,11 @@ SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
 INTRADAY_CHECKPOINTS_INDEX: Final = "meta/index/silver-intraday.json"
 IMPORTS: Final = "meta/ledger/imports.json"
 
+LANDING: Final = "landing/"
+REJECTS: Final = "rejects/"
+
+_LANDED: Final = re.compile(r"^(.+)/(\d{8}T\d{6}Z)\.(?:json|csv)\.gz$")
+_STAMP: Final = "%Y%m%dT%H%M%SZ"
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
 _SESSION: Final = re.compile(r"/year=\d{4}/session=(\d{4}-\d{2}-\d{2})/bars\.parquet$")
 _LEDGER: Final = re.compile(r"/([^/]+)/year=\d{4}\.json$")
@@ -92,7 +97,38 @@ def intraday_checkpoint(session: dt.date) -> str:
 
 def rejects(name: str, digest: str) -> str:
     """Return the key of the rows rejected from a source file of this name and content digest."""
-    return f"rejects/daily/{name}-{digest[:12]}.csv"
+    return f"{REJECTS}daily/{name}-{digest[:12]}.csv"
+
+
+def landing(source: str, kind: str) -> str:
+    """Return the prefix of what a source answered, of one kind."""
+    return f"{LANDING}{source}/{kind}/"
+
+
+def landed(source: str, kind: str, unit: str, at: dt.datetime, form: str) -> str:
+    """Return the key of the answers about one unit, as a session.
+
+    Args:
+        source: Who answered.
+        kind: What about, as `daily`.
+        unit: What was asked for at once.
+        at: When the answers had come; told to the second.
+        form: `json` or `csv`.
+    """
+    return f"{landing(source, kind)}{unit}/{at.astimezone(dt.UTC):{_STAMP}}.{form}.gz"
+
+
+def landed_unit(key: str, prefix: str) -> tuple[str, dt.datetime] | None:
+    """Return of which unit answers are, and when they had come; None: no answers are there."""
+    match = _LANDED.match(key.removeprefix(prefix))
+    if match is None:
+        return None
+    return match[1], dt.datetime.strptime(match[2], _STAMP).replace(tzinfo=dt.UTC)
+
+
+def lease(name: str) -> str:
+    """Return the key of a lease."""
+    return f"meta/leases/{name}.json"
 
 
 def minute_rejects(source: str, session: dt.date) -> str:
@@ -126,6 +162,11 @@ def ledger_source(key: str) -> str | None:
     """Return the source whose ledger is under a key; None where it is another file."""
     match = _LEDGER.search(key)
     return match[1] if match else None
+
+
+def session_rejects(kind: str, source: str, session: dt.date) -> str:
+    """Return the key of the rows rejected from what a source answered of a session."""
+    return f"{REJECTS}{kind}/{source}-{session}.csv"
 
 
 def by_year(found: Iterable[str]) -> dict[int, str]:

@@ -6,15 +6,30 @@ What AWS Batch tells the container of a job is read here too, from `AWS_BATCH_<N
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lake.errors import InvalidLocationError, MisuseError
 
 _PREFIX: Final = "FIBLAKE_"
 _BATCH_PREFIX: Final = "AWS_BATCH_"
+_USER: Final = re.compile(r"//[^/]*@")
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    # A user in it would be a secret, in every request that is noted.
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
+        msg = "not a URL, as https://api.massive.com"
+        raise ValueError(msg)
+    return text.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_url)]
 
 
 class Settings(BaseSettings):
@@ -53,6 +68,28 @@ class Settings(BaseSettings):
     )
     s3_part_mib: int = Field(
         default=16, ge=5, le=5120, description="Larger objects are uploaded in parts of this size."
+    )
+    massive_url: Url = Field(
+        default="https://api.massive.com", description="Of Massive's REST API."
+    )
+    massive_key: SecretStr | None = Field(default=None, description="Massive's API key.")
+    massive_calls_per_minute: float = Field(
+        default=5, gt=0, description="That all workers make together; the free plan allows 5."
+    )
+    massive_attempts: int = Field(
+        default=8, ge=1, description="How often Massive is asked before it is given up on."
+    )
+    massive_retry_ms: int = Field(
+        default=1000, ge=0, description="Up to how long the first pause is; the next, twice that."
+    )
+    flatfiles_endpoint: Url = Field(
+        default="https://files.massive.com", description="Of Massive's flat files."
+    )
+    flatfiles_bucket: str = Field(default="flatfiles", min_length=1)
+    flatfiles_access_key_id: str | None = None
+    flatfiles_secret_access_key: SecretStr | None = None
+    fetch_workers: int = Field(
+        default=8, ge=1, le=64, description="How many answers are fetched at once."
     )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
@@ -105,4 +142,5 @@ def read_batch_child() -> BatchChild:
 def _refused(prefix: str, error: ValidationError) -> MisuseError:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
-    return MisuseError(f"{prefix}{name.upper()}={first['input']!r} cannot be: {first['msg']}.")
+    given = _USER.sub("//***@", repr(first["input"]))
+    return MisuseError(f"{prefix}{name.upper()}={given} cannot be: {first['msg']}.")

@@ -55,7 +55,7 @@ class Changes:
         )
 
 
-_Revision = tuple[Year, Changes]
+Revision = tuple[Year, Changes]
 
 
 def commit(
@@ -77,7 +77,7 @@ def commit(
     """
     total = Changes()
     for year, part in _by_year(bars.cast(_KINDS)):
-        total += _revise(store, year, part["session"], partial(_merged, part))
+        total += revise(store, year, part["session"], partial(_merged, part))
         on_year(year)
     return total
 
@@ -90,7 +90,7 @@ def withdraw(store: ObjectStore, gone: pl.DataFrame, *, clock: Clock) -> Changes
     """
     total = Changes()
     for year, part in _by_year(gone):
-        total += _revise(store, year, part["session"], partial(_without, part, clock))
+        total += revise(store, year, part["session"], partial(_without, part, clock))
     return total
 
 
@@ -101,15 +101,25 @@ def _by_year(rows: pl.DataFrame) -> list[tuple[int, pl.DataFrame]]:
     return sorted(((key[0], part) for key, part in parts.items()), key=lambda item: item[0])
 
 
-def _revise(
-    store: ObjectStore, year: int, sessions: pl.Series, revise: Callable[[Year], _Revision]
+def revise(
+    store: ObjectStore, year: int, sessions: pl.Series, revised: Callable[[Year], Revision]
 ) -> Changes:
-    """Revise what a year holds of some sessions; of the rest nothing is compared or digested."""
+    """Revise what a year holds of some sessions; of the rest nothing is compared or digested.
+
+    Args:
+        store: The lake.
+        year: The year.
+        sessions: Some of its sessions.
+        revised: Returns what becomes of the year's part of these, and what that changes.
+
+    Raises:
+        ConflictError: If others kept writing the same year all the while.
+    """
     for _ in attempts(_ATTEMPTS):
         old = read_year(store, year)
         asked = sessions.unique().implode()
         near = old.where(pl.col("session").is_in(asked))
-        new, changes = revise(near)
+        new, changes = revised(near)
         new = replace(new, bars=_in_order(new.bars))
         if new.bars.equals(near.bars) and new.history.equals(near.history):
             return changes
@@ -146,7 +156,7 @@ def _in_order(bars: pl.DataFrame) -> pl.DataFrame:
     return bars if place.is_sorted() else bars[place.arg_sort()]
 
 
-def _merged(incoming: pl.DataFrame, old: Year) -> _Revision:
+def _merged(incoming: pl.DataFrame, old: Year) -> Revision:
     if old.bars.is_empty() and old.history.is_empty():
         return _first(incoming, old), Changes(added=incoming.height)
     current = old.bars.select(*KEY, *_PRICES, *_OPTIONAL, "revision", "known_from")
@@ -195,7 +205,7 @@ def _same_prices() -> pl.Expr:
     return same.fill_null(value=False)
 
 
-def _without(gone: pl.DataFrame, clock: Clock, old: Year) -> _Revision:
+def _without(gone: pl.DataFrame, clock: Clock, old: Year) -> Revision:
     found = old.bars.join(gone, on=KEY, how="semi")
     now = pl.lit(clock.now()).cast(pl.Datetime("us", "UTC"))
     known_to = pl.max_horizontal(now, _just_after("known_from"))

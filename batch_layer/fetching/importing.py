@@ -22,8 +22,7 @@ from batch_layer.fetching.counts import files_of
 from batch_layer.fetching.sources import digest_of
 from batch_layer.fetching.validation import Reading, Validator
 from lake import keys
-from lake.errors import UnknownSessionError
-from lake.exchange import ensure_sessions, trading_day
+from lake.exchange import ensure_sessions, last_settled, trading_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +72,12 @@ class ImportReport:
     dividends_changed: int = 0
     listings_changed: int = 0
     seconds: float = 0.0
+
+    @property
+    def makes_silver_stale(self) -> bool:
+        """Whether what silver is built from has changed."""
+        bars = self.added + self.corrected + self.withdrawn
+        return bool(bars + self.splits_changed + self.listings_changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +158,7 @@ class Importer:
         )
 
     def _last_settled(self, table: SessionTable) -> dt.date:
-        last = table.last_closed(self.clock.now() - self.settling)
-        if last is None:
-            fact = f"No session of {table.exchange} is over at {self.clock.now():%Y-%m-%d}."
-            raise UnknownSessionError(fact, hint="set the machine's clock.")
-        return last
+        return last_settled(table, self.clock.now(), self.settling)
 
     def _commit_actions(self, table: Table, rows: pl.DataFrame | None) -> int:
         return 0 if rows is None else actions.commit(self.store, table, rows, clock=self.clock)

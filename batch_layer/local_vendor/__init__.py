@@ -5,7 +5,7 @@ from batch_layer.local_vendor.rate import Rate
 from batch_layer.local_vendor.reference import Listing, Reference
 from batch_layer.local_vendor.request_log import Logged
 from batch_layer.local_vendor.restatement import Restatement
-from batch_layer.local_vendor.story import Rename, Reuse, Story
+from batch_layer.local_vendor.story import Rename, Reuse, Story, read_story
 from batch_layer.local_vendor.vendor import LocalVendor
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "Restatement",
     "Reuse",
     "Story",
+    "read_story",
 ]

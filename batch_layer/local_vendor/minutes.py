@@ -275,9 +275,9 @@ def _vwap(
     far = _summed(volume * (limit - bound), day)
     within = np.clip(_ratio(lacking, near), 0, 1)
     lifted = np.clip(_ratio(lacking - near, far), 0, 1)
-    bound = bound + lifted[day] * (limit - bound)
+    bound = _between(bound, limit, lifted[day])
     bound = np.clip(bound, days.low[day], days.high[day])
-    vwap = np.where(lifted[day] > 0, bound, middle + within[day] * (bound - middle))
+    vwap = np.where(lifted[day] > 0, bound, _between(middle, bound, within[day]))
     is_up, is_down = (lifted > 0) & rises, (lifted > 0) & ~rises
     above = np.clip(np.ceil(bound * _TICKS) / _TICKS, bound, days.high[day])
     below = np.clip(np.floor(bound * _TICKS) / _TICKS, days.low[day], bound)
@@ -289,6 +289,11 @@ def _summed(values: Floats, day: Ints, days: int = 0) -> Floats:
     """Return the sum of each day, added up in the order of its minutes."""
     sums: Floats = np.bincount(day, values, days).astype(np.float64)
     return sums
+
+
+def _between(start: Floats, end: Floats, part: Floats) -> Floats:
+    """Return what lies between two, exactly one of them at its part 0 or 1."""
+    return start * (1 - part) + end * part
 
 
 def _ratio(value: Floats, of: Floats) -> Floats:

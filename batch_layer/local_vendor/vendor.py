@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Self, Unpack
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from lake.clock import Clock
     from lake.store import ObjectStore
 
+_POLL_S: Final = 0.01
+_ANY_NUMBER: Final = 1_000_000
 _S3_ROOTS: Final = ("", f"/{BUCKET}")
 
 
@@ -80,7 +83,8 @@ class LocalVendor:
         self._catalogue = Catalogue(store, published, reference)
         self._files = FlatFiles(self._catalogue.rows, self._catalogue.edition)
         self._bucket = Bucket(self._files, self._catalogue.sessions, self.access)
-        self._rest = Rest(self._catalogue, self.access, rate or Rate(None))
+        self._rate = rate or Rate(None)
+        self._rest = Rest(self._catalogue, self.access, self._rate)
         self._numbers = itertools.count(1)
         self._clock = clock or SystemClock()
         self._log = RequestLog(self._clock, log)
@@ -90,17 +94,25 @@ class LocalVendor:
         self.url = self._server.url
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.serve, daemon=True).start()
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(_POLL_S,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
-        self._server.server_close()
-        self._log.close()
+        self._close()
 
     def serve(self) -> None:
-        """Answer requests until another thread leaves the block of this vendor."""
-        self._server.serve_forever(poll_interval=0.01)
+        """Answer requests in this thread, until Ctrl-C; then close."""
+        try:
+            with suppress(KeyboardInterrupt):
+                self._server.serve_forever()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._server.server_close()
+        self._log.close()
 
     @property
     def requests(self) -> list[Logged]:
@@ -127,6 +139,7 @@ class LocalVendor:
         return {
             "FIBLAKE_MASSIVE_URL": self.url,
             "FIBLAKE_MASSIVE_KEY": self.access.key,
+            "FIBLAKE_MASSIVE_CALLS_PER_MINUTE": str(self._rate.most or _ANY_NUMBER),
             "FIBLAKE_FLATFILES_ENDPOINT": self.url,
             "FIBLAKE_FLATFILES_ACCESS_KEY_ID": self.access.access_key_id,
             "FIBLAKE_FLATFILES_SECRET_ACCESS_KEY": self.access.secret_access_key,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyarrow as pa
 
-from batch_layer.bronze import imports, manifest, splits
+from batch_layer.bronze import imports, listings, manifest, splits
 from batch_layer.quality.likely_split import likely_split
 from batch_layer.quality.report import (
     Findings,
@@ -47,8 +47,7 @@ _SESSIONS_BACK: Final = 34
 _PACKAGE: Final = "batch_layer.quality"
 _GATHERED: Final = ("idle", "twins", "lives", "market")
 _HELD: Final = pa.schema({"number": pa.int32(), "session": pa.date32(), "before": pa.date32()})
-_SYMBOLS: Final = pa.schema({"symbol": pa.string()})
-_COVERED: Final = pa.schema({"symbol": pa.string(), "last": pa.date32()})
+_LAST_DAYS: Final = pa.schema({"symbol": pa.string(), "last": pa.date32()})
 
 Finding = TypeVar("Finding")
 Row = dict[str, Any]
@@ -74,9 +73,10 @@ def findings_of(store: ObjectStore, start: dt.date, end: dt.date) -> Findings | 
         return _found(connection, held[first:last], {"start": start, "end": end})
 
 
-def known_ends(_store: ObjectStore) -> pa.Table:
-    """Return the symbols whose end is known (delisted, renamed): they did not vanish."""
-    return _SYMBOLS.empty_table()
+def _known_ends(store: ObjectStore) -> pa.Table:
+    """Return the last days of symbols whose end is known (delisted, renamed)."""
+    ends = listings.read(store).select("symbol", "last").drop_nulls()
+    return ends.to_arrow().cast(_LAST_DAYS)
 
 
 def _prepare(
@@ -86,7 +86,7 @@ def _prepare(
     keep(connection, "held", pa.table(numbered, schema=_HELD))
     keep(connection, "splits", splits.read(store).to_arrow())
     keep(connection, "covered", _covered(store, held[-1]))
-    keep(connection, "known_ends", known_ends(store))
+    keep(connection, "known_ends", _known_ends(store))
     connection.execute(sql(_PACKAGE, "tables"))
     connection.execute(sql(_PACKAGE, "split_days"))
 
@@ -98,7 +98,7 @@ def _covered(store: ObjectStore, end: dt.date) -> pa.Table:
         for name in file.names:
             reached = min(end, file.last or end)
             last[name] = max(last.get(name, reached), reached)
-    return pa.table([list(last), list(last.values())], schema=_COVERED)
+    return pa.table([list(last), list(last.values())], schema=_LAST_DAYS)
 
 
 def _gather(

@@ -9,10 +9,9 @@ from pathlib import Path
 from zlib import crc32
 
 import polars as pl
-import pyarrow as pa
 import pytest
 
-from batch_layer.bronze import ledger
+from batch_layer.bronze import ledger, listings
 from batch_layer.bronze.ledger import Entry
 from batch_layer.quality import findings as rules
 from batch_layer.quality.report import Findings, Gaps, IdleRun, Twins
@@ -151,13 +150,16 @@ def test_a_symbol_that_ends_while_its_market_goes_on_has_vanished(
     assert [] == vanished(lake, end=str(days[51])), "too early to tell"
 
 
-def test_a_symbol_that_is_known_to_have_ended_has_not_vanished(
-    lake: Lake, csv_file: WriteCsv, days: list[dt.date], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("end", "is_known"), [(48, False), (49, True), (51, True), (52, False)])
+def test_a_symbol_that_is_known_to_have_ended_then_has_not_vanished(
+    lake: Lake, csv_file: WriteCsv, days: list[dt.date], end: int, *, is_known: bool
 ) -> None:
     lake.import_files(csv_file(HEADER, *market(days, 25), *bars("GONE", days[:50])))
-    monkeypatch.setattr(rules, "known_ends", lambda _store: pa.table({"symbol": ["GONE"]}))
+    told = {"listing": "X1", "symbol": "GONE", "first": days[0], "last": days[end]}
+    rest = dict.fromkeys(("name", "exchange", "kind"), "x")
+    listings.commit(lake.store, pl.DataFrame([told | rest]), clock=lake.clock)
 
-    assert [] == vanished(lake)
+    assert ([] if is_known else [("GONE", days[49])]) == vanished(lake)
 
 
 def test_a_symbol_that_seldom_trades_or_is_away_for_two_sessions_has_not_vanished(

@@ -3,7 +3,8 @@
 -- either others that had a bar on its last session have later ones, at least $few of them, while
 -- of all of them no more end there than a market's symbols would ($few, or 1 %: else a source
 -- ends); or a file of few symbols, it among them, reaches further than it does. It does not count
--- where such a file ends with it, nor where it is known to have ended.
+-- where such a file ends with it, nor where its symbol is known to have ended then (delisted, renamed),
+-- before the last of those $absent sessions.
 -- Binds: $window, $active, $absent, $few, $start, $end (of the first session without it, both
 -- inclusive). Reads: lives, numbered_steps, market, held, covered (by files of few symbols),
 -- known_ends.
@@ -41,6 +42,7 @@ ends AS (
 SELECT ended.symbol, ended.last, absent_from.session AS absent_from, sessions_since, last_close
 FROM ended
 JOIN held AS absent_from ON absent_from.number = last_number + 1
+JOIN held AS absent_to ON absent_to.number = last_number + $absent
 JOIN market ON market.session = ended.last
 JOIN ends ON ends.last = ended.last
 LEFT JOIN missed ON missed.symbol = ended.symbol
@@ -48,7 +50,10 @@ LEFT JOIN covered ON covered.symbol = ended.symbol
 WHERE
     least($window, last_number - first_number + 1) - coalesce(missed.sessions, 0) >= $active
     AND absent_from.session BETWEEN $start AND $end
-    AND ended.symbol NOT IN (SELECT symbol FROM known_ends)
+    AND NOT EXISTS (
+        FROM known_ends
+        WHERE symbol = ended.symbol AND known_ends.last >= ended.last AND known_ends.last < absent_to.session
+    )
     AND CASE
         WHEN covered.last >= ended.last THEN covered.last > ended.last
         ELSE market.symbols - ends.symbols >= $few AND ends.symbols <= greatest($few, market.symbols / 100)

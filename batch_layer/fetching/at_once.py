@@ -1,0 +1,54 @@
+"""Several things at once, a bounded number of them, by threads: for what waits for others.
+
+Threads rather than a loop of asyncio: the vendors' clients and the stores block, and a notebook has
+a loop of its own already.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
+
+
+def at_once(
+    items: Iterable[Item],
+    do: Callable[[Item], Done],
+    *,
+    workers: int,
+    ahead: int,
+    stop: Callable[[], None] = lambda: None,
+) -> Iterator[Done]:
+    """Yield what is done of each item, as it is done.
+
+    Args:
+        items: What there is to do; taken as there is room.
+        do: Does one of them, in a thread.
+        workers: How many are done at once.
+        ahead: How many may be begun and not yielded yet: what bounds memory.
+        stop: Called where it ends early, by an error or because nobody takes what it yields: lets
+            those at work come to their end.
+    """
+    queue = iter(items)
+    pending: set[Future[Done]] = set()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            while True:
+                room = islice(queue, max(ahead - len(pending), 0))
+                pending |= {pool.submit(do, item) for item in room}
+                if not pending:
+                    return
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for each in done:
+                    yield each.result()
+        except BaseException:
+            stop()
+            for each in pending:
+                each.cancel()
+            raise

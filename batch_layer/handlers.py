@@ -1,0 +1,162 @@
+"""What AWS Lambda runs: `batch_layer.handlers.daily` and `batch_layer.handlers.backfill`.
+
+An event is a JSON object with some of `source`, `start` and `end`; one of an EventBridge rule has
+it in `detail`. The answer is a summary, a JSON object too; `state` is
+
+    done       nothing is left
+    continue   time ran out: `next` is the event to go on with, as a Step Functions loop does
+    busy       another invocation fetches from this source at the moment
+
+Lambda delivers an event at least once. Of two invocations at once one fetches, by the lease of the
+source; one that comes again finds everything there. Where sessions failed the handler raises, so
+that Lambda tries again, and sends the event to the dead-letter queue in the end: what had landed
+stays, and the next try asks for the rest alone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import structlog
+
+from batch_layer.fetching.daily import DailyFetcher, Order
+from batch_layer.fetching.daily_sources import MASSIVE
+from lake.clock import SystemClock
+from lake.errors import BusyError, MisuseError, VendorError
+from lake.exchange import trading_day
+from lake.logs import configure_logs
+from lake.settings import read_settings
+from lake.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batch_layer.fetching.fetch_report import FetchReport
+    from lake.clock import Clock
+
+_log = structlog.get_logger(__name__)
+_FIELDS: Final = ("source", "start", "end")
+_RECENT: Final = dt.timedelta(days=7)
+# To bring into bronze what has landed once no more is asked for.
+_RESERVE_S: Final = 120.0
+_SHOWN: Final = 20
+
+Summary = dict[str, Any]
+
+
+class Context(Protocol):
+    """The part of Lambda's context that handlers use."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return for how long the invocation may still run."""
+        ...
+
+
+def daily(event: Mapping[str, Any], context: Context) -> Summary:
+    """Fetch what is missing of the last week's daily bars, or from `start` to `end`.
+
+    Raises:
+        MisuseError: If the event is none.
+        VendorError: If the vendor cannot be asked, or sessions failed.
+        StoreError: If the lake cannot be written.
+    """
+    clock = SystemClock()
+    order = _order(event)
+    if order.start is None:
+        last = order.end or trading_day(clock.now())
+        order = replace(order, start=last - _RECENT)
+    return _fetched(order, clock, context)
+
+
+def backfill(event: Mapping[str, Any], context: Context) -> Summary:
+    """Fetch all daily bars that are missing, or those from `start` to `end`, for as long as it may.
+
+    Raises:
+        MisuseError: If the event is none.
+        VendorError: If the vendor cannot be asked, sessions failed, or none could be had in time.
+        StoreError: If the lake cannot be written.
+    """
+    return _fetched(_order(event), SystemClock(), context)
+
+
+def _fetched(order: Order, clock: Clock, context: Context) -> Summary:
+    settings = read_settings()
+    configure_logs(settings)
+    fetcher = DailyFetcher.of(open_store(settings), settings, clock)
+    try:
+        report = replace(fetcher, is_over=_is_over(context)).fetch(order)
+    except BusyError as error:
+        _log.info("busy", source=order.source, why=error.fact)
+        return {"state": "busy", "source": order.source}
+    summary = _summary(order, report)
+    _log.info("fetched", **summary)
+    _refuse_failures(report, is_last=summary["state"] == "done")
+    return summary
+
+
+def _is_over(context: Context) -> Callable[[], bool]:
+    """Return what tells that the rest of the time is needed to bring in what has landed."""
+    reserve_ms = min(1000 * _RESERVE_S, context.get_remaining_time_in_millis() / 3)
+    return lambda: context.get_remaining_time_in_millis() < reserve_ms
+
+
+def _order(event: Mapping[str, Any]) -> Order:
+    asked = event.get("detail", event)
+    unknown = sorted(set(asked) - set(_FIELDS))
+    if unknown:
+        fact = f"The event has {', '.join(unknown)}. Allowed: {', '.join(_FIELDS)}."
+        raise MisuseError(fact)
+    return Order(asked.get("source", MASSIVE), _date(asked, "start"), _date(asked, "end"))
+
+
+def _date(asked: Mapping[str, Any], field: str) -> dt.date | None:
+    text = asked.get(field)
+    try:
+        return None if text is None else dt.date.fromisoformat(text)
+    except (TypeError, ValueError):
+        fact = f"The event's {field} is {text!r}. Allowed: a date, as 2025-10-03."
+        raise MisuseError(fact) from None
+
+
+def _summary(order: Order, report: FetchReport) -> Summary:
+    left = report.not_asked > 0
+    return {
+        "state": "continue" if left else "done",
+        "source": report.source,
+        "start": _text(report.start),
+        "end": _text(report.end),
+        "sessions": report.sessions,
+        "fetched": report.fetched,
+        "from_landing": report.from_landing,
+        "already_there": report.already_there,
+        "not_yet": [_text(session) for session in report.not_yet[:_SHOWN]],
+        "failed": len(report.failed),
+        "not_asked": report.not_asked,
+        "added": report.added,
+        "corrected": report.corrected,
+        "withdrawn": report.withdrawn,
+        "rejected": report.rejected,
+        "next": _event(order) if left else None,
+    }
+
+
+def _event(order: Order) -> dict[str, str]:
+    fields = {"source": order.source, "start": _text(order.start), "end": _text(order.end)}
+    return {name: text for name, text in fields.items() if text is not None}
+
+
+def _refuse_failures(report: FetchReport, *, is_last: bool) -> None:
+    if report.failed and is_last:
+        first = report.failed[0]
+        fact = f"{len(report.failed)} sessions failed, the first {first.session}: {first.why}"
+        raise VendorError(fact)
+    if not is_last and not (report.fetched or report.from_landing):
+        # The next invocation would do no better, and so on without an end.
+        fact = f"None of {report.not_asked:,} sessions could be had before the time ran out."
+        raise VendorError(fact, hint="give the function more time, at best 15 minutes.")
+
+
+def _text(date: dt.date | None) -> str | None:
+    return None if date is None else date.isoformat()

@@ -1,0 +1,32 @@
+"""Addresses that fiblake listens on: who reaches them, and why one cannot be had."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+
+from lake.errors import MisuseError
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def in_url(host: str) -> str:
+    """Return an address as it is written in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> MisuseError:
+    """Return the error that says why an address or a port cannot be had."""
+    # Python's own text repeats the address.
+    why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    fact = f"Cannot listen on {host}, port {port}: {why}."
+    taken = error.errno == errno.EADDRINUSE
+    other = f"try --port {port + 1}, or --port 0 for any."
+    return MisuseError(fact, hint=other if taken else "check --host and --port.")

@@ -1,0 +1,73 @@
+"""Reports of fetching as text."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from fiblake.output import table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from batch_layer.fetching.fetch_report import Failure, FetchReport
+    from batch_layer.fetching.rebuild import RebuildReport
+
+
+def of_daily(report: FetchReport) -> Iterator[str]:
+    """Yield the lines and the table of a fetch's report."""
+    span = f", {report.start} to {report.end}" if report.start else ""
+    yield f"daily bars from {report.source}: {report.sessions:,} sessions{span}"
+    counts = {
+        "fetched": report.fetched,
+        "from landing": report.from_landing,
+        "already there": report.already_there,
+        "not yet": len(report.not_yet),
+        "failed": len(report.failed),
+        "not asked": report.not_asked,
+    }
+    shown = {what: count for what, count in counts.items() if count or what != "not asked"}
+    yield ""
+    yield table_of(("sessions", *shown), [("", *(f"{count:,}" for count in shown.values()))])
+    if report.failed:
+        yield ""
+        yield table_of(("failed", "why"), list(_failures(report.failed)), left=2)
+    yield ""
+    yield _of_bars(report)
+
+
+def _of_bars(report: FetchReport) -> str:
+    counts = {
+        "added": report.added,
+        "corrected": report.corrected,
+        "withdrawn": report.withdrawn,
+        "unchanged": report.unchanged,
+        "rejected": report.rejected,
+    }
+    said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    pace = f"{report.seconds:.2f} s, {report.rows / max(report.seconds, 1e-9):,.0f} rows/s"
+    return f"brought {report.rows:,} rows: {said or 'nothing new'} ({pace})"
+
+
+def _failures(failed: Sequence[Failure]) -> Iterator[tuple[str, str]]:
+    """Yield neighbours that failed for the same reason as one line."""
+    for why, group in groupby(failed, key=lambda failure: failure.why):
+        sessions = [failure.session for failure in group]
+        if len(sessions) == 1:
+            yield str(sessions[0]), why
+        else:
+            yield f"{min(sessions)} to {max(sessions)} ({len(sessions):,})", why
+
+
+def of_rebuild(report: RebuildReport) -> Iterator[str]:
+    """Yield the lines of a rebuild's report."""
+    counts = {
+        "restored": report.restored,
+        "changed": report.changed,
+        "dropped": report.dropped,
+        "as they should be": report.unchanged,
+        "kept, which came another way too": report.kept,
+    }
+    said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    yield f"read {report.answers:,} landed answers of {report.sessions:,} sessions"
+    yield f"daily bars: {said or 'nothing landed'} ({report.seconds:.2f} s)"

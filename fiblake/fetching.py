@@ -1,0 +1,100 @@
+"""The part of `Lake` that fetches from vendors, and makes bronze anew from what they answered."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from batch_layer.fetching.daily import DailyFetcher, Order
+from batch_layer.fetching.rebuild import Rebuilder
+from fiblake.arguments import date_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch_layer.fetching.fetch_report import FetchReport
+    from batch_layer.fetching.rebuild import RebuildReport
+    from lake.clock import Clock
+    from lake.lease import Holder
+    from lake.settings import Settings
+    from lake.store import ObjectStore
+
+
+class Fetching:
+    """A lake that asks vendors.
+
+    Attributes:
+        settings: Whom it asks, and how fast.
+        clock: Tells the present.
+        store: Its objects.
+    """
+
+    settings: Settings
+    clock: Clock
+    store: ObjectStore
+
+    def fetcher(
+        self,
+        *,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+        on_wait: Callable[[Holder], None] | None = None,
+        on_long: Callable[[int, float], None] = lambda _calls, _minutes: None,
+    ) -> DailyFetcher:
+        """Return what fetches a vendor's daily bars into this lake."""
+        return replace(
+            DailyFetcher.of(self.store, self.settings, self.clock),
+            on_progress=on_progress,
+            on_wait=on_wait,
+            on_long=on_long,
+        )
+
+    def fetch_daily(
+        self,
+        source: str = "massive",
+        *,
+        start: dt.date | str | None = None,
+        end: dt.date | str | None = None,
+        again: bool = False,
+    ) -> FetchReport:
+        """Fetch the daily bars that are missing: each session once.
+
+        Args:
+            source: `massive` or `flatfiles`.
+            start: The first date; None: where the lake's bars of this source begin or, in a lake
+                that has bars from elsewhere, the session after these; else where the vendor's do.
+            end: The last date, inclusive; None: the last session that is over.
+            again: Ask for the sessions that are there, too: what differs is corrected.
+
+        Raises:
+            MisuseError: If the source is none, or the start is after the end.
+            BusyError: If another process fetches from the source.
+            VendorError: If it cannot be asked; what had landed stays.
+        """
+        return self.fetcher().fetch(Order(source, date_of(start), date_of(end), again=again))
+
+    def rebuilder(
+        self,
+        *,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+        on_wait: Callable[[Holder], None] | None = None,
+    ) -> Rebuilder:
+        """Return what makes bronze anew from landing."""
+        return Rebuilder(
+            store=self.store,
+            clock=self.clock,
+            settling=dt.timedelta(minutes=self.settings.settling_minutes),
+            on_progress=on_progress,
+            on_wait=on_wait,
+        )
+
+    def rebuild_bronze(self) -> RebuildReport:
+        """Make the daily bars of bronze anew from landing: as fetching made them.
+
+        Bars that also came from files, or from `generate`, stay as they are.
+
+        Raises:
+            BusyError: If another process fetches.
+            DamagedObjectError: If landing or bronze cannot be read.
+        """
+        return self.rebuilder().daily()

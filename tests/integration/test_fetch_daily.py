@@ -1,0 +1,486 @@
+"""The smart backfill of daily bars, from a local vendor: nothing missed, nothing twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from batch_layer import landing
+from batch_layer.bronze import ledger
+from batch_layer.fetching.fetch_report import FetchReport
+from batch_layer.local_vendor import LocalVendor
+from batch_layer.local_vendor.restatement import Restatement
+from fiblake import Lake
+from lake import keys
+from lake.errors import (
+    InvalidRangeError,
+    MisuseError,
+    VendorError,
+    VendorKeyError,
+    VendorRefusedError,
+    VendorUnavailableError,
+    VendorUnreachableError,
+)
+from lake.store import LocalStore
+from tests.fetching import EVENING, Fetching, asked, bars_of, current, replaced, sold
+from tests.parts import free_port
+from tests.vendor import FIRST, LAST
+
+START = dt.date(2012, 12, 3)
+END = dt.date(2013, 1, 31)
+SESSIONS = 41
+DAY = dt.date(2013, 1, 15)
+
+
+def counts(report: FetchReport) -> dict[str, int]:
+    told = {
+        "fetched": report.fetched,
+        "from landing": report.from_landing,
+        "there": report.already_there,
+        "not yet": len(report.not_yet),
+        "failed": len(report.failed),
+    }
+    assert report.sessions == sum(told.values())
+    return {what: count for what, count in told.items() if count}
+
+
+@pytest.mark.parametrize("source", ["massive", "flatfiles"])
+def test_what_the_vendor_sells_is_in_bronze_as_it_was_sold(
+    fetching: Fetching, vendor: LocalVendor, vendor_lake_folder: Path, source: str
+) -> None:
+    lake = fetching()
+    report = lake.fetch_daily(source, start=START, end=END)
+    expected = sold(vendor_lake_folder, START, END)
+    if source == "flatfiles":  # they have none
+        expected = expected.with_columns(vwap=pl.lit(None, pl.Float64()))
+
+    assert {"fetched": SESSIONS} == counts(report)
+    assert expected.height == report.rows == report.added > 1000
+    assert expected.equals(bars_of(lake.store, START, END))
+    assert sorted(asked(vendor)) == sorted(vendor.sessions[230:271])
+
+
+def test_what_is_there_is_not_asked_for_again(fetching: Fetching, vendor: LocalVendor) -> None:
+    fetching().fetch_daily(start=START, end=END)
+    vendor.forget()
+    report = fetching().fetch_daily(start=START, end=END)
+
+    assert {"there": SESSIONS} == counts(report)
+    assert [] == vendor.requests
+
+
+def test_a_gap_is_filled_and_nothing_else(fetching: Fetching, vendor: LocalVendor) -> None:
+    lake = fetching()
+    lake.fetch_daily(start=START, end="2012-12-14")
+    lake.fetch_daily(start="2013-01-14", end=END)
+    vendor.forget()
+    report = lake.fetch_daily(start=START, end=END)
+
+    assert {"there": 23, "fetched": 18} == counts(report)
+    assert dt.date(2012, 12, 17) == min(asked(vendor))
+    assert dt.date(2013, 1, 11) == max(asked(vendor))
+
+
+def test_the_latest_sessions_come_first(
+    fetching: Fetching, vendor: LocalVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIBLAKE_FETCH_WORKERS", "1")
+    fetching().fetch_daily(start=START, end=END)
+
+    assert sorted(asked(vendor), reverse=True) == asked(vendor)
+
+
+def test_what_had_landed_is_brought_without_asking(fetching: Fetching, vendor: LocalVendor) -> None:
+    lake = fetching()
+    lake.fetch_daily(start=START, end=END)
+    other = fetching(name="other")
+    for key in lake.store.fingerprints(keys.LANDING):
+        other.store.put(key, lake.store.get(key).data)
+    vendor.forget()
+    report = other.fetch_daily(start=START, end=END)
+
+    assert {"from landing": SESSIONS} == counts(report)
+    assert [] == vendor.requests
+    assert current(lake.store).equals(current(other.store))
+    assert {"there": SESSIONS} == counts(other.fetch_daily(start=START, end=END))
+
+
+def test_bronze_that_is_gone_is_not_taken_for_there(fetching: Fetching) -> None:
+    lake = fetching()
+    lake.fetch_daily(start=START, end=END)
+    (Path(lake.store.location) / keys.daily(2012)).unlink()
+
+    assert {"from landing": 20, "there": 21} == counts(lake.fetch_daily(start=START, end=END))
+
+
+def test_a_bar_is_known_from_when_its_answer_came(fetching: Fetching) -> None:
+    lake = fetching()
+    lake.fetch_daily(start=DAY, end=DAY)
+    (key,) = landing.landed(lake.store, "massive", "daily")[str(DAY)]
+
+    assert [EVENING] == current(lake.store)["known_from"].unique().to_list()
+    assert EVENING == landing.read(lake.store, key)[0].fetched_at
+
+
+def test_the_ledger_tells_of_each_session(fetching: Fetching) -> None:
+    lake = fetching()
+    report = lake.fetch_daily(start=START, end=END)
+    entries = ledger.read(lake.store, "daily")["massive"]
+
+    assert SESSIONS == len(entries)
+    assert report.rows == sum(entry.accepted for entry in entries.values())
+    assert all(entry.landed and str(session) in entry.landed for session, entry in entries.items())
+
+
+def test_what_is_not_published_yet_is_no_failure(fetching: Fetching, vendor: LocalVendor) -> None:
+    vendor.published = dt.date(2013, 3, 26)
+    lake = fetching()
+    report = lake.fetch_daily(start="2013-03-18")
+
+    assert {"fetched": 7, "not yet": 2} == counts(report)
+    assert (dt.date(2013, 3, 27), LAST) == report.not_yet
+    vendor.published = LAST
+    assert {"there": 7, "fetched": 2} == counts(lake.fetch_daily(start="2013-03-18"))
+
+
+def test_the_day_itself_may_be_refused_until_it_ends(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    vendor.fail("not_ended", session=LAST)
+
+    assert {"fetched": 8, "not yet": 1} == counts(fetching().fetch_daily(start="2013-03-18"))
+
+
+def test_a_session_that_is_not_over_is_not_asked_for(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    at_noon = fetching(EVENING.replace(hour=16))
+    report = at_noon.fetch_daily(start="2013-03-26", end="2013-04-01")
+
+    assert {"fetched": 2, "not yet": 2} == counts(report)
+    assert {dt.date(2013, 3, 26), dt.date(2013, 3, 27)} == set(asked(vendor))
+
+
+def test_an_old_session_without_bars_failed(fetching: Fetching) -> None:
+    report = fetching().fetch_daily(start="2011-12-27", end="2012-01-06")
+
+    assert {"fetched": 4, "failed": 4} == counts(report)
+    assert "Massive has no bars of 2011-12-30." == report.failed[0].why
+
+
+def test_without_a_start_a_new_lake_reaches_back_to_the_vendor_s_first_session(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    lake = fetching()
+    report = lake.fetch_daily()
+
+    assert {"fetched": len(vendor.sessions)} == counts(report)
+    assert (FIRST, LAST) == (report.start, report.end)
+    # A few sessions before the first, and no more.
+    assert len(asked(vendor)) < len(vendor.sessions) + 60
+
+
+def test_without_a_start_what_files_brought_is_gone_on_from(
+    fetching: Fetching, vendor: LocalVendor, bars_file: Path
+) -> None:
+    lake = fetching()
+    lake.import_files(bars_file)  # to 2012-06-29
+    report = lake.fetch_daily(end="2012-07-31")
+
+    assert dt.date(2012, 7, 2) == report.start == min(asked(vendor))
+    assert {"fetched": 21} == counts(report)
+
+
+def test_without_a_start_a_gap_since_the_first_fetch_is_seen(fetching: Fetching) -> None:
+    lake = fetching()
+    lake.fetch_daily(start="2013-03-04", end="2013-03-04")
+    lake.fetch_daily(start="2013-03-27")
+    lake.store.put("bronze/x", b"")
+    report = lake.fetch_daily(start="2013-03-01")
+
+    assert {"there": 3, "fetched": 17} == counts(report)
+
+
+OLD = r"stocks/2012-(0|10|11)"
+
+
+def test_what_the_plan_leaves_out_is_told_once_and_hardly_asked_for(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    vendor.fail("not_in_plan", path=OLD, times=None)
+    report = fetching().fetch_daily(start=FIRST, end=END)
+
+    assert {"fetched": SESSIONS, "failed": 230} == counts(report)
+    assert 1 == len({failure.why.partition("stocks/")[0] for failure in report.failed})
+    assert len(asked(vendor)) < SESSIONS + 40
+
+
+def test_without_a_start_the_plan_s_first_session_is_where_the_bars_begin(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    vendor.fail("not_in_plan", path=OLD, times=None)
+    lake = fetching()
+    report = lake.fetch_daily(end=END)
+
+    assert {"fetched": SESSIONS} == counts(report)
+    assert START == report.start
+    assert {"there": SESSIONS} == counts(lake.fetch_daily(end=END))
+
+
+def test_a_plan_that_has_nothing_of_it_is_an_error(fetching: Fetching, vendor: LocalVendor) -> None:
+    vendor.fail("not_in_plan", times=None)
+
+    with pytest.raises(VendorRefusedError, match="plan"):
+        fetching().fetch_daily(start=START, end=END)
+
+
+def test_a_session_that_fails_does_not_hold_up_the_rest(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    vendor.fail("error", session=DAY, times=None, status=500)
+    vendor.fail("cut", session=dt.date(2013, 1, 8), times=None)
+    lake = fetching()
+    report = lake.fetch_daily(start=START, end=END)
+
+    assert {"fetched": SESSIONS - 2, "failed": 2} == counts(report)
+    assert [DAY, dt.date(2013, 1, 8)] == [failure.session for failure in report.failed]
+    assert "answers 500" in report.failed[0].why
+    assert "is no JSON" in report.failed[1].why
+    vendor.heal()
+    assert {"there": SESSIONS - 2, "fetched": 2} == counts(lake.fetch_daily(start=START, end=END))
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("unauthorized", VendorKeyError),
+        ("html", VendorUnreachableError),
+        ("error", VendorUnavailableError),
+        ("throttled", VendorUnavailableError),
+    ],
+)
+def test_a_vendor_that_fails_for_good_ends_it_with_one_error(
+    fetching: Fetching, vendor: LocalVendor, kind: Any, error: type[VendorError]
+) -> None:
+    vendor.fail(kind, times=None)
+    lake = fetching()
+    with pytest.raises(error):
+        lake.fetch_daily(start=START, end=END)
+
+    assert {} == lake.store.fingerprints(keys.LANDING)
+    assert {} == lake.store.fingerprints("bronze/")
+    assert len(vendor.requests) < 100
+
+
+def test_what_had_landed_when_the_vendor_failed_stays(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    vendor.fail("unauthorized", session=DAY)
+    lake = fetching()
+    with pytest.raises(VendorKeyError):
+        lake.fetch_daily(start=START, end=END)
+    had_landed = len(landing.landed(lake.store, "massive", "daily"))
+    vendor.forget()
+    report = lake.fetch_daily(start=START, end=END)
+
+    assert 0 < had_landed == SESSIONS - len(asked(vendor))
+    assert SESSIONS == report.fetched + report.already_there + report.from_landing
+
+
+def test_no_vendor_at_all_is_one_error(fetching: Fetching, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIBLAKE_MASSIVE_URL", f"http://127.0.0.1:{free_port()}")
+    lake = fetching()
+    with pytest.raises(VendorUnreachableError, match="Connection refused"):
+        lake.fetch_daily(start=START, end=END)
+
+    assert {} == lake.store.fingerprints(keys.LANDING)
+
+
+def test_without_a_key_what_is_there_is_there(
+    fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetching().fetch_daily(start=START, end=END)
+    monkeypatch.delenv("FIBLAKE_MASSIVE_KEY")
+
+    assert {"there": SESSIONS} == counts(fetching().fetch_daily(start=START, end=END))
+    with pytest.raises(VendorKeyError, match="There is no key for Massive"):
+        fetching().fetch_daily(start=START, end="2013-02-01")
+
+
+def test_what_cannot_be_is_refused(fetching: Fetching) -> None:
+    with pytest.raises(InvalidRangeError, match="2013-01-02 is after the end 2013-01-01"):
+        fetching().fetch_daily(start="2013-01-02", end="2013-01-01")
+    with pytest.raises(MisuseError, match=r"'yahoo' is no source .* Allowed: massive, flatfiles"):
+        fetching().fetch_daily("yahoo")
+
+
+def test_days_without_a_session_are_nothing_to_do(fetching: Fetching, vendor: LocalVendor) -> None:
+    assert {} == counts(fetching().fetch_daily(start="2012-12-29", end="2012-12-30"))
+    assert [] == vendor.requests
+
+
+def check_restated(lake: Lake) -> None:
+    """Hold a lake to a session that was published again, with three bars that differ."""
+    bars = current(lake.store).filter(pl.col("session") == DAY)
+    history = replaced(lake.store)
+
+    assert ["LATE"] == bars.filter(pl.col("known_from") > EVENING, revision=0)["symbol"].to_list()
+    assert 1 == bars.filter(revision=1).height
+    assert 2 == history.height
+    assert {DAY} == set(history["session"])
+    corrected = bars.filter(revision=1)["known_from"].to_list()
+    assert [*corrected, *corrected] == history["known_to"].to_list()
+
+
+def test_a_session_asked_for_again_is_corrected_and_history_tells(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    fetching().fetch_daily(start=START, end=END)
+    vendor.restate(DAY)
+    lake = fetching(EVENING + dt.timedelta(days=9))
+    report = lake.fetch_daily(start=START, end=END, again=True)
+
+    assert {"fetched": SESSIONS} == counts(report)
+    assert (1, 1, 1) == (report.added, report.corrected, report.withdrawn)
+    assert 2 == len(landing.landed(lake.store, "massive", "daily")[str(DAY)])
+    check_restated(lake)
+    gone = replaced(lake.store).join(current(lake.store), on=["symbol", "session"], how="anti")
+    symbol = gone["symbol"][0]
+    before, after = EVENING, EVENING + dt.timedelta(days=9)
+    assert 1 == lake.bars(symbol, start=DAY, end=DAY, known_at=before).height
+    assert 0 == lake.bars(symbol, start=DAY, end=DAY, known_at=after).height
+
+
+def test_the_same_answer_again_changes_nothing(fetching: Fetching) -> None:
+    fetching().fetch_daily(start=START, end=END)
+    lake = fetching(EVENING + dt.timedelta(days=9))
+    before = current(lake.store)
+    report = lake.fetch_daily(start=START, end=END, again=True)
+
+    assert (0, 0, 0) == (report.added, report.corrected, report.withdrawn)
+    assert before.equals(current(lake.store))
+
+
+def test_a_flat_file_that_is_published_again_is_fetched_again(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    # The day after: the vendor's files are stamped a day later each time.
+    first = dt.datetime(2013, 1, 16, 22, tzinfo=dt.UTC)
+    fetching(first).fetch_daily("flatfiles", start=START, end=DAY)
+    vendor.restate(DAY)
+    vendor.forget()
+    lake = fetching(EVENING)
+    report = lake.fetch_daily("flatfiles", start=START, end=DAY)
+
+    assert {"there": 29, "fetched": 1} == counts(report)
+    assert [DAY] == asked(vendor)
+    assert (1, 1, 1) == (report.added, report.corrected, report.withdrawn)
+    assert {"there": 30} == counts(lake.fetch_daily("flatfiles", start=START, end=DAY))
+
+
+def test_a_flat_file_that_is_not_listed_yet_is_no_failure(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    vendor.published = dt.date(2013, 3, 27)
+    report = fetching().fetch_daily("flatfiles", start="2013-03-18")
+
+    assert {"fetched": 8, "not yet": 1} == counts(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SECRET_ACCESS_KEY", "wrong-secret"), ("ACCESS_KEY_ID", "wrong-id")],
+)
+def test_wrong_keys_of_flat_files_are_one_error(
+    fetching: Fetching, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"FIBLAKE_FLATFILES_{name}", value)
+
+    with pytest.raises(VendorKeyError, match="flat files refuse the keys") as caught:
+        fetching().fetch_daily("flatfiles", start=START, end=END)
+    assert "wrong-secret" not in str(caught.value)
+
+
+def test_flat_files_without_keys_do_not_take_those_of_aws(
+    fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FIBLAKE_FLATFILES_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local-secret")
+
+    with pytest.raises(VendorKeyError, match="There are no keys for Massive's flat files"):
+        fetching().fetch_daily("flatfiles", start=START, end=END)
+
+
+@pytest.mark.parametrize("kind", ["truncated", "reset", "error", "throttled"])
+def test_a_flat_file_that_breaks_off_is_fetched_anew(
+    fetching: Fetching, vendor: LocalVendor, kind: Any
+) -> None:
+    vendor.fail(kind, path=str(DAY), times=2)
+    report = fetching().fetch_daily("flatfiles", start=START, end=END)
+
+    assert {"fetched": SESSIONS} == counts(report)
+
+
+@pytest.mark.parametrize("kind", ["truncated", "cut"])
+def test_a_flat_file_that_is_never_whole_does_not_land(
+    fetching: Fetching, vendor: LocalVendor, kind: Any
+) -> None:
+    vendor.fail(kind, path=str(DAY), times=None)
+    lake = fetching()
+    report = lake.fetch_daily("flatfiles", start=START, end=END)
+
+    assert {"fetched": SESSIONS - 1, "failed": 1} == counts(report)
+    assert "(asked 3 times)" in report.failed[0].why
+    assert str(DAY) not in landing.landed(lake.store, "flatfiles", "daily")
+
+
+def test_symbols_are_spelt_as_the_lake_does_and_bad_rows_are_kept_apart(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    good = {"open": 10.0, "high": 12.0, "low": 9.0, "close": 11.0, "volume": 100.0}
+    names = ["BACpL", "GEw", "BRK.B", "odd"]
+    late = [{"symbol": name, **good} for name in names]
+    vendor.restate(DAY, Restatement(added=[*late, {"symbol": "BAD", **good, "low": 11.5}]))
+    lake = fetching()
+    report = lake.fetch_daily(start=DAY, end=DAY)
+    rejects = pl.read_csv(lake.store.uri(f"rejects/daily/massive-{DAY}.csv"))
+
+    assert {"BAC.PRL", "GE.WI", "BRK.B"} <= set(current(lake.store)["symbol"])
+    assert 2 == report.rejected
+    assert {"?odd": "not a symbol", "BAD": "low is above open or close"} == dict(
+        rejects.select("symbol", "reason").iter_rows()
+    )
+    entry = ledger.read(lake.store, "daily")["massive"][DAY]
+    assert {"not a symbol": 1, "low is above open or close": 1} == entry.reasons
+    assert report.rows == entry.rows == entry.accepted + 2
+
+
+def test_a_bar_whose_new_version_is_bad_is_not_withdrawn(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    fetching().fetch_daily(start=DAY, end=DAY)
+    symbol = current(fetching().store)["symbol"][0]
+    vendor.restate(DAY, Restatement(corrected={symbol: {"low": -1.0}}))
+    lake = fetching(EVENING + dt.timedelta(days=1))
+    report = lake.fetch_daily(start=DAY, end=DAY, again=True)
+
+    assert (1, 0, 0) == (report.rejected, report.withdrawn, report.corrected)
+    assert symbol in current(lake.store)["symbol"].to_list()
+
+
+def test_a_damaged_answer_is_told_of_and_can_be_fetched_again(fetching: Fetching) -> None:
+    lake = fetching()
+    lake.fetch_daily(start=START, end=END)
+    (key,) = landing.landed(lake.store, "massive", "daily")[str(DAY)]
+    lake.store.put(key, lake.store.get(key).data[:-20])
+    store = LocalStore(Path(lake.store.location))
+    for each in store.fingerprints("meta/ledger/"):
+        store.put(each, b"{}")
+    report = lake.fetch_daily(start=START, end=END)
+
+    assert {"from landing": SESSIONS - 1, "failed": 1} == counts(report)
+    assert f"{key} in {lake.store.location} is damaged" in report.failed[0].why
