@@ -169,6 +169,16 @@ def session_rejects(kind: str, source: str, session: dt.date) -> str:
     return f"{REJECTS}{kind}/{source}-{session}.csv"
 
 
+def reference_rejects(kind: str, source: str, unit: str) -> str:
+    """Return the key of what was rejected of a source's answers about a unit, as a year."""
+    return f"{REJECTS}{kind}/{source}-{unit}.csv"
+
+
+def unknown(kind: str, source: str) -> str:
+    """Return the key of the units of a kind that a source knows nothing of."""
+    return f"meta/ledger/{kind}/unknown-{source}.json"
+
+
 def by_year(found: Iterable[str]) -> dict[int, str]:
     """Return the keys that are a year's bars, by year and in order; other files are passed over."""
     matches = (_YEAR.search(key) for key in found)
