@@ -19,6 +19,7 @@ from lake.session import EPOCH
 from tests.bench.demo import demo_job
 from tests.bench.fetching import SESSIONS, fetching
 from tests.bench.incremental import incremental
+from tests.bench.intraday import intraday
 from tests.bench.lakes import LAST, Market, make_market, without_silver
 from tests.bench.machine import machine
 from tests.bench.readers import QUERIES, readers
@@ -76,6 +77,16 @@ into an empty lake: asked for, checked, landed, validated and in bronze. The ven
 on the same cores. The last columns tell the seconds that threads spent at each step, those that
 wait or work at once added up.
 """,
+    "intraday": """## Minutes
+
+The regular minutes of {symbols:,} symbols in eight sessions, committed and then resampled into 5m,
+15m, 1h, 2h and 4h bars; then one symbol's year of 5m read, p50 / p95 of {queries} queries.
+
+* The plain way groups all minutes anew for each interval by `time_bucket`, whose hours straddle the
+  open. It knows no session, no missing vwap or trades, no revisions, and not what is stale.
+* The year is made of links to the eight sessions: 252 files. They are read as they are, by
+  `Lake.bars` without copies.
+""",
     "readers": """## Reading
 
 p50 / p95 in milliseconds of {queries} queries after a warm-up, each over other symbols and dates;
@@ -117,6 +128,7 @@ class Bench:
             "growth": self._growth,
             "daily": lambda: incremental(self._resampled(), work),
             "fetch": self._fetch,
+            "intraday": lambda: intraday(work, symbols, queries),
             "readers": lambda: readers(self._resampled(), work, queries),
         }
 
