@@ -14,20 +14,22 @@ import os
 import signal
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import structlog
 
 from batch_layer.processing.resample import resample
 from batch_layer.processing.share import Share
 from lake.errors import FiblakeError, MisuseError
-from lake.interval import FIBONACCI, parse_one_of
+from lake.interval import RESAMPLED, parse_one_of
 from lake.logs import configure_logs
 from lake.settings import BatchChild, read_batch_child, read_settings
 from lake.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from batch_layer.processing.resample import ResampleReport
 
 _log = structlog.get_logger(__name__)
 _ENDED_BY_SIGTERM: Final = 128 + signal.SIGTERM
@@ -55,11 +57,16 @@ def _rebuild(names: Sequence[str]) -> None:
     _log.info("started", lake=settings.lake)
     report = resample(
         open_store(settings),
-        intervals=[parse_one_of(name, FIBONACCI) for name in names] or FIBONACCI,
+        intervals=[parse_one_of(name, RESAMPLED) for name in names] or RESAMPLED,
         share=share,
         on_progress=lambda done, total: _log.info("rebuilding", done=done, partitions=total),
     )
-    _log.info("resampled", **asdict(report) | {"rebuilt": len(report.rebuilt)})
+    _log.info("resampled", **_counts(report))
+
+
+def _counts(report: ResampleReport) -> dict[str, Any]:
+    of_minutes = _counts(report.intraday) if report.intraday else None
+    return asdict(report) | {"rebuilt": len(report.rebuilt), "intraday": of_minutes}
 
 
 def _share(child: BatchChild) -> Share | None:

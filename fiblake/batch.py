@@ -11,7 +11,7 @@ from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
 from lake.errors import MisuseError
-from lake.interval import FIBONACCI, parse_one_of
+from lake.interval import RESAMPLED, parse_one_of
 
 if TYPE_CHECKING:
     from batch_layer.jobs.service import Service
@@ -42,7 +42,7 @@ def submit_(  # noqa: PLR0913 - a command's options
     *,
     interval: Annotated[
         list[str] | None,
-        typer.Option(help=f"One of {' '.join(map(str, FIBONACCI))}; may be repeated."),
+        typer.Option(help=f"One of {' '.join(map(str, RESAMPLED))}; may be repeated."),
     ] = None,
     partitions: Annotated[
         int, typer.Option(min=1, max=_MOST_CHILDREN, help="How many children share the work.")
@@ -62,7 +62,7 @@ def submit_(  # noqa: PLR0913 - a command's options
 
     output = Output(as_json=json)
     opened = Lake(lake)
-    chosen = [parse_one_of(name, FIBONACCI) for name in interval or ()]
+    chosen = [parse_one_of(name, RESAMPLED) for name in interval or ()]
     order = _order(opened.settings, queue, definition, partitions)
     service = Service()
     submitted = submit(service, opened.store, chosen, order)

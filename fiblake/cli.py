@@ -27,8 +27,8 @@ from fiblake.output import Output
 from fiblake.printing import Format, write_bars
 from fiblake.quality import of_quality
 from lake.errors import FiblakeError, MisuseError
-from lake.interval import FIBONACCI, SESSION_INTERVALS
-from serving_layer.query import parse_adjustment
+from lake.interval import INTERVALS, RESAMPLED
+from serving_layer.query import parse_adjustment, parse_hours
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,8 +46,8 @@ app.add_typer(fetch.app)
 app.add_typer(rebuild.app)
 app.add_typer(vendor.app)
 _EXTRAS = {"boto3": "s3", "botocore": "s3", "polygon": "massive", "urllib3": "massive"}
-_ALL = " ".join(str(interval) for interval in SESSION_INTERVALS)
-_FIBONACCI = " ".join(str(interval) for interval in FIBONACCI)
+_ALL = " ".join(str(interval) for interval in INTERVALS)
+_RESAMPLED = " ".join(str(interval) for interval in RESAMPLED)
 
 
 def main() -> None:
@@ -126,15 +126,7 @@ def import_(  # noqa: PLR0913 - a command's options
                 listed=read_listings(listings) if listings else None,
             )
     output.report(report, reports.of_import)
-    if any(
-        (
-            report.added,
-            report.corrected,
-            report.withdrawn,
-            report.splits_changed,
-            report.listings_changed,
-        )
-    ):
+    if report.makes_silver_stale:
         output.note("silver is stale now: fiblake resample")
     if report.rows and report.rejected == report.rows:
         raise typer.Exit(1)
@@ -164,7 +156,7 @@ def generate_(  # noqa: PLR0913 - a command's options
 def resample_(
     *,
     interval: Annotated[
-        list[str] | None, typer.Option(help=f"One of {_FIBONACCI}; may be repeated.")
+        list[str] | None, typer.Option(help=f"One of {_RESAMPLED}; may be repeated.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Rebuild what is not stale too.")] = False,
     share: Annotated[
@@ -229,6 +221,9 @@ def bars_(  # noqa: PLR0913 - a command's options
         str | None,
         typer.Option(help="Answer as the lake knew it then, as 2026-01-05T21:00:00Z."),
     ] = None,
+    session: Annotated[
+        str, typer.Option(help="Of 1m to 4h: regular, or extended, from 04:00 to 20:00.")
+    ] = "regular",
     format_: Annotated[
         Format | None, typer.Option("--format", help="Default: the file's ending, or a table.")
     ] = None,
@@ -244,6 +239,7 @@ def bars_(  # noqa: PLR0913 - a command's options
         adjustment=parse_adjustment(adjustment),
         as_of=as_of,
         known_at=known_at,
+        session=parse_hours(session),
     )
     write_bars(found, interval, form=format_, path=output)
 

@@ -19,7 +19,7 @@ from batch_layer.quality.quality import quality_of
 from fiblake.arguments import date_of, folder_of, instant_of, parsed_date
 from fiblake.fetching import Fetching
 from lake.clock import Clock, SystemClock
-from lake.interval import FIBONACCI, SESSION_INTERVALS, parse_one_of
+from lake.interval import FIBONACCI, INTERVALS, RESAMPLED, parse_one_of
 from lake.logs import configure_logs
 from lake.settings import read_settings
 from lake.store import open_store
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from batch_layer.processing.share import Share
     from batch_layer.processing.status import Status
     from batch_layer.quality.report import QualityReport
+    from lake.bar import Hours
     from lake.interval import Interval
     from lake.store import ObjectStore
 
@@ -96,14 +97,17 @@ class Lake(Fetching):
         adjustment: Adjustment = "split",
         as_of: dt.date | str | None = None,
         known_at: dt.datetime | str | None = None,
+        session: Hours = "regular",
     ) -> Bars:
         """Return bars, in order of symbol and start.
 
         Args:
             symbols: One ticker or several; None: the whole market.
-            interval: `1d`, or a Fibonacci interval: `3d 5d 8d 13d 21d 34d`.
-            start: First `start` of a bar, inclusive; a date or its ISO text.
-            end: Last `start` of a bar, inclusive.
+            interval: `1d`, a Fibonacci interval: `3d 5d 8d 13d 21d 34d`, or an intraday one:
+                `1m 5m 15m 1h 2h 4h`.
+            start: First `start` of a bar, inclusive; a date or its ISO text. Of intraday bars the
+                first session.
+            end: Last `start` of a bar, inclusive. Of intraday bars the last session.
             adjustment: `split`: prices and volumes on the split basis of `as_of`. `all`: prices
                 less the dividends from each bar to `as_of`, too. `raw`: each bar on the split basis
                 of its own `through`.
@@ -111,10 +115,13 @@ class Lake(Fetching):
                 of `known_at`.
             known_at: Answer as the lake knew it at this instant: a datetime with a time zone, or
                 its ISO text with an offset or Z. One still to come is as good as now.
+            session: Of intraday bars those of the `regular` hours, or of the `extended` ones: from
+                04:00 to the open and from the close to 20:00.
 
         Returns:
             One row a bar: listing, symbol, start, open, high, low, close, volume, vwap, trades,
-            sessions, sessions_expected, through, state, revision.
+            sessions, sessions_expected, through, state, revision. Of intraday bars `start` is an
+            instant, UTC, and hours, minutes and minutes_expected follow.
 
         Raises:
             MisuseError: If the interval, a date, the instant or the adjustment is not one.
@@ -131,6 +138,7 @@ class Lake(Fetching):
             adjustment=adjustment,
             as_of=as_of,
             known_at=known_at,
+            session=session,
         )
         return Bars(self.reader.bars(query))
 
@@ -235,7 +243,7 @@ class Lake(Fetching):
         share: Share | None = None,
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> ResampleReport:
-        """Rebuild what is stale of the Fibonacci intervals named; of all by default.
+        """Rebuild what is stale of the intervals named, `5m` to `34d`; of all by default.
 
         Args:
             intervals: One or several; none: all.
@@ -244,11 +252,11 @@ class Lake(Fetching):
             on_progress: Called with (done, of how many) as partitions are rebuilt.
 
         Raises:
-            InvalidIntervalError: If an interval is not a Fibonacci one.
-            EmptyLakeError: If the lake has no daily bars.
+            InvalidIntervalError: If an interval is not one that silver holds.
+            EmptyLakeError: If the lake has no daily bars and no minutes to make them of.
         """
         names = (intervals,) if isinstance(intervals, str) else intervals
-        chosen = _intervals(names)
+        chosen = [parse_one_of(name, RESAMPLED) for name in names] or RESAMPLED
         return resample(
             self.store, intervals=chosen, force=force, share=share, on_progress=on_progress
         )
@@ -268,7 +276,7 @@ class Lake(Fetching):
         """Return what the lake holds, and what of it is stale.
 
         Raises:
-            EmptyLakeError: If the lake has no daily bars.
+            EmptyLakeError: If the lake has no bars.
         """
         return status_of(self.store)
 
@@ -301,6 +309,7 @@ class Narrowed(TypedDict, total=False):
     adjustment: Adjustment
     as_of: dt.date | str | None
     known_at: dt.datetime | str | None
+    session: Hours
 
 
 def _query(
@@ -310,12 +319,13 @@ def _query(
         symbols = (symbols,)
     return BarsQuery(
         symbols=None if symbols is None else tuple(symbols),
-        interval=parse_one_of(interval, SESSION_INTERVALS),
+        interval=parse_one_of(interval, INTERVALS),
         start=date_of(narrowed.get("start")),
         end=date_of(narrowed.get("end")),
         adjustment=narrowed.get("adjustment", "split"),
         as_of=date_of(narrowed.get("as_of")),
         known_at=instant_of(narrowed.get("known_at")),
+        session=narrowed.get("session", "regular"),
     )
 
 

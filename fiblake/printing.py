@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from pydantic_core import to_json
 
 from fiblake.output import Output, table_of
 from lake.errors import MisuseError, StoreError
+from lake.instant import written
 from lake.parquet import encode
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ COLUMNS: Final = (
     *("symbol", "interval", "start", "open", "high", "low", "close", "volume", "vwap", "trades"),
     *("sessions", "through", "state", "revision"),
 )
+_INSTANT: Final = "%Y-%m-%dT%H:%M:%SZ"
 _PRICES: Final = ("open", "high", "low", "close", "vwap")
 
 
@@ -86,6 +89,8 @@ def _cells(row: dict[str, object]) -> list[str]:
 def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, dt.datetime):
+        return written(value)
     if name in _PRICES:
         return f"{value:.4f}"
     if name in {"volume", "trades"}:
@@ -95,7 +100,7 @@ def _cell(name: str, value: object) -> str:
 
 def _encoded(rows: pl.DataFrame, form: Format) -> bytes:
     if form is Format.csv:
-        return rows.write_csv().encode()
+        return rows.write_csv(datetime_format=_INSTANT).encode()
     if form is Format.json:
         return to_json(rows.to_dicts())
     if form is Format.parquet:

@@ -66,14 +66,22 @@ def of_generate(report: GenerateReport) -> Iterator[str]:
 
 def of_resample(report: ResampleReport) -> Iterator[str]:
     """Yield the lines of a resampling's report."""
+    if report.partitions or report.intraday is None:
+        yield from _of_resample(report, "session bars")
+    if report.intraday is not None:
+        yield from _of_resample(report.intraday, "minute bars")
+
+
+def _of_resample(report: ResampleReport, what: str) -> Iterator[str]:
+    which = " of minute bars" if what == "minute bars" else ""
     if not report.rebuilt:
         yield (
-            f"resampled: nothing to do, {report.partitions:,} partitions are up to date"
+            f"resampled: nothing to do, {report.partitions:,} partitions{which} are up to date"
             f"{_through(report)} ({report.seconds:.2f} s)"
         )
         return
     yield (
-        f"resampled {report.rows:,} session bars into {report.bars:,} bars, "
+        f"resampled {report.rows:,} {what} into {report.bars:,} bars, "
         f"{len(report.rebuilt):,} of {report.partitions:,} partitions"
         f"{_through(report)} {_pace(report.rows, report.seconds)}"
     )
@@ -93,12 +101,17 @@ def of_compact(report: CompactReport) -> Iterator[str]:
 def of_status(status: Status) -> Iterator[str]:
     """Yield the lines and tables of a lake's status."""
     bronze = status.bronze
-    yield f"lake {status.lake}: boundary {status.boundary or 'none'}, bronze {status.committed}"
+    yield (
+        f"lake {status.lake}: boundary {status.boundary or 'none'}, "
+        f"bronze {status.committed or 'none'}"
+    )
+    if status.minute:
+        yield f"minutes: boundary {status.minute.boundary or 'none'}, bronze {status.minute.last}"
     header = (
         *("bronze", "symbols", "bars", "sessions", "first", "last", "missing bars"),
         *("splits", "dividends"),
     )
-    row = (
+    daily = (
         "daily",
         f"{bronze.symbols:,}",
         f"{bronze.bars:,}",
@@ -110,7 +123,7 @@ def of_status(status: Status) -> Iterator[str]:
         f"{bronze.dividends:,}",
     )
     yield ""
-    yield table_of(header, [row])
+    yield table_of(header, [daily, *_of_minutes(status)])
     if bronze.missing_sessions:
         yield f"{bronze.missing_sessions:,} sessions between first and last have no bar at all"
     rows = [
@@ -127,6 +140,13 @@ def of_status(status: Status) -> Iterator[str]:
     yield table_of(("silver", "bars", "last bucket", "partitions", "stale"), rows)
     if any(silver.stale for silver in status.silver):
         yield "stale partitions: fiblake resample rebuilds them"
+
+
+def _of_minutes(status: Status) -> Iterator[tuple[str, ...]]:
+    minute = status.minute
+    if minute:
+        counts = (f"{minute.bars:,}", f"{minute.sessions:,}", str(minute.first), str(minute.last))
+        yield ("minute", "", *counts, "", "", "")
 
 
 def of_submission(submitted: Submitted) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import Final, Literal, TypeVar
 N = TypeVar("N", int, float)
 
 State = Literal["forming", "final"]
+Hours = Literal["regular", "extended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +132,48 @@ class Bar:
     through: dt.date
     state: State
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntradayBar:
+    """A bar of minutes or hours, as readers get it.
+
+    Attributes:
+        listing: Stable id of the security.
+        symbol: Its ticker.
+        start: When it begins, UTC.
+        open: First price, USD a share.
+        high: Highest price, USD a share.
+        low: Lowest price, USD a share.
+        close: Last price, USD a share.
+        volume: Shares traded.
+        vwap: Volume-weighted average price, USD a share; null where unknown.
+        trades: Number of trades; null where unknown.
+        sessions: 1, and so is `sessions_expected`.
+        sessions_expected: 1.
+        through: Its session.
+        state: `final`.
+        revision: How often it changed: the sum over its minutes.
+        hours: Those of its session that it is in.
+        minutes: Minutes of it that the listing traded.
+        minutes_expected: Minutes that it lasts, cut where its hours end.
+    """
+
+    listing: str
+    symbol: str
+    start: dt.datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    vwap: float | None
+    trades: int | None
+    sessions: int
+    sessions_expected: int
+    through: dt.date
+    state: State
+    revision: int
+    hours: Hours
+    minutes: int
+    minutes_expected: int

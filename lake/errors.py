@@ -37,6 +37,7 @@ from __future__ import annotations
 from typing import Final
 
 IMPORT_HINT: Final = "fiblake import FILE, or fiblake import --sample."
+MINUTES_HINT: Final = "fiblake fetch minutes, then fiblake resample."
 
 
 class FiblakeError(Exception):

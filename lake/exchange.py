@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 EXCHANGE: Final = "NYSE"
 LIBRARY: Final = "pandas_market_calendars"
 _YEARS_AHEAD: Final = 1
-_ZONE: Final = ZoneInfo("America/New_York")
+ZONE: Final = ZoneInfo("America/New_York")
 _UNIX_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -123,7 +123,7 @@ def last_settled(table: SessionTable, now: dt.datetime, settling: dt.timedelta) 
 
 def trading_day(instant: dt.datetime) -> dt.date:
     """Return the date at the exchange at an instant."""
-    return instant.astimezone(_ZONE).date()
+    return instant.astimezone(ZONE).date()
 
 
 def arrow_sessions(table: SessionTable) -> pa.Table:

@@ -39,6 +39,16 @@ class Interval:
         """Sessions in one bar; 0 for an intraday interval."""
         return self.count if self.unit == "d" else 0
 
+    @property
+    def minutes(self) -> int:
+        """Minutes in one bar that its hours do not cut; 0 for an interval of sessions."""
+        return {"m": self.count, "h": 60 * self.count, "d": 0}[self.unit]
+
+    @property
+    def is_intraday(self) -> bool:
+        """Whether its bars lie within a session."""
+        return self.unit != "d"
+
     def __str__(self) -> str:
         return f"{self.count}{self.unit}"
 
@@ -46,6 +56,14 @@ class Interval:
 DAILY: Final = Interval.parse("1d")
 FIBONACCI: Final = tuple(Interval.parse(name) for name in ("3d", "5d", "8d", "13d", "21d", "34d"))
 SESSION_INTERVALS: Final = (DAILY, *FIBONACCI)
+MINUTE: Final = Interval.parse("1m")
+INTRADAY: Final = tuple(Interval.parse(name) for name in ("5m", "15m", "1h", "2h", "4h"))
+"""Those that are resampled from minutes."""
+MINUTE_INTERVALS: Final = (MINUTE, *INTRADAY)
+RESAMPLED: Final = (*INTRADAY, *FIBONACCI)
+"""Those that silver holds."""
+INTERVALS: Final = (*MINUTE_INTERVALS, *SESSION_INTERVALS)
+"""Those that readers offer."""
 
 
 def parse_one_of(text: str, allowed: tuple[Interval, ...]) -> Interval:

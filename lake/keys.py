@@ -24,10 +24,15 @@ LISTINGS_HISTORY: Final = "bronze/listings_history.parquet"
 DAILY: Final = "bronze/daily/"
 DAILY_HISTORY: Final = "bronze/daily_history/"
 DAILY_MANIFESTS: Final = "meta/bronze/daily/"
+MINUTE: Final = "bronze/minute/"
+MINUTE_MANIFESTS: Final = "meta/bronze/minute/"
 SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
+INTRADAY_CHECKPOINTS: Final = "meta/silver_intraday/"
 DAILY_MANIFESTS_INDEX: Final = "meta/index/bronze-daily.json"
+MINUTE_MANIFESTS_INDEX: Final = "meta/index/bronze-minute.json"
 SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
+INTRADAY_CHECKPOINTS_INDEX: Final = "meta/index/silver-intraday.json"
 IMPORTS: Final = "meta/ledger/imports.json"
 
 LANDING: Final = "landing/"
@@ -36,6 +41,7 @@ REJECTS: Final = "rejects/"
 _LANDED: Final = re.compile(r"^(.+)/(\d{8}T\d{6}Z)\.(?:json|csv)\.gz$")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
+_SESSION: Final = re.compile(r"/year=\d{4}/session=(\d{4}-\d{2}-\d{2})/bars\.parquet$")
 _LEDGER: Final = re.compile(r"/([^/]+)/year=\d{4}\.json$")
 
 
@@ -54,6 +60,16 @@ def daily_manifest(year: int) -> str:
     return f"{DAILY_MANIFESTS}year={year}.json"
 
 
+def minute(session: dt.date) -> str:
+    """Return the key of the minute bars of a session."""
+    return f"{MINUTE}{_session_path(session)}"
+
+
+def minute_manifest(year: int) -> str:
+    """Return the key of the digests of a year's sessions of minute bars."""
+    return f"{MINUTE_MANIFESTS}year={year}.json"
+
+
 def silver(interval: Interval, year: int) -> str:
     """Return the key of the bars whose bucket starts in a year."""
     return f"{silver_prefix(interval)}year={year}/bars.parquet"
@@ -67,6 +83,16 @@ def silver_prefix(interval: Interval) -> str:
 def silver_checkpoint(interval: Interval, year: int) -> str:
     """Return the key of a partition's checkpoint."""
     return f"{SILVER_CHECKPOINTS}interval={interval}/year={year}.json"
+
+
+def intraday(interval: Interval, session: dt.date) -> str:
+    """Return the key of an intraday interval's bars of a session."""
+    return f"{silver_prefix(interval)}{_session_path(session)}"
+
+
+def intraday_checkpoint(session: dt.date) -> str:
+    """Return the key of the checkpoint of a session's partitions, one for all intervals."""
+    return f"{INTRADAY_CHECKPOINTS}session={session}.json"
 
 
 def rejects(name: str, digest: str) -> str:
@@ -103,6 +129,18 @@ def landed_unit(key: str, prefix: str) -> tuple[str, dt.datetime] | None:
 def lease(name: str) -> str:
     """Return the key of a lease."""
     return f"meta/leases/{name}.json"
+
+
+def minute_rejects(source: str, session: dt.date) -> str:
+    """Return the key of the minute bars of a session that were rejected, of a source's."""
+    return f"rejects/minute/{source}-{session}.csv"
+
+
+def by_session(found: Iterable[str]) -> dict[dt.date, str]:
+    """Return the keys that are a session's bars, by session and in order."""
+    matches = (_SESSION.search(key) for key in found)
+    told = ((dt.date.fromisoformat(match[1]), match.string) for match in matches if match)
+    return dict(sorted(told))
 
 
 def ledger(kind: str, source: str, year: int) -> str:
@@ -145,3 +183,7 @@ def by_year(found: Iterable[str]) -> dict[int, str]:
     """Return the keys that are a year's bars, by year and in order; other files are passed over."""
     matches = (_YEAR.search(key) for key in found)
     return dict(sorted((int(match[1]), match.string) for match in matches if match))
+
+
+def _session_path(session: dt.date) -> str:
+    return f"year={session.year}/session={session}/bars.parquet"

@@ -111,3 +111,53 @@ BARS: Final = pa.schema(
     ]
 )
 """Silver: bars of session intervals, each on the split basis of its `through`."""
+
+_START: Final = pa.field("start", _INSTANT, nullable=False)
+_HOURS: Final = pa.field("hours", pa.string(), nullable=False)
+_MINUTES: Final = [
+    pa.field("minutes", pa.int32(), nullable=False),
+    pa.field("minutes_expected", pa.int32(), nullable=False),
+]
+_TOLD: Final = [BARS.field(name) for name in ("through", "state", "revision")]
+
+MINUTE: Final = pa.schema(
+    [
+        _SYMBOL,
+        _START,
+        *_VALUES,
+        pa.field("revision", pa.int32(), nullable=False),
+        pa.field("known_from", _INSTANT, nullable=False),
+    ]
+)
+"""Bronze: unadjusted minute bars; `revision` counts the changes of a bar, from 0."""
+
+INTRADAY: Final = pa.schema(
+    [
+        _SYMBOL,
+        pa.field("session", pa.date32(), nullable=False),
+        _HOURS,
+        _START,
+        *_VALUES,
+        *_MINUTES,
+        *_TOLD,
+    ]
+)
+"""Silver: bars of minutes and hours, each inside the regular or the extended hours of a session.
+
+By symbol as bronze is: what that names is asked when they are read.
+"""
+
+INTRADAY_BARS: Final = pa.schema(
+    [
+        _LISTING,
+        _SYMBOL,
+        _START,
+        *_VALUES,
+        BARS.field("sessions"),
+        BARS.field("sessions_expected"),
+        *_TOLD,
+        _HOURS,
+        *_MINUTES,
+    ]
+)
+"""What readers answer of intraday bars: the columns of `BARS`, and what their minutes tell."""

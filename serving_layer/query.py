@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from lake.errors import InvalidRangeError, MisuseError
+from lake.hours import HOURS
 from lake.instant import utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lake.bar import Hours
     from lake.interval import Interval
 
 Adjustment = Literal["raw", "split", "all"]
@@ -30,6 +32,19 @@ def parse_adjustment(text: str) -> Adjustment:
         if text == adjustment:
             return adjustment
     fact = f"{text!r} is not an adjustment. Allowed: {', '.join(ADJUSTMENTS)}."
+    raise MisuseError(fact)
+
+
+def parse_hours(text: str) -> Hours:
+    """Return the hours that `text` names.
+
+    Raises:
+        MisuseError: If it names none.
+    """
+    for hours in HOURS:
+        if text == hours:
+            return hours
+    fact = f"{text!r} is not a session. Allowed: {', '.join(HOURS)}."
     raise MisuseError(fact)
 
 
@@ -54,19 +69,23 @@ class BarsQuery:
 
     Attributes:
         symbols: Symbols or listings, in any case, at least one; None: the whole market.
-        interval: 1d or a Fibonacci interval.
-        start: First `start` of a bar, inclusive; None: from the first bar.
-        end: Last `start` of a bar, inclusive; None: to the last bar.
+        interval: 1m to 34d.
+        start: First `start` of a bar (of an intraday one: its session), inclusive; None: from the
+            first bar.
+        end: Last `start` of a bar (of an intraday one: its session), inclusive; None: to the last
+            bar.
         adjustment: `raw` as stored; `split`: on the split basis of `as_of`; `all`: dividends too.
         as_of: The date whose basis that is, and on which the symbols name what they name; None:
             that of `known_at`, or today.
         known_at: The instant as of whose knowledge to answer; None: now.
         after: Only bars behind this (name, start), in the order of the answer.
         limit: At most so many bars; None: all.
+        session: Which hours' intraday bars: they are kept apart. A session bar is of the whole day.
 
     Raises:
-        MisuseError: If there is no symbol, the adjustment is not one, or the whole market is asked
-            for as of `known_at`.
+        MisuseError: If there is no symbol, the adjustment or the session is not one, the whole
+            market is asked for as of `known_at`, intraday bars less dividends or as of `known_at`,
+            or session bars of extended hours.
         InvalidRangeError: If `start` is after `end`, or `known_at` has no time zone.
     """
 
@@ -79,6 +98,7 @@ class BarsQuery:
     known_at: dt.datetime | None = None
     after: tuple[str, dt.date] | None = None
     limit: int | None = None
+    session: Hours = "regular"
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -93,11 +113,23 @@ class BarsQuery:
             fact = "The whole market cannot be asked for as of known_at."
             raise MisuseError(fact, hint="name the symbols, or leave known_at out.")
         parse_adjustment(self.adjustment)
+        parse_hours(self.session)
+        self._check_offered()
         if self.known_at is not None:
             object.__setattr__(self, "known_at", utc(self.known_at))
         if self.start and self.end and self.start > self.end:
             fact = f"The start {self.start} is after the end {self.end}."
             raise InvalidRangeError(fact)
+
+    def _check_offered(self) -> None:
+        if not self.interval.is_intraday:
+            if self.session != "regular":
+                fact = f"Bars of {self.interval} are of the whole day: they have no extended hours."
+                raise MisuseError(fact, hint="leave session out, or ask for 1m to 4h.")
+        elif self.adjustment == "all" or self.known_at is not None:
+            what = "adjustment=all" if self.adjustment == "all" else "known_at"
+            fact = f"Bars of {self.interval} are not offered with {what} yet."
+            raise MisuseError(fact, hint="ask for 1d or longer, or leave it out.")
 
 
 def _tickers(symbols: Iterable[str]) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from lake.interval import DAILY
 from lake.scan import connect, scan, sql
 from lake.schemas import BARS
 from serving_layer.asked import arrow_asked
+from serving_layer.intraday import TABLES as INTRADAY_TABLES
+from serving_layer.intraday import IntradayBars
 from serving_layer.mapped import MappedSilver, select
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ _TABLES: Final = (
     "all_daily_bars",
     "asked_session_bars",
     "all_session_bars",
+    *INTRADAY_TABLES,
 )
 _LISTING_GOOD_FOR_S: Final = 1.0
 _COPIERS: Final = 2
@@ -59,6 +62,7 @@ class RawBars:
         self._connection = connect(store)
         for macro in _TABLES:
             self._connection.execute(sql(_PACKAGE, macro))
+        self.intraday = IntradayBars(store, self.cursor)
         self._listed: dict[str, tuple[str | None, float, _Years]] = {}
 
     def cursor(self) -> duckdb.DuckDBPyConnection:

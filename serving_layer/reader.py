@@ -21,7 +21,7 @@ from lake import keys
 from lake.boundary import read_boundary
 from lake.errors import IMPORT_HINT, EmptyLakeError, FiblakeError, UnknownSymbolError
 from lake.exchange import trading_day
-from lake.interval import FIBONACCI
+from lake.interval import DAILY, FIBONACCI
 from lake.listings import Listings, read_listings
 from lake.parquet import read_frame
 from lake.scan import scan, sql
@@ -83,7 +83,10 @@ class Reader:
         self._factors: tuple[_Objects, SplitFactors] | None = None
 
     def bars(self, query: BarsQuery) -> pa.Table:
-        """Return the bars asked for, schema `BARS`, in order of name (of all: listing) and start.
+        """Return the bars asked for, in order of name (of all: listing) and start.
+
+        Returns:
+            Schema `BARS`, or of an intraday interval `INTRADAY_BARS`.
 
         Raises:
             UnknownSymbolError: If the lake has no bar of a symbol or listing.
@@ -95,7 +98,8 @@ class Reader:
             return self._folded(query)
         market = self._market(query)
         try:
-            found = self._raw.bars(query, market)
+            raw = self._raw.intraday if query.interval.is_intraday else self._raw
+            found = raw.bars(query, market)
         except EmptyLakeError:
             self._check_known(query, market)
             raise
@@ -113,13 +117,19 @@ class Reader:
         Raises:
             FiblakeError: As `bars` does; of symbols that are unknown, before the first piece.
         """
-        self._check_known(query, self._market(query))
+        market = self._market(query)
+        self._check_known(query, market)
+        names = query.symbols or self._all_listings(query, market)
         # One basis for all pieces, though a day may end between them.
-        return self._pieces(replace(query, as_of=self.as_of(query)))
+        return self._pieces(replace(query, as_of=self.as_of(query)), names)
 
-    def _pieces(self, query: BarsQuery) -> Iterator[pa.Table]:
+    def _all_listings(self, query: BarsQuery, market: Market) -> set[str]:
+        if query.interval.is_intraday:
+            return self._raw.intraday.listings(query, market)
+        return {each.listing for each in self._known_symbols()}
+
+    def _pieces(self, query: BarsQuery, names: Collection[str]) -> Iterator[pa.Table]:
         left = query.limit
-        names = query.symbols or {each.listing for each in self._known_symbols()}
         for symbols in _in_pieces(names):
             piece = self.bars(replace(query, symbols=symbols, limit=left))
             if piece.num_rows:
@@ -185,9 +195,10 @@ class Reader:
             found, key=lambda each: (not each.symbol.startswith(wanted), each.symbol, each.first)
         )
 
-    def boundary(self) -> dt.date | None:
+    def boundary(self, interval: Interval = DAILY) -> dt.date | None:
         """Return the last session that batch has committed; None before the first."""
-        return read_boundary(self._store).daily
+        boundary = read_boundary(self._store)
+        return boundary.minute if interval.is_intraday else boundary.daily
 
     def _folded(self, query: BarsQuery) -> pa.Table:
         if query.symbols is None:
@@ -229,7 +240,7 @@ class Reader:
         return known[1]
 
     def _check_known(self, query: BarsQuery, market: Market) -> None:
-        known = self._known_symbols()
+        known = self._known_for(query)
         spans = defaultdict(list)
         for each in known:
             spans[each.symbol].append((each.first, each.last))
@@ -238,10 +249,23 @@ class Reader:
             with self._raw.cursor() as cursor:
                 withdrawn = Known(self._store, cursor, query.known_at).withdrawn(unknown)
             unknown = [each for each in unknown if each.listing not in withdrawn]
+        if unknown and query.interval.is_intraday:
+            anywhen = replace(query, start=None, end=None)
+            has_minutes = self._raw.intraday.listings(anywhen, market)
+            unknown = [each for each in unknown if each.listing not in has_minutes]
         if unknown:
             names = ", ".join(each.name for each in unknown)
             fact = f"{names}: no such symbol in the lake {self._store.location}."
             raise UnknownSymbolError(fact, hint=_like(unknown[0].name, known))
+
+    def _known_for(self, query: BarsQuery) -> tuple[Symbol, ...]:
+        """Return the symbols of daily bars, which a lake of minutes need not have."""
+        try:
+            return self._known_symbols()
+        except EmptyLakeError:
+            if query.interval.is_intraday:
+                return ()
+            raise
 
     def _known_symbols(self) -> tuple[Symbol, ...]:
         found = self._store.fingerprints(keys.DAILY)
@@ -274,6 +298,8 @@ def _has_bars(asked: Asked, spans: Mapping[str, Sequence[tuple[dt.date, dt.date]
 
 def _like(symbol: str, known: Sequence[Symbol]) -> str:
     names = {each.symbol for each in known}
+    if not names:
+        return ""
     near = [name for name in names if name.startswith(symbol[:1])] or list(names)
     shown = sorted(near)[:_SYMBOLS_SHOWN]
     more = len(names) - len(shown)

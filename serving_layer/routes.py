@@ -14,10 +14,10 @@ from fastapi.responses import Response
 from pydantic import BeforeValidator
 from pydantic_core import to_json
 
-from lake.bar import Bar
+from lake.bar import Bar, Hours, IntradayBar
 from lake.errors import EmptyLakeError, InvalidRangeError
 from lake.instant import parse_instant
-from lake.interval import SESSION_INTERVALS, parse_one_of
+from lake.interval import INTERVALS, SESSION_INTERVALS, parse_one_of
 from serving_layer.problems import MEDIA_TYPE
 from serving_layer.query import DATE, Adjustment, BarsQuery
 from serving_layer.reader import Reader, Symbol
@@ -25,6 +25,9 @@ from serving_layer.reader import Reader, Symbol
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lake.interval import Interval
+
+_INSTANT: Final = "%Y-%m-%dT%H:%M:%SZ"
 MAX_LIMIT: Final = 50_000
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": "A problem, RFC 9457", "content": {MEDIA_TYPE: {}}}
@@ -66,6 +69,7 @@ class BarsAnswer:
     Attributes:
         as_of: The date whose basis the bars are on; null for raw bars.
         known_at: The instant as of whose knowledge this is; null: now.
+        session: Which hours' bars of 1m to 4h these are; null for those of sessions.
         boundary: The last session that batch has committed; null before the first.
         next_cursor: Ask again with it as `cursor` for the bars behind these; null at the end.
     """
@@ -75,8 +79,9 @@ class BarsAnswer:
     adjustment: Adjustment
     as_of: dt.date | None
     known_at: dt.datetime | None
+    session: Hours | None
     boundary: dt.date | None
-    bars: list[Bar]
+    bars: list[Bar] | list[IntradayBar]
     next_cursor: str | None
 
 
@@ -113,9 +118,13 @@ class HealthAnswer:
 class BarsParameters:
     """The query of `GET /v1/bars/{symbol}`."""
 
-    interval: Annotated[str, Query(description="1d 3d 5d 8d 13d 21d 34d")] = "1d"
-    start: Annotated[Day | None, Query(description="first start of a bar, inclusive")] = None
-    end: Annotated[Day | None, Query(description="last start of a bar, inclusive")] = None
+    interval: Annotated[str, Query(description=" ".join(map(str, INTERVALS)))] = "1d"
+    start: Annotated[
+        Day | None, Query(description="first start of a bar, of 1m to 4h its session; inclusive")
+    ] = None
+    end: Annotated[
+        Day | None, Query(description="last start of a bar, of 1m to 4h its session; inclusive")
+    ] = None
     adjustment: Adjustment = "split"
     as_of: Annotated[
         Day | None, Query(description="the date whose basis is wanted; today, or that of known_at")
@@ -123,6 +132,7 @@ class BarsParameters:
     known_at: Annotated[
         Instant | None, Query(description="answer as the lake knew it then; an offset or Z; now")
     ] = None
+    session: Annotated[Hours, Query(description="of 1m to 4h: which hours")] = "regular"
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5000
     cursor: Annotated[str | None, Query(description="next_cursor of the answer before")] = None
 
@@ -144,11 +154,15 @@ def bars_answer(reader: Reader, query: BarsQuery, found: pa.Table, *, limit: int
         "adjustment": query.adjustment,
         "as_of": reader.as_of(query),
         "known_at": query.known_at,
-        "boundary": reader.boundary(),
+        "session": query.session if query.interval.is_intraday else None,
+        "boundary": reader.boundary(query.interval),
         "next_cursor": _cursor(shown["start"][-1].as_py()) if found.num_rows > limit else None,
     }
     # Polars writes rows ten times as fast as they are made Python's and written then.
-    return to_json(head)[:-1] + b',"bars":' + pl.DataFrame(shown).write_json().encode() + b"}"
+    rows = pl.DataFrame(shown)
+    if query.interval.is_intraday:
+        rows = rows.with_columns(pl.col("start").dt.strftime(_INSTANT))
+    return to_json(head)[:-1] + b',"bars":' + rows.write_json().encode() + b"}"
 
 
 @router.get("/v1/symbols", responses=_PROBLEMS, tags=["reference"])
@@ -186,15 +200,17 @@ def ready(reader: TheReader) -> HealthAnswer:
 
 def _query(symbol: str, asked: BarsParameters) -> BarsQuery:
     name = symbol.strip().upper()
+    interval = parse_one_of(asked.interval, INTERVALS)
     return BarsQuery(
         symbols=(name,),
-        interval=parse_one_of(asked.interval, SESSION_INTERVALS),
+        interval=interval,
         start=asked.start,
         end=asked.end,
         adjustment=asked.adjustment,
         as_of=asked.as_of,
         known_at=asked.known_at,
-        after=None if asked.cursor is None else (name, _behind(asked.cursor)),
+        after=None if asked.cursor is None else (name, _behind(asked.cursor, interval)),
+        session=asked.session,
         # One more than asked for tells whether there are more.
         limit=asked.limit + 1,
     )
@@ -204,9 +220,10 @@ def _cursor(start: dt.date) -> str:
     return urlsafe_b64encode(start.isoformat().encode()).decode()
 
 
-def _behind(cursor: str) -> dt.date:
+def _behind(cursor: str, interval: Interval) -> dt.date:
     try:
-        return dt.date.fromisoformat(urlsafe_b64decode(cursor).decode())
-    except ValueError:
+        start = urlsafe_b64decode(cursor).decode()
+        return parse_instant(start) if interval.is_intraday else dt.date.fromisoformat(start)
+    except (InvalidRangeError, ValueError):
         fact = f"{cursor!r} is not a cursor. Allowed: the next_cursor of an answer."
         raise InvalidRangeError(fact) from None

@@ -56,12 +56,14 @@ def silver(store: ObjectStore, interval: Interval) -> pl.DataFrame:
 def expected_silver(lake: Lake, interval: Interval) -> list[dict[str, Any]]:
     """What the oracle makes of the lake's bronze."""
     rows = listed(lake, bronze(lake.store), "session")
+    committed = lake.status().committed
+    assert committed
     bars = bars_of(
         rows.to_dicts(),
         listed(lake, splits.read(lake.store), "effective").to_dicts(),
         n=interval.sessions,
         table=load_sessions(lake.store),
-        through=lake.status().committed,
+        through=committed,
         withdrawn=listed(lake, withdrawn(lake.store), "session").to_dicts(),
     )
     return [asdict(bar) for bar in bars]

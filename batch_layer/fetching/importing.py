@@ -73,6 +73,12 @@ class ImportReport:
     listings_changed: int = 0
     seconds: float = 0.0
 
+    @property
+    def makes_silver_stale(self) -> bool:
+        """Whether what silver is built from has changed."""
+        bars = self.added + self.corrected + self.withdrawn
+        return bool(bars + self.splits_changed + self.listings_changed)
+
 
 @dataclass(frozen=True, slots=True)
 class Importer:

@@ -88,7 +88,7 @@ class Catalogue:
         spans = self._symbols(ticker, first, last)
         found = pl.concat([no_bars(), *(self._market.history(*span) for span in spans)])
         bars = [found.with_columns(symbol=pl.lit(ticker))]
-        for session, day in self._restated.items():
+        for session, day in list(self._restated.items()):
             if first <= session <= last:
                 bars = [each.filter(pl.col("session") != session) for each in bars]
                 again = day.filter(pl.col("symbol") == ticker)

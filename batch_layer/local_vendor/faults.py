@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ class Fault:
         if self.kind not in get_args(FaultKind):
             fact = f"{self.kind!r} is not a fault. Allowed: {', '.join(get_args(FaultKind))}."
             raise ValueError(fact)
+        if self.times is not None and self.times < 1:
+            fact = f"{self.times} times cannot be. Allowed: 1 and more, or none for always."
+            raise ValueError(fact)
+        HTTPStatus(self.status)
         try:
             re.compile(self.path)
         except re.error as error:

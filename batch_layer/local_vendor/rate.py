@@ -30,7 +30,7 @@ class Rate:
         seconds: float = _MINUTE_S,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most = most
+        self.most = most
         self._seconds = seconds
         self._now = now
         self._lock = threading.Lock()
@@ -38,13 +38,13 @@ class Rate:
 
     def take(self) -> int | None:
         """Return None where a request may pass, else after how many seconds to ask again."""
-        if self._most is None:
+        if self.most is None:
             return None
         with self._lock:
             now = self._now()
             while self._taken and self._taken[0] <= now - self._seconds:
                 self._taken.popleft()
-            if len(self._taken) < self._most:
+            if len(self._taken) < self.most:
                 self._taken.append(now)
                 return None
             return math.ceil(self._taken[0] + self._seconds - now)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lake.store import ObjectStore
 
 _POLL_S: Final = 0.01
+_ANY_NUMBER: Final = 1_000_000
 _S3_ROOTS: Final = ("", f"/{BUCKET}")
 
 
@@ -82,7 +83,8 @@ class LocalVendor:
         self._catalogue = Catalogue(store, published, reference)
         self._files = FlatFiles(self._catalogue.rows, self._catalogue.edition)
         self._bucket = Bucket(self._files, self._catalogue.sessions, self.access)
-        self._rest = Rest(self._catalogue, self.access, rate or Rate(None))
+        self._rate = rate or Rate(None)
+        self._rest = Rest(self._catalogue, self.access, self._rate)
         self._numbers = itertools.count(1)
         self._clock = clock or SystemClock()
         self._log = RequestLog(self._clock, log)
@@ -137,6 +139,7 @@ class LocalVendor:
         return {
             "FIBLAKE_MASSIVE_URL": self.url,
             "FIBLAKE_MASSIVE_KEY": self.access.key,
+            "FIBLAKE_MASSIVE_CALLS_PER_MINUTE": str(self._rate.most or _ANY_NUMBER),
             "FIBLAKE_FLATFILES_ENDPOINT": self.url,
             "FIBLAKE_FLATFILES_ACCESS_KEY_ID": self.access.access_key_id,
             "FIBLAKE_FLATFILES_SECRET_ACCESS_KEY": self.access.secret_access_key,

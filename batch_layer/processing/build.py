@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,11 +24,10 @@ from lake.parquet import encode
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from batch_layer.processing.parallel import Writers
     from lake.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
-_WAITING: Final = 24
-"""Partitions that may wait to be written: a slow store must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,11 @@ class Built:
     rows: int
     filed: Filed | None
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether it was put in place."""
+        return self.filed is not None
+
 
 @dataclass(frozen=True, slots=True)
 class _Made:
@@ -70,18 +74,17 @@ class Builder:
         store: The lake.
         plan: What is to be built.
         tasks: All that will be, so that each year of bronze is read once.
-        writers: Where partitions are written, several at once.
+        writers: Where partitions are written.
     """
 
     def __init__(
-        self, store: ObjectStore, plan: Plan, tasks: Sequence[Task], writers: Executor
+        self, store: ObjectStore, plan: Plan, tasks: Sequence[Task], writers: Writers
     ) -> None:
         self._store = store
         self._writers = writers
         self._dates = session_dates(plan.sessions)
         self._splits = Splits.read(plan.splits, self._dates)
         self._own = threading.local()
-        self._waiting = threading.BoundedSemaphore(_WAITING)
         uses = Counter(year for task in tasks for year in task.years)
         self._shelf = _Shelf(
             lambda year: read_bronze(store, year, self._dates, plan.listings), uses
@@ -114,14 +117,7 @@ class Builder:
             rows=pc.sum(bars["sessions"]).as_py() or 0,
             last_start=last_start.isoformat() if last_start else None,
         )
-        self._waiting.acquire()
-        try:
-            placed = self._writers.submit(_put, self._store, part, made)
-        except RuntimeError:  # the writers were stopped, as something failed
-            self._waiting.release()
-            raise
-        placed.add_done_callback(lambda _: self._waiting.release())
-        return placed
+        return self._writers.submit(_put, self._store, part, made)
 
     def _fold(self) -> Fold:
         if not hasattr(self._own, "fold"):

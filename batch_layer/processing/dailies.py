@@ -112,8 +112,8 @@ def read_bronze(store: ObjectStore, year: int, dates: Dates, listings: Listings)
     columns = {name: bars[name] for name in ("symbol", *PRICES, "volume", "revision")}
     columns["listing"] = _listings(bars, listings)
     columns["ordinal"] = _ordinals(bars["session"], dates)
-    columns["notional"] = pa.array(_told(bars["vwap"], volume) * volume)
-    columns["trades"] = pa.array(_told(bars["trades"], volume))
+    columns["notional"] = pa.array(told(bars["vwap"], volume) * volume)
+    columns["trades"] = pa.array(told(bars["trades"], volume))
     gone = _withdrawn(history, bars)
     gone = gone.append_column("ordinal", _ordinals(gone["session"], dates))
     gone = gone.append_column("listing", _listings(gone, listings).cast(pa.string()))
@@ -134,9 +134,9 @@ def _by_listing(bars: pa.Table, what: str, listings: Listings) -> pa.Table:
     """Return bars, which are in order of symbol and session, in order of listing and session."""
     if listings.is_empty:
         return bars
-    symbol, ordinal = _ranked(bars["symbol"])[1], bars["ordinal"].to_numpy()
+    symbol, ordinal = ranked(bars["symbol"])[1], bars["ordinal"].to_numpy()
     _refuse_disorder(packed(symbol, ordinal), what)
-    place = packed(_ranked(bars["listing"])[1], ordinal)
+    place = packed(ranked(bars["listing"])[1], ordinal)
     return bars if (np.diff(place) > 0).all() else bars.take(np.argsort(place, kind="stable"))
 
 
@@ -156,8 +156,8 @@ def gather(years: Sequence[BronzeYear], last: int, what: str) -> Dailies:
     bars += [year.bars.filter(pc.less_equal(year.bars["ordinal"], last)) for year in years[1:]]
     rows = pa.concat_tables(bars).unify_dictionaries()
     gone = pa.concat_tables([year.withdrawn for year in years])
-    names, listing = _ranked(rows["listing"], gone["listing"])
-    symbols, symbol = _ranked(rows["symbol"])
+    names, listing = ranked(rows["listing"], gone["listing"])
+    symbols, symbol = ranked(rows["symbol"])
     ordinal = rows["ordinal"].to_numpy()
     held = listing[: rows.num_rows]
     row = packed(held, ordinal)
@@ -181,7 +181,7 @@ def gather(years: Sequence[BronzeYear], last: int, what: str) -> Dailies:
     )
 
 
-def _ranked(
+def ranked(
     column: pa.ChunkedArray, more: pa.ChunkedArray | None = None
 ) -> tuple[pa.Array, Integers]:
     """Return the names in order, and of each row (then of each one more) which it is."""
@@ -218,7 +218,7 @@ def _ordinals(sessions: pa.ChunkedArray, dates: Dates) -> pa.Array:
     return pa.array(np.searchsorted(dates, sessions.to_numpy()))
 
 
-def _told(column: pa.ChunkedArray, volume: NDArray[np.float64]) -> NDArray[np.float64]:
+def told(column: pa.ChunkedArray, volume: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what a column tells; NaN where it should tell of some volume and does not."""
     values: NDArray[np.float64] = column.cast(pa.float64()).to_numpy()
     return np.where(np.isnan(values) & (volume == 0), 0.0, values) if column.null_count else values

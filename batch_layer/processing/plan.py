@@ -23,11 +23,12 @@ from batch_layer.bronze import manifest, splits
 from batch_layer.bronze import year as bronze_year
 from batch_layer.processing import dailies, fold, shape
 from batch_layer.processing.fold import PACKAGE
+from batch_layer.processing.listing import silver_objects
 from lake import keys, parquet
 from lake import listings as lake_listings
-from lake.boundary import Boundary, read_boundary
+from lake.boundary import Boundary, boundary_to_move
 from lake.documents import read_documents
-from lake.errors import IMPORT_HINT, DamagedObjectError, EmptyLakeError
+from lake.errors import IMPORT_HINT, EmptyLakeError
 from lake.exchange import load_sessions
 from lake.listings import read_listings
 from lake.scan import sql
@@ -105,6 +106,15 @@ class Partition:
     object_fingerprint: str | None
 
     @property
+    def session(self) -> None:
+        """It is of a year, and of no one session."""
+
+    @property
+    def key(self) -> str:
+        """Of its object."""
+        return keys.silver(self.interval, self.year)
+
+    @property
     def stale(self) -> str | None:
         """Why it must be rebuilt; None where it need not."""
         if self.checkpoint is None:
@@ -161,8 +171,8 @@ def make_plan(store: ObjectStore, intervals: Sequence[Interval]) -> Plan:
     """
     # Read in this order, a plan may take newer content for older inputs, never the reverse: at
     # worst a partition is built once more.
-    boundary = _boundary_to_move(store)
-    objects = store.fingerprints(keys.SILVER)
+    boundary = boundary_to_move(store)
+    objects = silver_objects(store, intervals)
     checkpoints = read_documents(store, keys.SILVER_CHECKPOINTS, keys.SILVER_CHECKPOINTS_INDEX)
     contents = manifest.read_years(store)
     if not contents:
@@ -286,10 +296,3 @@ def _checkpoint(document: Document | None) -> Checkpoint | None:
         return Checkpoint(**{**said, "inputs": Inputs(**said["inputs"])})
     except (KeyError, TypeError):
         return None
-
-
-def _boundary_to_move(store: ObjectStore) -> Boundary:
-    try:
-        return read_boundary(store)
-    except DamagedObjectError:
-        return Boundary(daily=None, fingerprint=store.fingerprint(keys.BOUNDARY))

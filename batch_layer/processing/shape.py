@@ -46,7 +46,7 @@ def bars_of(dailies: Dailies, merged: Pieces, span: Span, dates: Dates) -> pa.Ta
         "symbol": _encoded(_symbols(dailies, merged.listing, through), dailies.symbols),
         "start": pa.array(dates[begin]),
         **{name: values[name] for name in (*PRICES, "volume")},
-        "vwap": _vwap(values["notional"].to_numpy(), values["volume"].to_numpy()),
+        "vwap": vwap_of(values["notional"].to_numpy(), values["volume"].to_numpy()),
         "trades": pa.array(values["trades"].to_numpy(), from_pandas=True).cast(pa.int64()),
         "sessions": values["sessions"].cast(pa.int32()),
         "sessions_expected": pa.array(through - begin + 1, pa.int32()),
@@ -79,7 +79,8 @@ def _symbols(dailies: Dailies, listing: Integers, through: Integers) -> Integers
     return of_bars
 
 
-def _vwap(notional: NDArray[np.float64], volume: NDArray[np.float64]) -> pa.Array:
+def vwap_of(notional: NDArray[np.float64], volume: NDArray[np.float64]) -> pa.Array:
+    """Return notional over volume; null without volume, or where the notional is NaN."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return pa.array(np.where(volume > 0, notional / volume, np.nan), from_pandas=True)
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import polars as pl
 
 from batch_layer.bronze import dividends
 from batch_layer.processing.fold import PACKAGE
+from batch_layer.processing.intraday import plan as intraday
 from batch_layer.processing.plan import Partition, Plan, make_plan
 from lake import keys
+from lake.boundary import boundary_to_move
+from lake.errors import EmptyLakeError
 from lake.exchange import arrow_sessions
-from lake.interval import FIBONACCI
+from lake.interval import FIBONACCI, INTRADAY
 from lake.scan import connect, keep, scan, sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lake.interval import Interval
     from lake.store import ObjectStore
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,28 @@ class BronzeStatus:
     dividends: int
 
 
+_NO_BRONZE: Final = BronzeStatus(0, 0, 0, None, None, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteStatus:
+    """Minute bars.
+
+    Attributes:
+        bars: Minute bars.
+        sessions: Sessions with a bar.
+        first: The first of them.
+        last: The last of them.
+        boundary: The last session that intraday silver has committed; None before the first.
+    """
+
+    bars: int
+    sessions: int
+    first: dt.date
+    last: dt.date
+    boundary: dt.date | None
+
+
 @dataclass(frozen=True, slots=True)
 class SilverStatus:
     """The bars of one interval.
@@ -57,7 +84,7 @@ class SilverStatus:
     Attributes:
         interval: Its name.
         bars: Bars stored.
-        last_start: Start of the last bucket that has a bar.
+        last_start: Start of the last bucket that has a bar; the last session of an intraday one.
         partitions: Partitions there should be.
         stale: How many of them must be rebuilt.
     """
@@ -76,13 +103,16 @@ class Status:
     Attributes:
         lake: Its location.
         boundary: The last session that silver has committed; None before the first.
-        committed: The last session that bronze has committed.
+        committed: The last session that bronze has committed; None where it holds minutes alone.
+        minute: Of minute bars; None where bronze holds none.
+        silver: Of each interval of which bronze holds what it is made of.
     """
 
     lake: str
     boundary: dt.date | None
-    committed: dt.date
+    committed: dt.date | None
     bronze: BronzeStatus
+    minute: MinuteStatus | None
     silver: tuple[SilverStatus, ...]
 
 
@@ -93,14 +123,28 @@ def status_of(store: ObjectStore) -> Status:
         EmptyLakeError: If bronze holds no bars.
         StoreError: If the lake cannot be read.
     """
-    plan = make_plan(store, FIBONACCI)
+    days, empty = _tried(lambda: make_plan(store, FIBONACCI))
+    minutes, _ = _tried(lambda: intraday.make_plan(store))
+    if empty and minutes is None:
+        raise empty
+    boundary = days.boundary if days else boundary_to_move(store)
+    silver = [_silver(each, days.partitions) for each in FIBONACCI] if days else []
+    of_minutes = [_intraday(each, minutes.partitions) for each in INTRADAY] if minutes else []
     return Status(
         lake=store.location,
-        boundary=plan.boundary.daily,
-        committed=plan.committed,
-        bronze=_bronze(store, plan),
-        silver=tuple(_silver(interval, plan.partitions) for interval in FIBONACCI),
+        boundary=boundary.daily,
+        committed=days.committed if days else None,
+        bronze=_bronze(store, days) if days else _NO_BRONZE,
+        minute=_minute(minutes) if minutes else None,
+        silver=(*of_minutes, *silver),
     )
+
+
+def _tried(plan: Callable[[], T]) -> tuple[T | None, EmptyLakeError | None]:
+    try:
+        return plan(), None
+    except EmptyLakeError as error:
+        return None, error
 
 
 def _bronze(store: ObjectStore, plan: Plan) -> BronzeStatus:
@@ -111,6 +155,28 @@ def _bronze(store: ObjectStore, plan: Plan) -> BronzeStatus:
         counts = scan(connection, store, objects, sql(PACKAGE, "coverage"), {}).to_pylist()[0]
     known_dividends = dividends.read(store).filter(pl.col("amount") > 0).height
     return BronzeStatus(**counts, splits=plan.splits.height, dividends=known_dividends)
+
+
+def _minute(plan: intraday.Plan) -> MinuteStatus:
+    return MinuteStatus(
+        bars=sum(told.bars for told in plan.held.values()),
+        sessions=len(plan.held),
+        first=min(plan.held),
+        last=plan.committed,
+        boundary=plan.boundary.minute,
+    )
+
+
+def _intraday(interval: Interval, partitions: Sequence[intraday.Partition]) -> SilverStatus:
+    mine = [part for part in partitions if part.interval == interval]
+    built = [(part.session, part.checkpoint.bars) for part in mine if part.checkpoint]
+    return SilverStatus(
+        interval=str(interval),
+        bars=sum(bars for _, bars in built),
+        last_start=max((session for session, bars in built if bars), default=None),
+        partitions=len(mine),
+        stale=sum(part.stale is not None for part in mine),
+    )
 
 
 def _silver(interval: Interval, partitions: Sequence[Partition]) -> SilverStatus:

@@ -127,7 +127,9 @@ TO_SUBMIT = "Hint: check the queue and the definition."
 FOLDER = "The lake data is a folder, which AWS Batch's workers cannot reach."
 UNKNOWN = "AWS Batch in us-east-1 knows no job 'nope'."
 FORGOTTEN = "Hint: check the id and the region; a job is forgotten some days after its end."
-OFFERED = "'7d' is not an interval offered here. Allowed: 3d, 5d, 8d, 13d, 21d, 34d."
+OFFERED = (
+    "'7d' is not an interval offered here. Allowed: 5m, 15m, 1h, 2h, 4h, 3d, 5d, 8d, 13d, 21d, 34d."
+)
 REFUSED = [
     ("submit", 2, f"{FOLDER} Hint: name a lake on S3, as --lake s3://bucket/prefix."),
     ("submit --lake s3://b --interval 7d", 2, OFFERED),

@@ -85,10 +85,19 @@ KNEW_NOTHING = (
     "The lake {lake} knew no bars at 2005-01-05T21:00:00Z: the first came at 2026-01-05T12:00:00Z. "
     "Hint: known_at is when the lake learnt of bars; start and end are when they traded."
 )
+INTRADAY, FIBONACCI = "5m, 15m, 1h, 2h, 4h", "3d, 5d, 8d, 13d, 21d, 34d"
 REFUSED = [
     ("bars NOPE", 1, NOPE),
-    ("bars AAPL --interval 7d", 2, f"'7d' {OFFERED} 1d, 3d, 5d, 8d, 13d, 21d, 34d."),
-    ("resample --interval 1d", 2, f"'1d' {OFFERED} 3d, 5d, 8d, 13d, 21d, 34d."),
+    (
+        "bars AAPL --interval 7d",
+        2,
+        f"'7d' {OFFERED} 1m, {INTRADAY}, 1d, {FIBONACCI}.",
+    ),
+    (
+        "resample --interval 1d",
+        2,
+        f"'1d' {OFFERED} {INTRADAY}, {FIBONACCI}.",
+    ),
     ("resample --share 3/3", 2, f"'3/3' is not a share. {SHARES}"),
     ("bars AAPL --start 2013-02-30", 2, f"'2013-02-30' {DATE}"),
     ("bars AAPL --adjustment some", 2, "'some' is not an adjustment. Allowed: raw, split, all."),

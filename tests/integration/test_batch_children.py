@@ -147,7 +147,9 @@ OF_THREE = {**ARRAY, "AWS_BATCH_JOB_ARRAY_SIZE": "3"}
 NO_SHARE = "is not a share. Allowed: INDEX/OF with INDEX from 0 to OF - 1, as 2/16."
 NO_NUMBER = "Input should be a valid integer, unable to parse string as an integer."
 BAD_INDEX = {"AWS_BATCH_JOB_ARRAY_INDEX": "x"}
-OFFERED = "is not an interval offered here. Allowed: 3d, 5d, 8d, 13d, 21d, 34d."
+OFFERED = (
+    "is not an interval offered here. Allowed: 5m, 15m, 1h, 2h, 4h, 3d, 5d, 8d, 13d, 21d, 34d."
+)
 EMPTY = "holds no daily bars. Hint: fiblake import FILE, or fiblake import --sample."
 REFUSED = [
     (ARRAY, "3d", 2, f"'3/0' {NO_SHARE}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from batch_layer import landing
 from batch_layer.bronze import ledger
+from batch_layer.fetching.daily import Order
 from batch_layer.fetching.fetch_report import FetchReport
 from batch_layer.local_vendor import LocalVendor
 from batch_layer.local_vendor.restatement import Restatement
@@ -26,7 +28,7 @@ from lake.errors import (
     VendorUnreachableError,
 )
 from lake.store import LocalStore
-from tests.fetching import EVENING, Fetching, asked, bars_of, current, replaced, sold
+from tests.fetching import EVENING, FAST, Fetching, asked, bars_of, current, replaced, sold
 from tests.parts import free_port
 from tests.vendor import FIRST, LAST
 
@@ -484,3 +486,38 @@ def test_a_damaged_answer_is_told_of_and_can_be_fetched_again(fetching: Fetching
 
     assert {"from landing": SESSIONS - 1, "failed": 1} == counts(report)
     assert f"{key} in {lake.store.location} is damaged" in report.failed[0].why
+
+
+def test_what_time_does_not_allow_is_left_for_the_next_run(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    lake = fetching()
+    fetcher = replace(lake.fetcher(), workers=1, is_over=lambda: len(vendor.requests) >= 10)
+    report = fetcher.fetch(Order("massive", START, END))
+
+    assert (10, 31, SESSIONS) == (report.fetched, report.not_asked, report.sessions)
+    assert {"there": 10, "fetched": 31} == counts(lake.fetch_daily(start=START, end=END))
+
+
+def test_who_waits_for_the_vendor_when_time_is_over_gives_up(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    vendor.fail("throttled", retry_after=600, times=None)
+    fetcher = replace(fetching().fetcher(), is_over=lambda: len(vendor.requests) >= 1)
+    report = fetcher.fetch(Order("massive", START, END))
+
+    assert (0, SESSIONS) == (report.fetched, report.not_asked)
+
+
+def test_a_lake_on_s3_is_fetched_into_as_well(
+    s3_lake: Lake, vendor: LocalVendor, vendor_lake_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**vendor.settings, **FAST}.items():
+        monkeypatch.setenv(name, value)
+    lake = Lake(clock=s3_lake.clock)
+    first = dt.date(2013, 1, 22)
+
+    assert {"fetched": 8} == counts(lake.fetch_daily(start=first, end=END))
+    assert sold(vendor_lake_folder, first, END).equals(bars_of(lake.store, first, END))
+    assert {"there": 8} == counts(lake.fetch_daily(start=first, end=END))
+    assert {8} == {lake.rebuild_bronze().sessions}

@@ -68,7 +68,16 @@ def test_faults_are_told_of_over_http_and_taken_back(vendor: LocalVendor) -> Non
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"kind": "nonsense"}, {"kind": "slow", "path": "("}, {"of": 1}, "slow", 1]
+    "wanted",
+    [
+        {"kind": "nonsense"},
+        {"kind": "html", "times": 0},
+        {"kind": "error", "status": 42},
+        {"kind": "slow", "path": "("},
+        {"of": 1},
+        "slow",
+        1,
+    ],
 )
 def test_a_fault_that_cannot_be_is_refused(vendor: LocalVendor, wanted: Any) -> None:
     assert 400 == httpx.post(f"{vendor.url}/control/faults", json=wanted).status_code

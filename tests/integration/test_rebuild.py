@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -24,7 +25,7 @@ DAY = dt.date(2013, 1, 15)
 CSV = "symbol,date,open,high,low,close,volume"
 
 
-def state(lake: Lake) -> tuple[list[tuple[object, ...]], ...]:
+def state(lake: Lake) -> tuple[Any, ...]:
     """Return all that bronze and the ledger tell, instants and revisions among it."""
     entries = ledger.read(lake.store, "daily")
     told = [

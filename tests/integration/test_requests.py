@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from fiblake import Lake
+from lake.interval import FIBONACCI
 from tests.fault_proxy import FaultProxy
 
-LISTINGS = ("silver/", "meta/silver/", "bronze/daily/", "bronze/daily_history/", "meta/bronze/")
+LISTINGS = (
+    *(f"silver/interval={interval}/" for interval in FIBONACCI),
+    *("meta/silver/", "bronze/daily/", "bronze/daily_history/", "meta/bronze/daily/"),
+    "bronze/minute/",
+)
 DOCUMENTS = ("two indexes", "session table", "splits", "listings", "boundary")
 
 

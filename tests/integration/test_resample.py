@@ -326,7 +326,7 @@ def test_the_bytes_of_silver_do_not_depend_on_how_the_work_is_shared_out(
 ) -> None:
     shutil.copytree(sample_lake.store.location, tmp_path / "other")
     other = Lake(tmp_path / "other", clock=SetClock(NOW))
-    monkeypatch.setattr("batch_layer.processing.resample._BUILDERS", builders)
+    monkeypatch.setattr("batch_layer.processing.sessions._BUILDERS", builders)
     for name in ("8d", "21d"):
         other.resample(name, force=True)
 
