@@ -52,10 +52,7 @@ def daily(
     shutil.copytree(blank_lake, folder)
     with LocalVendor(LocalStore(vendor_lake_folder), reference=cast.story) as vendor:
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in {
-                **vendor.settings,
-                "FIBLAKE_MASSIVE_CALLS_PER_MINUTE": "1e9",
-            }.items():
+            for name, value in {**vendor.settings, "FIBLAKE_MASSIVE_CALLS_PER_MINUTE": "1e9"}.items():
                 patch.setenv(name, value)
             patch.setenv("FIBLAKE_CACHE", "off")
             Lake(folder, clock=SetClock(EVENING)).fetch_daily(start=START)
@@ -87,9 +84,7 @@ def test_a_renamed_company_has_one_history(
 
     assert 0 == report.failed
     listing = figi(cast.renamed)
-    assert [(cast.renamed, listing, cast.first[cast.renamed], RENAMED - DAY)] == rows_of(
-        lake, cast.renamed
-    )
+    assert [(cast.renamed, listing, cast.first[cast.renamed], RENAMED - DAY)] == rows_of(lake, cast.renamed)
     assert [(NEW, listing, RENAMED, None)] == rows_of(lake, NEW)
     assert_silver_is_right(lake)
     bars = lake.bars(NEW, "1d", adjustment="raw")
@@ -195,7 +190,9 @@ def test_in_january_the_year_before_is_asked_for_as_well(
     in_february = opened(dt.datetime(2013, 2, 4, 22, tzinfo=dt.UTC)).fetch_reference()
     later = opened(dt.datetime(2013, 2, 5, 22, tzinfo=dt.UTC)).fetch_reference()
 
-    assert [3, 3, 2] == [part(each, "splits").asked for each in (in_january, in_february, later)]
+    assert [3, 3, 2] == [
+        part(each, "splits").asked for each in (in_january, in_february, later)
+    ]
 
 
 def test_again_asks_for_all_and_changes_nothing(opened: Fetching, vendor: LocalVendor) -> None:
