@@ -107,7 +107,7 @@ def daily_rows(body: bytes, session: dt.date) -> pl.DataFrame:
     if bars.height != (count or 0):
         raise _miscounted(count, bars.height)
     if bars.is_empty():
-        fact = f"Massive has no bars of {session}."
+        fact = "Massive has no bars of this session."
         raise NotPublishedError(fact)
     days = bars["t"].drop_nulls().cast(pl.Datetime("ms", "UTC"))
     other = [
