@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+_WATCH_S: Final = 1.0
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
 
 
-def at_once(
+def at_once(  # noqa: PLR0913 - what, and how
     items: Iterable[Item],
     do: Callable[[Item], Done],
     *,
     workers: int,
     ahead: int,
     stop: Callable[[], None] = lambda: None,
+    watch: Callable[[], None] = lambda: None,
 ) -> Iterator[Done]:
     """Yield what is done of each item, as it is done.
 
@@ -34,6 +37,7 @@ def at_once(
         ahead: How many may be begun and not yielded yet: what bounds memory.
         stop: Called where it ends early, by an error or because nobody takes what it yields: lets
             those at work come to their end.
+        watch: Called every second or so while there is nothing to yield.
     """
     queue = iter(items)
     pending: set[Future[Done]] = set()
@@ -44,7 +48,9 @@ def at_once(
                 pending |= {pool.submit(do, item) for item in room}
                 if not pending:
                     return
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                done, pending = wait(pending, _WATCH_S, return_when=FIRST_COMPLETED)
+                if not done:
+                    watch()
                 for each in done:
                     yield each.result()
         except BaseException:

@@ -12,6 +12,7 @@ from batch_layer.fetching.daily_landed import Bringer, Brought, Landed, read_lan
 from batch_layer.fetching.daily_sources import KIND
 from batch_layer.fetching.fetch_report import FetchReport
 from batch_layer.fetching.misses import OF_A_SESSION, Misses
+from batch_layer.vendors.pace import StoppedError
 from lake.errors import FiblakeError, VendorError, VendorRefusedError
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ class DailyRun:
             workers=self.workers,
             ahead=self.workers * _AHEAD,
             stop=source.stop,
+            watch=lambda: source.stop() if self.is_over() else None,
         )
         try:
             for each in found:
@@ -175,6 +177,8 @@ class DailyRun:
             return None
         try:
             answer, rows = source.ask(session)
+        except StoppedError:
+            return None
         except OF_A_SESSION as error:
             return session, error
         unit = session.isoformat()

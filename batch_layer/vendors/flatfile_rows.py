@@ -57,7 +57,7 @@ def daily_rows(body: bytes, session: dt.date) -> pl.DataFrame:
     """
     rows = _read(plain_file(body))
     if rows.is_empty():
-        fact = f"The flat file of {session} has no bars."
+        fact = "The flat file of this session has no bars."
         raise NotPublishedError(fact)
     starts = rows["window_start"].cast(pl.Int64, strict=False).cast(pl.Datetime("ns", "UTC"))
     days = starts.drop_nulls().dt.convert_time_zone(_EXCHANGE_ZONE).dt.date().unique()

@@ -17,6 +17,7 @@ from typing import Final
 
 from lake.session import EPOCH
 from tests.bench.demo import demo_job
+from tests.bench.fetching import SESSIONS, fetching
 from tests.bench.incremental import incremental
 from tests.bench.intraday import intraday
 from tests.bench.lakes import LAST, Market, make_market, without_silver
@@ -69,6 +70,13 @@ straight line from nothing through the market of {symbols:,} symbols.
 
 What comes into the full lake, in turn, imported from a file; then what became stale is resampled.
 """,
+    "fetch": """## Fetching a year
+
+The last {sessions} sessions of a market of some {symbols:,} symbols a day, from a local vendor
+into an empty lake: asked for, checked, landed, validated and in bronze. The vendor runs beside it,
+on the same cores. The last columns tell the seconds that threads spent at each step, those that
+wait or work at once added up.
+""",
     "intraday": """## Minutes
 
 The regular minutes of {symbols:,} symbols in eight sessions, committed and then resampled into 5m,
@@ -111,6 +119,7 @@ class Bench:
         self._symbols = symbols
         self._large = large
         self._said = {"symbols": symbols, "start": start, "end": LAST, "queries": queries}
+        self._said["sessions"] = SESSIONS
         self.market = cache(lambda count: make_market(work, count, start))
         self.sections: dict[str, Callable[[], str]] = {
             "demo": lambda: demo_job(work),
@@ -118,6 +127,7 @@ class Bench:
             "resample": lambda: SideBySide(self.market(symbols), work).run(),
             "growth": self._growth,
             "daily": lambda: incremental(self._resampled(), work),
+            "fetch": self._fetch,
             "intraday": lambda: intraday(work, symbols, queries),
             "readers": lambda: readers(self._resampled(), work, queries),
         }
@@ -140,6 +150,10 @@ class Bench:
     def _growth(self) -> str:
         markets = [self.market(count) for count in self._sizes()]
         return growth(markets, self._work, straight=self.market(self._symbols))
+
+    def _fetch(self) -> str:
+        # A market grows: of so many symbols in all, as many as are asked for trade in the end.
+        return fetching(self.market(self._symbols * 7 // 5).folder, self._work)
 
     def _sizes(self) -> list[int]:
         few = [self._symbols // 4, self._symbols // 2, self._symbols]
