@@ -16,6 +16,7 @@ from lake.symbol import canonical
 
 _PLAIN: Final = "^[A-Z0-9]+$"
 # Root, preferred (and its class), rights, what a dot introduces, when issued.
+_LAKE: Final = re.compile(r"([A-Z0-9]+)\.(?:(PR)([A-Z]?))?(RT)?(WI)?")
 _TAPE: Final = re.compile(r"([A-Z0-9]+)(?:(p)([A-Z]?))?(r?)((?:\.[A-Z]+)*)(w?)")
 
 
@@ -41,6 +42,21 @@ def lake_symbol(text: str) -> str:
         "WI" if when_issued else "",
     ]
     return f"{root}.{''.join(kinds)}"
+
+
+def massive_symbol(symbol: str) -> str:
+    """Return a symbol of the lake as Massive spells it: BAC.PRL → BACpL, BRK.B stays."""
+    match = _LAKE.fullmatch(symbol)
+    if match is None:
+        return symbol
+    root, preferred, series, rights, when_issued = match.groups()
+    kinds = ["p" if preferred else "", series or "", "r" if rights else ""]
+    return f"{root}{''.join(kinds)}{'w' if when_issued else ''}"
+
+
+def is_plain(text: str) -> bool:
+    """Return whether a symbol of Massive's is a root alone: no class, rights or when-issued."""
+    return re.fullmatch(_PLAIN, text.strip()) is not None
 
 
 def lake_symbols(texts: pl.Series) -> pl.Series:
