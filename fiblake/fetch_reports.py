@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from batch_layer.fetching.reference_report import ReferenceReport
 
 
-def of_daily(report: FetchReport) -> Iterator[str]:
-    """Yield the lines and the table of a fetch's report."""
+def of_sessions(report: FetchReport) -> Iterator[str]:
+    """Yield the lines and the table of the report of a fetch by session."""
     span = f", {report.start} to {report.end}" if report.start else ""
-    yield f"daily bars from {report.source}: {report.sessions:,} sessions{span}"
+    yield f"{report.kind} bars from {report.source}: {report.sessions:,} sessions{span}"
     counts = {
         "fetched": report.fetched,
         "from landing": report.from_landing,

@@ -6,35 +6,24 @@ import datetime as dt
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from batch_layer.fetching.daily import DailyFetcher, Order
+from batch_layer.fetching.daily_kind import DAILY
 from batch_layer.fetching.rebuild import Rebuilder
 from batch_layer.fetching.reference import ReferenceFetcher, ReferenceOrder
 from batch_layer.fetching.reference_rebuild import BronzeReport, ReferenceRebuilder
+from batch_layer.fetching.session_fetch import Order, SessionFetcher
 from fiblake.arguments import date_of
+from fiblake.fetching_minutes import FetchingMinutes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch_layer.fetching.fetch_report import FetchReport
     from batch_layer.fetching.reference_report import ReferenceReport
-    from lake.clock import Clock
     from lake.lease import Holder
-    from lake.settings import Settings
-    from lake.store import ObjectStore
 
 
-class Fetching:
-    """A lake that asks vendors.
-
-    Attributes:
-        settings: Whom it asks, and how fast.
-        clock: Tells the present.
-        store: Its objects.
-    """
-
-    settings: Settings
-    clock: Clock
-    store: ObjectStore
+class Fetching(FetchingMinutes):
+    """A lake that asks vendors."""
 
     def fetcher(
         self,
@@ -42,10 +31,10 @@ class Fetching:
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
         on_wait: Callable[[Holder], None] | None = None,
         on_long: Callable[[int, float], None] = lambda _calls, _minutes: None,
-    ) -> DailyFetcher:
+    ) -> SessionFetcher:
         """Return what fetches a vendor's daily bars into this lake."""
         return replace(
-            DailyFetcher.of(self.store, self.settings, self.clock),
+            SessionFetcher.of(DAILY, self.store, self.settings, self.clock),
             on_progress=on_progress,
             on_wait=on_wait,
             on_long=on_long,

@@ -12,8 +12,8 @@ import pytest
 
 from batch_layer import landing
 from batch_layer.bronze import ledger
-from batch_layer.fetching.daily import Order
 from batch_layer.fetching.fetch_report import FetchReport
+from batch_layer.fetching.session_fetch import Order
 from batch_layer.local_vendor import LocalVendor
 from batch_layer.local_vendor.restatement import Restatement
 from fiblake import Lake
