@@ -87,6 +87,21 @@ def test_a_gap_is_filled_and_nothing_else(fetching: Fetching, vendor: LocalVendo
     assert dt.date(2013, 1, 11) == max(asked(vendor))
 
 
+def test_what_one_source_brought_is_not_asked_of_another(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    lake = fetching()
+    lake.fetch_daily(start=START, end="2012-12-31")
+    vendor.forget()
+
+    report = lake.fetch_daily("flatfiles", start=START, end=END)
+
+    assert {"there": 20, "fetched": 21} == counts(report)
+    assert dt.date(2013, 1, 2) == min(asked(vendor))
+    again = lake.fetch_daily("flatfiles", start=START, end=END, again=True)
+    assert {"fetched": SESSIONS} == counts(again)
+
+
 def test_the_latest_sessions_come_first(
     fetching: Fetching, vendor: LocalVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
