@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batch_layer.fetching.fetch_report import Failure, FetchReport
-    from batch_layer.fetching.rebuild import RebuildReport
+    from batch_layer.fetching.rebuild import BronzeReport, RebuildReport
 
 
 def of_sessions(report: FetchReport) -> Iterator[str]:
@@ -59,8 +59,14 @@ def _failures(failed: Sequence[Failure]) -> Iterator[tuple[str, str]]:
             yield f"{min(sessions)} to {max(sessions)} ({len(sessions):,})", why
 
 
-def of_rebuild(report: RebuildReport) -> Iterator[str]:
+def of_rebuild(report: BronzeReport) -> Iterator[str]:
     """Yield the lines of a rebuild's report."""
+    yield from _of_rebuilt("daily", report)
+    if report.minutes.answers:
+        yield from _of_rebuilt("minute", report.minutes)
+
+
+def _of_rebuilt(kind: str, report: RebuildReport) -> Iterator[str]:
     counts = {
         "restored": report.restored,
         "changed": report.changed,
@@ -70,4 +76,4 @@ def of_rebuild(report: RebuildReport) -> Iterator[str]:
     }
     said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
     yield f"read {report.answers:,} landed answers of {report.sessions:,} sessions"
-    yield f"daily bars: {said or 'nothing landed'} ({report.seconds:.2f} s)"
+    yield f"{kind} bars: {said or 'nothing landed'} ({report.seconds:.2f} s)"

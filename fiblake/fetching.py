@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from batch_layer.fetching.daily_kind import DAILY
-from batch_layer.fetching.rebuild import Rebuilder
+from batch_layer.fetching.rebuild import BronzeReport, Rebuilder
 from batch_layer.fetching.session_fetch import Order, SessionFetcher
 from fiblake.arguments import date_of
 from fiblake.fetching_minutes import FetchingMinutes
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch_layer.fetching.fetch_report import FetchReport
-    from batch_layer.fetching.rebuild import RebuildReport
     from lake.lease import Holder
 
 
@@ -77,8 +76,13 @@ class Fetching(FetchingMinutes):
             on_wait=on_wait,
         )
 
-    def rebuild_bronze(self) -> RebuildReport:
-        """Make the daily bars of bronze anew from landing: as fetching made them.
+    def rebuild_bronze(
+        self,
+        *,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+        on_wait: Callable[[Holder], None] | None = None,
+    ) -> BronzeReport:
+        """Make the bars of bronze anew from landing, daily and minute: as fetching made them.
 
         Bars that also came from files, or from `generate`, stay as they are.
 
@@ -86,4 +90,5 @@ class Fetching(FetchingMinutes):
             BusyError: If another process fetches.
             DamagedObjectError: If landing or bronze cannot be read.
         """
-        return self.rebuilder().daily()
+        daily = self.rebuilder(on_progress=on_progress, on_wait=on_wait).daily()
+        return BronzeReport(**asdict(daily), minutes=self._minutes_rebuilt(on_progress, on_wait))

@@ -29,7 +29,7 @@ def root() -> None:
 
 @app.command("bronze")
 def bronze_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
-    """Make the daily bars of bronze anew from landing: as fetching made them, without a vendor.
+    """Make the bars of bronze anew from landing: as fetching made them, without a vendor.
 
     Bars that also came from files, or from generate, stay as they are.
     """
@@ -40,7 +40,7 @@ def bronze_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
         output.note(f"process {holder.pid} on {holder.host} fetches: waiting for it")
 
     with output.progress("rebuild bronze") as advance:
-        report = opened.rebuilder(on_progress=advance, on_wait=wait).daily()
+        report = opened.rebuild_bronze(on_progress=advance, on_wait=wait)
     output.report(report, fetch_reports.of_rebuild)
-    if report.restored or report.changed or report.dropped:
+    if any(each.restored or each.changed or each.dropped for each in (report, report.minutes)):
         output.note("silver is stale now: fiblake resample")

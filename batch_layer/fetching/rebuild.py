@@ -11,7 +11,7 @@ import datetime as dt
 import time
 from collections import defaultdict
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -68,6 +68,13 @@ class RebuildReport:
     dropped: int = 0
     kept: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BronzeReport(RebuildReport):
+    """What a rebuild did to daily bars, and in `minutes` to minute bars."""
+
+    minutes: RebuildReport = field(default_factory=RebuildReport)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -128,7 +135,7 @@ class Rebuilder:
         total = RebuildReport()
         self.on_progress(0, len(by_year))
         for done, (year, of_year) in enumerate(sorted(by_year.items()), start=1):
-            total = _sum(total, self._year(year, of_year, table, settled))
+            total = summed(total, self._year(year, of_year, table, settled))
             self.on_progress(done, len(by_year))
         return total
 
@@ -265,6 +272,7 @@ def _chunks(sessions: Sequence[dt.date]) -> Iterator[Sequence[dt.date]]:
         yield sessions[at : at + _CHUNK]
 
 
-def _sum(one: RebuildReport, other: RebuildReport) -> RebuildReport:
+def summed(one: RebuildReport, other: RebuildReport) -> RebuildReport:
+    """Return what two rebuilds did together."""
     added = {name: value + getattr(other, name) for name, value in asdict(one).items()}
     return RebuildReport(**added)

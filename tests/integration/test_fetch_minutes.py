@@ -1,4 +1,4 @@
-"""The minutes of a whole market, from a local vendor's flat files: nothing missed, nothing twice."""
+"""The minutes of a whole market, from a local vendor's flat files, once each."""
 
 from __future__ import annotations
 
