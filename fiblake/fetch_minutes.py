@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batch_layer.fetching.daily_sources import FLATFILES
-from batch_layer.fetching.session_fetch import Order
 from fiblake import fetch_reports
+from fiblake.fetching_minutes import SOURCES, source_of
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
 
 
 def minutes_(  # noqa: PLR0913 - a command's options
+    symbols: Annotated[
+        list[str] | None, typer.Argument(help="Whose bars. Default: the whole market's.")
+    ] = None,
     *,
     start: Annotated[
         str | None,
@@ -27,28 +29,41 @@ def minutes_(  # noqa: PLR0913 - a command's options
     end: Annotated[
         str | None, typer.Option(help="The last date. Default: the last session that is over.")
     ] = None,
-    source: Annotated[str, typer.Option(help="One of flatfiles, massive.")] = FLATFILES,
+    source: Annotated[
+        str | None,
+        typer.Option(help=f"One of {' '.join(SOURCES)}. Default: massive where symbols are named."),
+    ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Ask for what is there, too, and correct what differs.")
     ] = False,
     lake: LakeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Fetch minute bars: the sessions that the lake lacks, each once."""
+    """Fetch minute bars: of some symbols, or of the whole market, what the lake lacks, once."""
     output = Output(as_json=json)
     opened = Lake(lake)
-    order = Order(
-        source,
-        None if start is None else parse_date(start),
-        None if end is None else parse_date(end),
-        again=again,
-    )
+    asked = source or source_of(symbols or ())
 
     def wait(holder: Holder) -> None:
-        output.note(f"process {holder.pid} on {holder.host} fetches from {source}: waiting for it")
+        output.note(f"process {holder.pid} on {holder.host} fetches from {asked}: waiting for it")
+
+    def tell(calls: int, minutes: float) -> None:
+        output.note(
+            f"{calls:,} calls or more, {calls / minutes:g} a minute, take {minutes:,.0f} minutes; "
+            "a plan that allows more: FIBLAKE_MASSIVE_CALLS_PER_MINUTE"
+        )
 
     with output.progress("fetch minutes") as advance:
-        report = opened.minute_fetcher(on_progress=advance, on_wait=wait).fetch(order)
+        report = opened.fetch_minutes(
+            symbols or (),
+            asked,
+            start=None if start is None else parse_date(start),
+            end=None if end is None else parse_date(end),
+            again=again,
+            on_progress=advance,
+            on_wait=wait,
+            on_long=tell,
+        )
     output.report(report, fetch_reports.of_sessions)
     if report.added or report.corrected or report.withdrawn:
         output.note("silver is stale now: fiblake resample")

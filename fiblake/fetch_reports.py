@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batch_layer.fetching.fetch_report import Failure, FetchReport
+    from batch_layer.fetching.rebuild import RebuildReport
     from batch_layer.fetching.reference_rebuild import BronzeReport
     from batch_layer.fetching.reference_report import ReferenceReport
 
@@ -88,6 +89,19 @@ def of_reference(report: ReferenceReport) -> Iterator[str]:
 
 def of_rebuild(report: BronzeReport) -> Iterator[str]:
     """Yield the lines of a rebuild's report."""
+    yield from _of_rebuilt("daily", report)
+    if report.minutes.answers:
+        yield from _of_rebuilt("minute", report.minutes)
+    made = report.reference
+    if made.answers:
+        yield (
+            f"reference data of {made.answers:,} answers: {made.splits:,} splits, "
+            f"{made.dividends:,} dividends, {made.listings:,} rows of listings, "
+            f"{made.changed:,} new or changed"
+        )
+
+
+def _of_rebuilt(kind: str, report: RebuildReport) -> Iterator[str]:
     counts = {
         "restored": report.restored,
         "changed": report.changed,
@@ -97,11 +111,4 @@ def of_rebuild(report: BronzeReport) -> Iterator[str]:
     }
     said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
     yield f"read {report.answers:,} landed answers of {report.sessions:,} sessions"
-    yield f"daily bars: {said or 'nothing landed'} ({report.seconds:.2f} s)"
-    made = report.reference
-    if made.answers:
-        yield (
-            f"reference data of {made.answers:,} answers: {made.splits:,} splits, "
-            f"{made.dividends:,} dividends, {made.listings:,} rows of listings, "
-            f"{made.changed:,} new or changed"
-        )
+    yield f"{kind} bars: {said or 'nothing landed'} ({report.seconds:.2f} s)"

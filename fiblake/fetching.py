@@ -123,7 +123,7 @@ class Fetching(FetchingMinutes):
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
         on_wait: Callable[[Holder], None] | None = None,
     ) -> BronzeReport:
-        """Make bronze anew from landing: daily bars and reference data, as fetching made them.
+        """Make bronze anew from landing: bars and reference data, as fetching made them.
 
         What also came from files, or from `generate`, stays as it is.
 
@@ -132,5 +132,6 @@ class Fetching(FetchingMinutes):
             DamagedObjectError: If landing or bronze cannot be read.
         """
         daily = self.rebuilder(on_progress=on_progress, on_wait=on_wait).daily()
+        minutes = self._minutes_rebuilt(on_progress, on_wait)
         reference = ReferenceRebuilder(self.store, self.clock, on_wait).reference()
-        return BronzeReport(**asdict(daily), reference=reference)
+        return BronzeReport(**asdict(daily), minutes=minutes, reference=reference)

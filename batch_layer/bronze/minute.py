@@ -69,7 +69,7 @@ def commit(
     for session, part in _by_session(
         bars.select(_KINDS.names()).cast(_KINDS), load_sessions(store)
     ):
-        total += _revise(store, session, partial(_merged, part))
+        total += revise(store, session, partial(_merged, part))
         on_session(session)
     return total
 
@@ -82,7 +82,7 @@ def withdraw(store: ObjectStore, session: dt.date, gone: pl.DataFrame) -> Change
     Raises:
         ConflictError: If others kept writing the session all the while.
     """
-    return _revise(store, session, partial(_without, gone))
+    return revise(store, session, partial(_without, gone))
 
 
 def read(store: ObjectStore, session: dt.date) -> tuple[pl.DataFrame, str | None]:
@@ -114,7 +114,17 @@ def _ends(values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[int, int]
     return int(values.min()), int(values.max())
 
 
-def _revise(store: ObjectStore, session: dt.date, revised: Revised) -> Changes:
+def revise(store: ObjectStore, session: dt.date, revised: Revised) -> Changes:
+    """Revise what bronze holds of a session; what changes nothing is not written.
+
+    Args:
+        store: The lake.
+        session: Which session.
+        revised: Returns its bars anew, in any order, and how many changed.
+
+    Raises:
+        ConflictError: If others kept writing the session all the while.
+    """
     for _ in attempts(_ATTEMPTS):
         old, fingerprint = read(store, session)
         new, changes = revised(old)

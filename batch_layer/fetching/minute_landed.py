@@ -85,27 +85,22 @@ class MinuteBringer:
         return Changes() if gone.is_empty() else minute.withdraw(self.store, new.session, gone)
 
     def _judged(self, answer: Landed) -> ValidatedMinutes:
-        return judged_of(answer.rows, answer.fetched_at, self.table, self.settled)
+        known_from = pl.lit(answer.fetched_at, pl.Datetime("us", "UTC"))
+        rows = answer.rows.with_columns(known_from=known_from)
+        return judged_of(rows, self.table, self.settled)
 
 
-def judged_of(
-    rows: pl.DataFrame, fetched_at: dt.datetime, table: SessionTable, settled: dt.date
-) -> ValidatedMinutes:
-    """Return the good and the bad of rows that came at an instant.
+def judged_of(rows: pl.DataFrame, table: SessionTable, settled: dt.date) -> ValidatedMinutes:
+    """Return the good and the bad of rows.
 
     Args:
-        rows: `symbol`, `start`, values; `vwap` where the source tells it.
-        fetched_at: When they came.
+        rows: `symbol`, `start`, values, `known_from`; `vwap` where the source tells it.
         table: The sessions of the exchange.
         settled: The last one whose bars may be taken.
     """
-    told = {
-        "vwap": pl.lit(None, pl.Float64()),
-        "known_from": pl.lit(fetched_at, pl.Datetime("us", "UTC")),
-    }
-    absent = [value.alias(name) for name, value in told.items() if name not in rows.columns]
-    given = rows.with_columns(absent).select(FIELDS).to_arrow()
-    return validate_minutes(given, table=table, last_closed=settled)
+    if "vwap" not in rows.columns:
+        rows = rows.with_columns(vwap=pl.lit(None, pl.Float64()))
+    return validate_minutes(rows.select(FIELDS).to_arrow(), table=table, last_closed=settled)
 
 
 def not_mentioned(old: ValidatedMinutes, new: ValidatedMinutes) -> pl.DataFrame:

@@ -128,7 +128,7 @@ class Rebuilder:
         total = RebuildReport()
         self.on_progress(0, len(by_year))
         for done, (year, of_year) in enumerate(sorted(by_year.items()), start=1):
-            total = _sum(total, self._year(year, of_year, table, settled))
+            total = summed(total, self._year(year, of_year, table, settled))
             self.on_progress(done, len(by_year))
         return total
 
@@ -265,6 +265,7 @@ def _chunks(sessions: Sequence[dt.date]) -> Iterator[Sequence[dt.date]]:
         yield sessions[at : at + _CHUNK]
 
 
-def _sum(one: RebuildReport, other: RebuildReport) -> RebuildReport:
+def summed(one: RebuildReport, other: RebuildReport) -> RebuildReport:
+    """Return what two rebuilds did together."""
     added = {name: value + getattr(other, name) for name, value in asdict(one).items()}
     return RebuildReport(**added)

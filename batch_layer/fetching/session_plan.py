@@ -141,11 +141,25 @@ def span_of(  # noqa: PLR0913 - each bounds the span
     """
     last = settled if end is None else end
     first = _first(held, last, reach) if start is None else start
-    if start is not None and start > last:
+    if start is not None:
+        check_range(start, last)
+    return Span(sessions_between(table, first, last), is_open=start is None and reach is None)
+
+
+def check_range(first: dt.date, last: dt.date) -> None:
+    """Return if a span has a date.
+
+    Raises:
+        InvalidRangeError: If its first one is after its last.
+    """
+    if first > last:
         fact = f"The start {first} is after the end {last}."
         raise InvalidRangeError(fact, hint="give --start and --end, both inclusive.")
-    found = [table[ordinal] for ordinal in table.ordinals(first, last)]
-    return Span(found, is_open=start is None and reach is None)
+
+
+def sessions_between(table: SessionTable, first: dt.date, last: dt.date) -> list[dt.date]:
+    """Return the sessions from one date to another, both inclusive, in order."""
+    return [table[ordinal] for ordinal in table.ordinals(first, last)]
 
 
 def todo_of(wanted: Sequence[dt.date], held: Held, *, again: bool) -> Todo:
