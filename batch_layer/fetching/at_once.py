@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
 _WATCH_S: Final = 1.0
 
@@ -27,8 +27,10 @@ def at_once(  # noqa: PLR0913 - what, and how
     ahead: int,
     stop: Callable[[], None] = lambda: None,
     watch: Callable[[], None] = lambda: None,
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     """Yield what is done of each item, as it is done.
+
+    Whoever may end before it does closes it, as by `contextlib.closing`.
 
     Args:
         items: What there is to do; taken as there is room.

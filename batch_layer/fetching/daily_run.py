@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard
 
 from batch_layer import landing
 from batch_layer.fetching.at_once import at_once
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from batch_layer.fetching.daily_sources import DailySource
     from lake.store import ObjectStore
 
+Came: TypeAlias = "Landed | tuple[dt.date, FiblakeError] | None"
 CHUNK: Final = 32
 """Sessions that bronze takes at once: with more, less is rewritten, and more is in memory."""
 _AHEAD: Final = 2
@@ -142,25 +144,37 @@ class DailyRun:
             stop=source.stop,
             watch=lambda: source.stop() if self.is_over() else None,
         )
-        try:
-            for each in found:
-                if each is None:
-                    self.not_asked += 1
-                elif isinstance(each, Landed):
-                    self.misses.hit()
-                    self.fetched.append(each.session)
-                    chunk.append(each)
-                else:
-                    self.misses.miss(*each)
-                if len(chunk) == CHUNK:
-                    self._bring(chunk)
-                    chunk = []
-                self._advance()
-        except VendorError:
-            source.stop()
-            self._bring(chunk)
-            raise
+        # Closed whatever ends it: else those who wait to ask would go on.
+        with closing(found):
+            try:
+                for each in found:
+                    if self._take(each):
+                        chunk.append(each)
+                    if len(chunk) == CHUNK:
+                        self._bring(chunk)
+                        chunk = []
+                    self._advance()
+            except VendorError:
+                source.stop()
+                self._bring(chunk)
+                raise
         self._bring(chunk)
+
+    def _take(self, came: Came) -> TypeGuard[Landed]:
+        """Note what came of a session, and return whether that is an answer.
+
+        Raises:
+            VendorError: If the vendor is given up on.
+        """
+        if came is None:
+            self.not_asked += 1
+        elif isinstance(came, Landed):
+            self.misses.hit()
+            self.fetched.append(came.session)
+            return True
+        else:
+            self.misses.miss(*came)
+        return False
 
     def _wanted(self) -> Iterator[dt.date]:
         for session in self.todo.ask:
@@ -169,9 +183,7 @@ class DailyRun:
             elif not self.misses.is_open:
                 self.misses.skip(session)
 
-    def _ask(
-        self, source: DailySource, session: dt.date
-    ) -> Landed | tuple[dt.date, FiblakeError] | None:
+    def _ask(self, source: DailySource, session: dt.date) -> Came:
         """Return what landed of a session, or why nothing did; None: it was not asked for."""
         if self.is_over():
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
@@ -103,28 +104,31 @@ class Asking:
         source = self.opened()
         failures = 0
         unknown: list[tuple[str, str]] = []
-        for kind, unit, came in at_once(
+        answers = at_once(
             wanted,
             partial(self._ask, source),
             workers=self.workers,
             ahead=self.workers * _AHEAD,
             stop=source.stop,
-        ):
-            asked = found[kind]
-            if isinstance(came, VendorNotFoundError):
-                unknown.append((kind, unit))
-                asked.units += 1
-            elif isinstance(came, FiblakeError):
-                asked.failed.append(Missed(unit, came.fact))
-                failures += not isinstance(came, VendorRefusedError)
-                if failures >= _FAILURES_MOST:
-                    raise came
-            else:
-                failures = 0
-                asked.units += 1
-                asked.pages += came[0]
-                asked.rows += came[1]
-            self.on_done()
+        )
+        # Closed whatever ends it: else those who wait to ask would go on.
+        with closing(answers):
+            for kind, unit, came in answers:
+                asked = found[kind]
+                if isinstance(came, VendorNotFoundError):
+                    unknown.append((kind, unit))
+                    asked.units += 1
+                elif isinstance(came, FiblakeError):
+                    asked.failed.append(Missed(unit, came.fact))
+                    failures += not isinstance(came, VendorRefusedError)
+                    if failures >= _FAILURES_MOST:
+                        raise came
+                else:
+                    failures = 0
+                    asked.units += 1
+                    asked.pages += came[0]
+                    asked.rows += came[1]
+                self.on_done()
         for kind in found:
             self._note_unknown(kind, [unit for other, unit in unknown if other == kind])
         return found

@@ -12,6 +12,7 @@ import pytest
 
 from batch_layer import landing
 from batch_layer.bronze import ledger
+from batch_layer.fetching import daily_run
 from batch_layer.fetching.daily import Order
 from batch_layer.fetching.fetch_report import FetchReport
 from batch_layer.local_vendor import LocalVendor
@@ -21,6 +22,7 @@ from lake import keys
 from lake.errors import (
     InvalidRangeError,
     MisuseError,
+    StoreError,
     VendorError,
     VendorKeyError,
     VendorRefusedError,
@@ -532,3 +534,17 @@ def test_a_lake_on_s3_is_fetched_into_as_well(
     assert sold(vendor_lake_folder, first, END).equals(bars_of(lake.store, first, END))
     assert {"there": 8} == counts(lake.fetch_daily(start=first, end=END))
     assert {8} == {lake.rebuild_bronze().sessions}
+
+
+def test_a_lake_that_cannot_be_written_ends_those_who_wait_to_ask(
+    fetching: Fetching, vendor: LocalVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daily_run, "CHUNK", 1)
+    # Who asked for this would wait for ten minutes.
+    vendor.fail("throttled", session=dt.date(2013, 1, 30), retry_after=600)
+    lake = fetching()
+    lake.store.put("bronze/daily/year=2013", b"where a folder should be")
+
+    with pytest.raises(StoreError, match="Could not"):
+        lake.fetch_daily(start=START, end=END)
+    assert str(END) in landing.landed(lake.store, "massive", "daily")
