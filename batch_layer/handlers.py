@@ -1,4 +1,4 @@
-"""What AWS Lambda runs: `batch_layer.handlers.daily` and `batch_layer.handlers.backfill`.
+"""What AWS Lambda runs: `daily`, `backfill` and `minutes` of `batch_layer.handlers`.
 
 An event is a JSON object with some of `source`, `start` and `end`; one of an EventBridge rule has
 it in `detail`. The answer is a summary, a JSON object too; `state` is
@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
-from batch_layer.fetching.daily import DailyFetcher, Order
-from batch_layer.fetching.daily_sources import MASSIVE
+from batch_layer.fetching.daily_kind import DAILY
+from batch_layer.fetching.daily_sources import FLATFILES, MASSIVE
+from batch_layer.fetching.minute_kind import MINUTE
+from batch_layer.fetching.session_fetch import Order, SessionFetcher
 from lake.clock import SystemClock
 from lake.errors import BusyError, MisuseError, VendorError
 from lake.exchange import trading_day
@@ -33,6 +35,7 @@ from lake.store import open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from batch_layer.fetching.bars_kind import BarsKind
     from batch_layer.fetching.fetch_report import FetchReport
     from lake.clock import Clock
 
@@ -63,11 +66,7 @@ def daily(event: Mapping[str, Any], context: Context) -> Summary:
         StoreError: If the lake cannot be written.
     """
     clock = SystemClock()
-    order = _order(event)
-    if order.start is None:
-        last = order.end or trading_day(clock.now())
-        order = replace(order, start=last - _RECENT)
-    return _fetched(order, clock, context)
+    return _fetched(DAILY, _of_last_week(_order(event, MASSIVE), clock), clock, context)
 
 
 def backfill(event: Mapping[str, Any], context: Context) -> Summary:
@@ -78,13 +77,31 @@ def backfill(event: Mapping[str, Any], context: Context) -> Summary:
         VendorError: If the vendor cannot be asked, sessions failed, or none could be had in time.
         StoreError: If the lake cannot be written.
     """
-    return _fetched(_order(event), SystemClock(), context)
+    return _fetched(DAILY, _order(event, MASSIVE), SystemClock(), context)
 
 
-def _fetched(order: Order, clock: Clock, context: Context) -> Summary:
+def minutes(event: Mapping[str, Any], context: Context) -> Summary:
+    """Fetch what is missing of the last week's minute bars, or from `start` to `end`.
+
+    Raises:
+        MisuseError: If the event is none.
+        VendorError: If the vendor cannot be asked, sessions failed, or none could be had in time.
+        StoreError: If the lake cannot be written.
+    """
+    clock = SystemClock()
+    return _fetched(MINUTE, _of_last_week(_order(event, FLATFILES), clock), clock, context)
+
+
+def _of_last_week(order: Order, clock: Clock) -> Order:
+    """Return an order that begins a week before its end where it tells no start."""
+    last = order.end or trading_day(clock.now())
+    return replace(order, start=order.start or last - _RECENT)
+
+
+def _fetched(kind: BarsKind, order: Order, clock: Clock, context: Context) -> Summary:
     settings = read_settings()
     configure_logs(settings)
-    fetcher = DailyFetcher.of(open_store(settings), settings, clock)
+    fetcher = SessionFetcher.of(kind, open_store(settings), settings, clock)
     try:
         report = replace(fetcher, is_over=_is_over(context)).fetch(order)
     except BusyError as error:
@@ -102,13 +119,13 @@ def _is_over(context: Context) -> Callable[[], bool]:
     return lambda: context.get_remaining_time_in_millis() < reserve_ms
 
 
-def _order(event: Mapping[str, Any]) -> Order:
+def _order(event: Mapping[str, Any], source: str) -> Order:
     asked = event.get("detail", event)
     unknown = sorted(set(asked) - set(_FIELDS))
     if unknown:
         fact = f"The event has {', '.join(unknown)}. Allowed: {', '.join(_FIELDS)}."
         raise MisuseError(fact)
-    return Order(asked.get("source", MASSIVE), _date(asked, "start"), _date(asked, "end"))
+    return Order(asked.get("source", source), _date(asked, "start"), _date(asked, "end"))
 
 
 def _date(asked: Mapping[str, Any], field: str) -> dt.date | None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batch_layer.fetching.daily import Order
 from batch_layer.fetching.daily_sources import MASSIVE, READERS
 from batch_layer.fetching.reference import ReferenceOrder
+from batch_layer.fetching.session_fetch import Order
 from fiblake import fetch_reports
+from fiblake.fetch_minutes import minutes_
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
@@ -24,6 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.command("minutes")(minutes_)
 
 
 @app.command("daily")
@@ -65,7 +67,7 @@ def daily_(  # noqa: PLR0913 - a command's options
     with output.progress("fetch daily") as advance:
         fetcher = opened.fetcher(on_progress=advance, on_wait=wait, on_long=tell)
         report = fetcher.fetch(order)
-    output.report(report, fetch_reports.of_daily)
+    output.report(report, fetch_reports.of_sessions)
     if report.added or report.corrected or report.withdrawn:
         output.note("silver is stale now: fiblake resample")
     if report.failed:

@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batch_layer.fetching.fetch_report import Failure, FetchReport
+    from batch_layer.fetching.rebuild import RebuildReport
     from batch_layer.fetching.reference_rebuild import BronzeReport
     from batch_layer.fetching.reference_report import ReferenceReport
 
 
-def of_daily(report: FetchReport) -> Iterator[str]:
-    """Yield the lines and the table of a fetch's report."""
+def of_sessions(report: FetchReport) -> Iterator[str]:
+    """Yield the lines and the table of the report of a fetch by session."""
     span = f", {report.start} to {report.end}" if report.start else ""
-    yield f"daily bars from {report.source}: {report.sessions:,} sessions{span}"
+    yield f"{report.kind} bars from {report.source}: {report.sessions:,} sessions{span}"
     counts = {
         "fetched": report.fetched,
         "from landing": report.from_landing,
@@ -88,6 +89,19 @@ def of_reference(report: ReferenceReport) -> Iterator[str]:
 
 def of_rebuild(report: BronzeReport) -> Iterator[str]:
     """Yield the lines of a rebuild's report."""
+    yield from _of_rebuilt("daily", report)
+    if report.minutes.answers:
+        yield from _of_rebuilt("minute", report.minutes)
+    made = report.reference
+    if made.answers:
+        yield (
+            f"reference data of {made.answers:,} answers: {made.splits:,} splits, "
+            f"{made.dividends:,} dividends, {made.listings:,} rows of listings, "
+            f"{made.changed:,} new or changed"
+        )
+
+
+def _of_rebuilt(kind: str, report: RebuildReport) -> Iterator[str]:
     counts = {
         "restored": report.restored,
         "changed": report.changed,
@@ -97,11 +111,4 @@ def of_rebuild(report: BronzeReport) -> Iterator[str]:
     }
     said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
     yield f"read {report.answers:,} landed answers of {report.sessions:,} sessions"
-    yield f"daily bars: {said or 'nothing landed'} ({report.seconds:.2f} s)"
-    made = report.reference
-    if made.answers:
-        yield (
-            f"reference data of {made.answers:,} answers: {made.splits:,} splits, "
-            f"{made.dividends:,} dividends, {made.listings:,} rows of listings, "
-            f"{made.changed:,} new or changed"
-        )
+    yield f"{kind} bars: {said or 'nothing landed'} ({report.seconds:.2f} s)"

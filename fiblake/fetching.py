@@ -6,35 +6,24 @@ import datetime as dt
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from batch_layer.fetching.daily import DailyFetcher, Order
+from batch_layer.fetching.daily_kind import DAILY
 from batch_layer.fetching.rebuild import Rebuilder
 from batch_layer.fetching.reference import ReferenceFetcher, ReferenceOrder
 from batch_layer.fetching.reference_rebuild import BronzeReport, ReferenceRebuilder
+from batch_layer.fetching.session_fetch import Order, SessionFetcher
 from fiblake.arguments import date_of
+from fiblake.fetching_minutes import FetchingMinutes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch_layer.fetching.fetch_report import FetchReport
     from batch_layer.fetching.reference_report import ReferenceReport
-    from lake.clock import Clock
     from lake.lease import Holder
-    from lake.settings import Settings
-    from lake.store import ObjectStore
 
 
-class Fetching:
-    """A lake that asks vendors.
-
-    Attributes:
-        settings: Whom it asks, and how fast.
-        clock: Tells the present.
-        store: Its objects.
-    """
-
-    settings: Settings
-    clock: Clock
-    store: ObjectStore
+class Fetching(FetchingMinutes):
+    """A lake that asks vendors."""
 
     def fetcher(
         self,
@@ -42,10 +31,10 @@ class Fetching:
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
         on_wait: Callable[[Holder], None] | None = None,
         on_long: Callable[[int, float], None] = lambda _calls, _minutes: None,
-    ) -> DailyFetcher:
+    ) -> SessionFetcher:
         """Return what fetches a vendor's daily bars into this lake."""
         return replace(
-            DailyFetcher.of(self.store, self.settings, self.clock),
+            SessionFetcher.of(DAILY, self.store, self.settings, self.clock),
             on_progress=on_progress,
             on_wait=on_wait,
             on_long=on_long,
@@ -134,7 +123,7 @@ class Fetching:
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
         on_wait: Callable[[Holder], None] | None = None,
     ) -> BronzeReport:
-        """Make bronze anew from landing: daily bars and reference data, as fetching made them.
+        """Make bronze anew from landing: bars and reference data, as fetching made them.
 
         What also came from files, or from `generate`, stays as it is.
 
@@ -143,5 +132,6 @@ class Fetching:
             DamagedObjectError: If landing or bronze cannot be read.
         """
         daily = self.rebuilder(on_progress=on_progress, on_wait=on_wait).daily()
+        minutes = self._minutes_rebuilt(on_progress, on_wait)
         reference = ReferenceRebuilder(self.store, self.clock, on_wait).reference()
-        return BronzeReport(**asdict(daily), reference=reference)
+        return BronzeReport(**asdict(daily), minutes=minutes, reference=reference)

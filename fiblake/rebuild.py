@@ -42,5 +42,7 @@ def bronze_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
     with output.progress("rebuild bronze") as advance:
         report = opened.rebuild_bronze(on_progress=advance, on_wait=wait)
     output.report(report, fetch_reports.of_rebuild)
-    if report.restored or report.changed or report.dropped or report.reference.changed:
+    bars = (report, report.minutes)
+    changed = any(each.restored or each.changed or each.dropped for each in bars)
+    if changed or report.reference.changed:
         output.note("silver is stale now: fiblake resample")

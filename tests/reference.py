@@ -1,4 +1,4 @@
-"""A market with a story: a company renamed, a symbol used again, a class of shares, delisted ones."""
+"""A market with a story: a company renamed, a symbol used again, a class of shares."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Cast:
 
 def cast_of(folder: Path) -> Cast:
     store = LocalStore(folder)
-    spans = bronze(store).group_by("symbol")
-    spans = spans.agg(first=pl.col("session").min(), last=pl.col("session").max())
+    bars = bronze(store).group_by("symbol")
+    spans = bars.agg(first=pl.col("session").min(), last=pl.col("session").max())
     is_whole = (pl.col("first") < RENAMED - 30 * DAY) & (pl.col("last") == LAST)
     was_split = set(splits.read(store)["symbol"])
     whole = sorted(spans.filter(is_whole)["symbol"], key=lambda each: (each not in was_split, each))

@@ -8,6 +8,7 @@ is derived: killed in between, the next look makes it anew.
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from lake.session import SessionTable
     from lake.store import ObjectStore
+
+    Revised = Callable[[pl.DataFrame], tuple[pl.DataFrame, Changes]]
 
 KEY: Final = ("symbol", "start")
 _PRICES: Final = ("open", "high", "low", "close", "volume")
@@ -66,9 +69,20 @@ def commit(
     for session, part in _by_session(
         bars.select(_KINDS.names()).cast(_KINDS), load_sessions(store)
     ):
-        total += _revise(store, session, part)
+        total += revise(store, session, partial(_merged, part))
         on_session(session)
     return total
+
+
+def withdraw(store: ObjectStore, session: dt.date, gone: pl.DataFrame) -> Changes:
+    """Take the bars of these (symbol, start) out of a session.
+
+    No history keeps them: the digest of what is left tells silver. One that comes back is new.
+
+    Raises:
+        ConflictError: If others kept writing the session all the while.
+    """
+    return revise(store, session, partial(_without, gone))
 
 
 def read(store: ObjectStore, session: dt.date) -> tuple[pl.DataFrame, str | None]:
@@ -100,11 +114,21 @@ def _ends(values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[int, int]
     return int(values.min()), int(values.max())
 
 
-def _revise(store: ObjectStore, session: dt.date, incoming: pl.DataFrame) -> Changes:
+def revise(store: ObjectStore, session: dt.date, revised: Revised) -> Changes:
+    """Revise what bronze holds of a session; what changes nothing is not written.
+
+    Args:
+        store: The lake.
+        session: Which session.
+        revised: Returns its bars anew, in any order, and how many changed.
+
+    Raises:
+        ConflictError: If others kept writing the session all the while.
+    """
     for _ in attempts(_ATTEMPTS):
         old, fingerprint = read(store, session)
-        new, changes = _merged(old, incoming)
-        if not changes.added and not changes.corrected:
+        new, changes = revised(old)
+        if not (changes.added or changes.corrected or changes.withdrawn):
             return changes
         new = _in_order(new)
         try:
@@ -117,7 +141,7 @@ def _revise(store: ObjectStore, session: dt.date, incoming: pl.DataFrame) -> Cha
     raise ConflictError(fact, hint="run the command again when others are done.")
 
 
-def _merged(old: pl.DataFrame, incoming: pl.DataFrame) -> tuple[pl.DataFrame, Changes]:
+def _merged(incoming: pl.DataFrame, old: pl.DataFrame) -> tuple[pl.DataFrame, Changes]:
     """Return the session's bars with what came in, and what that changes."""
     if old.is_empty():
         fresh = incoming.with_columns(revision=pl.lit(0, pl.Int32())).select(MINUTE.names)
@@ -149,6 +173,12 @@ def _merged(old: pl.DataFrame, incoming: pl.DataFrame) -> tuple[pl.DataFrame, Ch
         unchanged=rows.height - changed.height,
     )
     return pl.concat([old.join(fresh, on=KEY, how="anti"), fresh]), changes
+
+
+def _without(gone: pl.DataFrame, old: pl.DataFrame) -> tuple[pl.DataFrame, Changes]:
+    """Return the session's bars less those that are gone, and how many that are."""
+    left = old.join(gone, on=KEY, how="anti")
+    return left, Changes(withdrawn=old.height - left.height)
 
 
 def _in_order(bars: pl.DataFrame) -> pl.DataFrame:

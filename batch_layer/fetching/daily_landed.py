@@ -7,15 +7,15 @@ changes nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 import structlog
 
-from batch_layer import landing
 from batch_layer.bronze import daily, ledger
 from batch_layer.fetching.daily_sources import KIND, READERS
+from batch_layer.fetching.landed import Brought, Landed, read_landed
 from batch_layer.fetching.validation import Validator
 from lake import keys
 from lake.clock import SetClock
@@ -32,55 +32,8 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
-    """What one answer says of one session.
-
-    Attributes:
-        session: Which session.
-        key: Where the answer landed.
-        fetched_at: When it had come.
-        rows: Its bars, as validation knows them.
-        before: Where the answer before it landed, whose bars may be gone; None: there was none.
-    """
-
-    session: dt.date
-    key: str
-    fetched_at: dt.datetime
-    rows: pl.DataFrame = field(repr=False)
-    before: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Brought:
-    """What came of some answers, in rows and bars."""
-
-    rows: int = 0
-    rejected: int = 0
-    changes: daily.Changes = field(default_factory=daily.Changes)
-
-    def __add__(self, other: Brought) -> Brought:
-        return Brought(
-            self.rows + other.rows, self.rejected + other.rejected, self.changes + other.changes
-        )
-
-
-def read_landed(
-    store: ObjectStore, source: str, session: dt.date, key: str, before: str | None = None
-) -> Landed:
-    """Return what landed under a key.
-
-    Raises:
-        DamagedObjectError: If it is not whole.
-        VendorError: If it makes no sense.
-    """
-    (answer,) = landing.read(store, key)
-    rows = READERS[source](answer.body, session)
-    return Landed(session, key, answer.fetched_at, rows, before)
-
-
-@dataclass(frozen=True, slots=True)
-class Bringer:
-    """Brings answers of one source into bronze.
+class DailyBringer:
+    """Brings a source's answers of daily bars into bronze.
 
     Attributes:
         store: The lake whose bronze it is.
@@ -132,7 +85,7 @@ class Bringer:
         """Withdraw the bars of the answer before that this one does not mention any more."""
         if new.before is None:
             return daily.Changes()
-        old = read_landed(self.landing, self.source, new.session, new.before)
+        old = read_landed(self.landing, READERS[self.source], new.session, new.before)
         had = self._judge([old]).good.select("symbol", "session")
         gone = had.join(self._mentioned(new), on="symbol", how="anti")
         if gone.is_empty():

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from batch_layer.vendors import flatfile_rows, massive_answers
-from lake.errors import MisuseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    import polars as pl
-
-    from batch_layer.landing import Answer
+    from batch_layer.fetching.landed import Reader
+    from batch_layer.fetching.session_source import SessionSource
     from lake.clock import Clock
     from lake.settings import Settings
 
@@ -25,70 +23,23 @@ RESTATING: Final = frozenset({FLATFILES})
 # The first session that Massive has of US stocks.
 EARLIEST: Final = dt.date(2003, 9, 10)
 
-
-class DailySource(Protocol):
-    """Sells daily bars, a session at a time."""
-
-    @property
-    def calls_per_minute(self) -> float | None:
-        """How many sessions can be asked for in a minute; None: there is no limit."""
-        ...
-
-    def ask(self, session: dt.date) -> tuple[Answer, pl.DataFrame]:
-        """Return the bars of one session: as they came, and as rows.
-
-        Raises:
-            NotPublishedError: If there are none, yet or at all.
-            VendorError: If they cannot be had.
-        """
-        ...
-
-    def restated(
-        self, landed: Mapping[dt.date, str], version_of: Callable[[str], str]
-    ) -> Sequence[dt.date]:
-        """Return the sessions that were published anew since they landed; no bars are asked for.
-
-        Args:
-            landed: By session, the key of what landed last.
-            version_of: Returns the vendor's mark of what landed under a key.
-        """
-        ...
-
-    def stop(self) -> None:
-        """Let whoever waits to ask give up."""
-        ...
-
-
-READERS: Final[Mapping[str, Callable[[bytes, dt.date], pl.DataFrame]]] = {
+READERS: Final[Mapping[str, Reader]] = {
     MASSIVE: massive_answers.daily_rows,
     FLATFILES: flatfile_rows.daily_rows,
 }
 """By source: what makes rows of a body that landed."""
 
 
-def open_source(name: str, settings: Settings, clock: Clock) -> DailySource:
-    """Return a source of daily bars.
+def open_source(name: str, settings: Settings, clock: Clock) -> SessionSource:
+    """Return a source of daily bars, one of `READERS`.
 
     Raises:
-        MisuseError: If there is none of that name.
         VendorKeyError: If the settings have no key for it.
     """
-    check_source(name)
     if name == FLATFILES:
-        from batch_layer.fetching.flatfiles_daily import FlatFilesDaily  # noqa: PLC0415 - an extra
+        from batch_layer.fetching.flatfile_sessions import FlatFileSessions  # noqa: PLC0415 - extra
 
-        return FlatFilesDaily.of(settings, clock)
+        return FlatFileSessions.of("day", settings, clock)
     from batch_layer.fetching.massive_daily import MassiveDaily  # noqa: PLC0415 - likewise
 
     return MassiveDaily.of(settings, clock)
-
-
-def check_source(name: str) -> None:
-    """Return if there is a source of that name.
-
-    Raises:
-        MisuseError: If there is none.
-    """
-    if name not in READERS:
-        fact = f"{name!r} is no source of daily bars. Allowed: {', '.join(READERS)}."
-        raise MisuseError(fact)

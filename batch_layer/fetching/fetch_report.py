@@ -19,9 +19,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class FetchReport:
-    """What a fetch of daily bars did.
+    """What a fetch of bars by session did.
 
     Attributes:
+        kind: Of bars: daily or minute.
         source: Who was asked.
         start: The first session that was wanted, and could be; None: there was none.
         end: The last one.
@@ -41,6 +42,7 @@ class FetchReport:
         seconds: How long it took.
     """
 
+    kind: str
     source: str
     start: dt.date | None
     end: dt.date | None

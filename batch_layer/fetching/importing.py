@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import structlog
 
-from batch_layer.bronze import actions, daily, imports, listings, manifest
+from batch_layer.bronze import actions, daily, imports, listings
+from batch_layer.bronze.committed import last_committed
 from batch_layer.bronze.dividends import TABLE as DIVIDENDS
 from batch_layer.bronze.splits import TABLE as SPLITS
 from batch_layer.bronze.year import KEY
@@ -154,7 +155,7 @@ class Importer:
         return ensure_sessions(
             self.store,
             today=trading_day(self.clock.now()),
-            committed=lambda: max(manifest.read(self.store), default=None),
+            committed=lambda: last_committed(self.store),
         )
 
     def _last_settled(self, table: SessionTable) -> dt.date:

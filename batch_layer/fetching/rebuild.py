@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from batch_layer import landing
-from batch_layer.bronze import daily, ledger, manifest
+from batch_layer.bronze import daily, ledger
+from batch_layer.bronze.committed import last_committed
 from batch_layer.bronze.year import KEY, Year, read_year
-from batch_layer.fetching.daily_landed import Bringer, read_landed
-from batch_layer.fetching.daily_plan import session_of
+from batch_layer.fetching.daily_landed import DailyBringer
 from batch_layer.fetching.daily_sources import KIND, READERS
+from batch_layer.fetching.landed import read_landed
+from batch_layer.fetching.session_plan import session_of
 from lake import keys
 from lake.exchange import ensure_sessions, last_settled, trading_day
 from lake.lease import leased
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from batch_layer.fetching.daily_landed import Landed
+    from batch_layer.fetching.landed import Landed
     from lake.clock import Clock
     from lake.lease import Holder
     from lake.session import SessionTable
@@ -120,13 +122,13 @@ class Rebuilder:
         table = ensure_sessions(
             self.store,
             today=trading_day(self.clock.now()),
-            committed=lambda: max(manifest.read(self.store), default=None),
+            committed=lambda: last_committed(self.store),
         )
         settled = last_settled(table, self.clock.now(), self.settling)
         total = RebuildReport()
         self.on_progress(0, len(by_year))
         for done, (year, of_year) in enumerate(sorted(by_year.items()), start=1):
-            total = _sum(total, self._year(year, of_year, table, settled))
+            total = summed(total, self._year(year, of_year, table, settled))
             self.on_progress(done, len(by_year))
         return total
 
@@ -141,7 +143,7 @@ class Rebuilder:
                     answers = [self._read(session, of_year, each) for session, each in turn]
                     for answer in answers:
                         instants[answer.session].add(answer.fetched_at)
-                    Bringer(scratch, self.store, source, table, settled).bring(answers)
+                    DailyBringer(scratch, self.store, source, table, settled).bring(answers)
             counts = remake(self.store, year, read_year(scratch, year), instants)
             self._note(scratch)
         answers_read = sum(map(len, of_year.values()))
@@ -154,7 +156,8 @@ class Rebuilder:
             if each.source == version.source and each.key < version.key
         ]
         key = version.key
-        return read_landed(self.store, version.source, session, key, max(before, default=None))
+        reader = READERS[version.source]
+        return read_landed(self.store, reader, session, key, max(before, default=None))
 
     def _note(self, scratch: ObjectStore) -> None:
         """Tell the lake what the scratch lake was told beside its bars: the ledger, rejects."""
@@ -262,6 +265,7 @@ def _chunks(sessions: Sequence[dt.date]) -> Iterator[Sequence[dt.date]]:
         yield sessions[at : at + _CHUNK]
 
 
-def _sum(one: RebuildReport, other: RebuildReport) -> RebuildReport:
+def summed(one: RebuildReport, other: RebuildReport) -> RebuildReport:
+    """Return what two rebuilds did together."""
     added = {name: value + getattr(other, name) for name, value in asdict(one).items()}
     return RebuildReport(**added)

@@ -69,8 +69,9 @@ class ReferenceRebuilt:
 
 @dataclass(frozen=True, slots=True)
 class BronzeReport(RebuildReport):
-    """What a rebuild of all that landed did: of daily bars, and of reference data."""
+    """What a rebuild of all that landed did: of daily and minute bars, and of reference data."""
 
+    minutes: RebuildReport = field(default_factory=RebuildReport)
     reference: ReferenceRebuilt = field(default_factory=ReferenceRebuilt)
 
 

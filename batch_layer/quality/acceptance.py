@@ -28,9 +28,9 @@ def sources_of(store: ObjectStore, start: dt.date, end: dt.date) -> list[Source]
     keeps just those with a rejected row.
     """
     vendors = [
-        _vendor(source, kind, {day: each for day, each in entries.items() if start <= day <= end})
+        _vendor(source, kind, entries)
         for kind in KINDS
-        for source, entries in ledger.read(store, kind).items()
+        for source, entries in _by_vendor(ledger.read(store, kind), start, end).items()
     ]
     by_name: dict[str, list[File]] = defaultdict(list)
     for file in imports.read(store):
@@ -59,14 +59,30 @@ def summed(counts: Iterable[Counts]) -> Counts:
     return _counts(Entry(each.rows, each.accepted, each.reasons) for each in counts)
 
 
-def _vendor(source: str, kind: str, entries: Mapping[dt.date, Entry]) -> Source:
+def _by_vendor(
+    told: Mapping[str, Mapping[dt.date, Entry]], start: dt.date, end: dt.date
+) -> dict[str, dict[dt.date, list[Entry]]]:
+    """Return the entries of each vendor: those of a symbol's bars, `massive.AAPL`, among its."""
+    found: dict[str, dict[dt.date, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    for name, entries in told.items():
+        of_vendor = found[name.partition(".")[0]]
+        for day, entry in entries.items():
+            if start <= day <= end:
+                of_vendor[day].append(entry)
+    return found
+
+
+def _vendor(source: str, kind: str, entries: Mapping[dt.date, Sequence[Entry]]) -> Source:
+    every = [entry for same in entries.values() for entry in same]
     return Source(
         source=source,
         kind=kind,
-        counts=_counts(entries.values()),
+        counts=_counts(every),
         undated=_counts(()),
-        blemished=sum(entry.accepted < entry.rows for entry in entries.values()),
-        sessions=_sessions((day, [entry]) for day, entry in entries.items()),
+        blemished=sum(
+            any(entry.accepted < entry.rows for entry in same) for same in entries.values()
+        ),
+        sessions=_sessions(entries.items()),
     )
 
 

@@ -1,8 +1,8 @@
 """What flat files say, and whether they are whole.
 
-Source: https://massive.com/docs/flat-files/stocks/day-aggregates
+Source: https://massive.com/docs/flat-files/stocks/day-aggregates and .../minute-aggregates
 Units: prices USD a share, volume shares, `window_start` nanoseconds (UTC): of a day's bar, midnight
-at the exchange.
+at the exchange, of a minute's bar its start.
 """
 
 from __future__ import annotations
@@ -55,21 +55,43 @@ def daily_rows(body: bytes, session: dt.date) -> pl.DataFrame:
         NotPublishedError: If it has none.
         VendorAnswerError: If it is not whole, or of another session.
     """
-    rows = _read(plain_file(body))
-    if rows.is_empty():
-        fact = "The flat file of this session has no bars."
-        raise NotPublishedError(fact)
-    starts = rows["window_start"].cast(pl.Int64, strict=False).cast(pl.Datetime("ns", "UTC"))
-    days = starts.drop_nulls().dt.convert_time_zone(_EXCHANGE_ZONE).dt.date().unique()
-    other = days.filter(days != session)
-    if not other.is_empty():
-        fact = f"The flat file of {session} has bars of {other[0]}."
-        raise VendorAnswerError(fact)
+    rows, _ = _of_session(body, session)
     return rows.select(
         lake_symbols(rows["ticker"]).alias("symbol"),
         pl.lit(session).alias("session"),
         *(pl.col(column).alias(name) for column, name in _VALUES.items()),
     )
+
+
+def minute_rows(body: bytes, session: dt.date) -> pl.DataFrame:
+    """Return the bars of a minute file: one row a bar, `start` and fields that validation knows.
+
+    Raises:
+        NotPublishedError: If it has none.
+        VendorAnswerError: If it is not whole, or of another session.
+    """
+    rows, starts = _of_session(body, session)
+    return rows.select(
+        lake_symbols(rows["ticker"]).alias("symbol"),
+        starts.cast(pl.Datetime("us", "UTC")).alias("start"),
+        *(pl.col(column).alias(name) for column, name in _VALUES.items()),
+    )
+
+
+def _of_session(body: bytes, session: dt.date) -> tuple[pl.DataFrame, pl.Series]:
+    """Return the rows of a file, which has some and of that session alone, and their starts."""
+    rows = _read(plain_file(body))
+    if rows.is_empty():
+        fact = "The flat file of this session has no bars."
+        raise NotPublishedError(fact)
+    starts = rows["window_start"].cast(pl.Int64, strict=False).cast(pl.Datetime("ns", "UTC"))
+    told = starts.unique().drop_nulls()
+    days = told.dt.convert_time_zone(_EXCHANGE_ZONE).dt.date().unique()
+    other = days.filter(days != session)
+    if not other.is_empty():
+        fact = f"The flat file of {session} has bars of {other[0]}."
+        raise VendorAnswerError(fact)
+    return rows, starts
 
 
 def _read(text: bytes) -> pl.DataFrame:

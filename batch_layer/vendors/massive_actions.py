@@ -14,6 +14,7 @@ import json
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 Values = dict[str, float]
 Key = tuple[str, dt.date]
+# A year's dividends are of so many, over and over.
+_SYMBOLS_MOST: Final = 1 << 16
 _REJECTED: Final = {
     "reason": pl.String(),
     "symbol": pl.String(),
@@ -129,7 +132,7 @@ def _each_once(bodies: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
     seen = set()
     for body in bodies:
         for row in results_of(body):
-            said = tuple(sorted((name, str(row[name])) for name in row if name != "id"))
+            said = repr({**row, "id": None})
             if said not in seen:
                 seen.add(said)
                 yield row
@@ -170,7 +173,12 @@ def _number(value: object) -> float | None:
 
 
 def _symbol(value: object) -> str | None:
-    symbol = lake_symbol(value) if isinstance(value, str) else ""
+    return _lake_symbol(value) if isinstance(value, str) else None
+
+
+@lru_cache(_SYMBOLS_MOST)
+def _lake_symbol(text: str) -> str | None:
+    symbol = lake_symbol(text)
     return symbol if is_symbol(symbol) else None
 
 

@@ -102,7 +102,7 @@ def daily_rows(body: bytes, session: dt.date) -> pl.DataFrame:
         NotPublishedError: If it has none.
         VendorAnswerError: If it is not whole, or of another session.
     """
-    status, count, bars = _grouped(body)
+    status, count, bars = read_bars(body)
     _check_status(status, body)
     if bars.height != (count or 0):
         raise _miscounted(count, bars.height)
@@ -125,17 +125,21 @@ def daily_rows(body: bytes, session: dt.date) -> pl.DataFrame:
     )
 
 
-def _grouped(body: bytes) -> tuple[str | None, int | None, pl.DataFrame]:
-    """Return status, count and bars of a grouped daily answer."""
+def read_bars(body: bytes) -> tuple[str | None, int | None, pl.DataFrame]:
+    """Return status, count and bars of an answer.
+
+    Raises:
+        VendorAnswerError: If it is no JSON, or not of this shape.
+    """
     try:
         told = pl.Series([body.decode()]).str.json_decode(_GROUPED).struct.unnest()
     except (PolarsError, UnicodeDecodeError):
-        return _grouped_of_any_kind(body)
+        return _bars_of_any_kind(body)
     bars = told["results"].drop_nulls().explode().struct.unnest()
     return told["status"][0], told["resultsCount"][0], bars
 
 
-def _grouped_of_any_kind(body: bytes) -> tuple[str | None, int | None, pl.DataFrame]:
+def _bars_of_any_kind(body: bytes) -> tuple[str | None, int | None, pl.DataFrame]:
     """Return the same where a value is not of its kind: as texts, for rules to judge row by row."""
     try:
         told = json.loads(body)

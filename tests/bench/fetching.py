@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from batch_layer import landing
 from batch_layer.bronze import daily
-from batch_layer.fetching.daily_landed import Bringer
+from batch_layer.fetching.daily_landed import DailyBringer
 from batch_layer.local_vendor import LocalVendor
 from batch_layer.vendors import massive
 from batch_layer.vendors.transport import Transport
@@ -29,7 +29,7 @@ _PLACES: Final[dict[str, tuple[Any, str]]] = {
     "asking": (Transport, "request"),
     "parsing": (massive, "daily_rows"),
     "landing": (landing, "land"),
-    "validating": (Bringer, "_judge"),
+    "validating": (DailyBringer, "_judge"),
     "bronze": (daily, "commit"),
 }
 

@@ -12,9 +12,8 @@ import pytest
 
 from batch_layer import landing
 from batch_layer.bronze import ledger
-from batch_layer.fetching import daily_run
-from batch_layer.fetching.daily import Order
 from batch_layer.fetching.fetch_report import FetchReport
+from batch_layer.fetching.session_fetch import Order
 from batch_layer.local_vendor import LocalVendor
 from batch_layer.local_vendor.restatement import Restatement
 from fiblake import Lake
@@ -87,6 +86,21 @@ def test_a_gap_is_filled_and_nothing_else(fetching: Fetching, vendor: LocalVendo
     assert {"there": 23, "fetched": 18} == counts(report)
     assert dt.date(2012, 12, 17) == min(asked(vendor))
     assert dt.date(2013, 1, 11) == max(asked(vendor))
+
+
+def test_what_one_source_brought_is_not_asked_of_another(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    lake = fetching()
+    lake.fetch_daily(start=START, end="2012-12-31")
+    vendor.forget()
+
+    report = lake.fetch_daily("flatfiles", start=START, end=END)
+
+    assert {"there": 20, "fetched": 21} == counts(report)
+    assert dt.date(2013, 1, 2) == min(asked(vendor))
+    again = lake.fetch_daily("flatfiles", start=START, end=END, again=True)
+    assert {"fetched": SESSIONS} == counts(again)
 
 
 def test_the_latest_sessions_come_first(
@@ -537,14 +551,15 @@ def test_a_lake_on_s3_is_fetched_into_as_well(
 
 
 def test_a_lake_that_cannot_be_written_ends_those_who_wait_to_ask(
-    fetching: Fetching, vendor: LocalVendor, monkeypatch: pytest.MonkeyPatch
+    fetching: Fetching, vendor: LocalVendor
 ) -> None:
-    monkeypatch.setattr(daily_run, "CHUNK", 1)
     # Who asked for this would wait for ten minutes.
     vendor.fail("throttled", session=dt.date(2013, 1, 30), retry_after=600)
     lake = fetching()
     lake.store.put("bronze/daily/year=2013", b"where a folder should be")
+    fetcher = lake.fetcher()
+    one_by_one = replace(fetcher, kind=replace(fetcher.kind, chunk=1))
 
     with pytest.raises(StoreError, match="Could not"):
-        lake.fetch_daily(start=START, end=END)
+        one_by_one.fetch(Order("massive", START, END))
     assert str(END) in landing.landed(lake.store, "massive", "daily")

@@ -21,6 +21,7 @@ from lake import keys
 from lake.clock import SetClock
 from lake.errors import DamagedObjectError
 from lake.parquet import read_frame
+from lake.schemas import LISTINGS_HISTORY
 from lake.session import EPOCH
 from lake.store import ObjectStore
 from tests.conftest import NOW
@@ -175,7 +176,7 @@ def test_a_listing_that_the_vendor_knows_no_more_is_said_no_more(lake: Lake) -> 
 
     assert 2 == tell(lake, 24, listed("S", B))
     assert [(B, "S", EPOCH, None, NOW + 24 * HOUR)] == names(lake)
-    history = read_frame(lake.store, keys.LISTINGS_HISTORY, listings.LISTINGS_HISTORY)[0]
+    history = read_frame(lake.store, keys.LISTINGS_HISTORY, LISTINGS_HISTORY)[0]
     assert [A] == history["listing"].to_list()
 
 

@@ -1,4 +1,4 @@
-"""Daily bars of Massive's flat files: one file a session, and a listing that tells of each."""
+"""Bars of Massive's flat files: one file a session, and a listing that tells of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batch_layer.fetching.at_once import at_once
-from batch_layer.vendors.flatfile_rows import daily_rows
+from batch_layer.vendors.flatfile_rows import daily_rows, minute_rows
 from batch_layer.vendors.flatfiles import FlatFiles
 from lake import keys
 from lake.errors import NotPublishedError, VendorAnswerError
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from batch_layer.fetching.landed import Reader
     from batch_layer.landing import Answer
-    from batch_layer.vendors.flatfiles import File
+    from batch_layer.vendors.flatfiles import File, Kind
     from lake.clock import Clock
     from lake.settings import Settings
 
@@ -27,25 +28,33 @@ _LISTINGS_AT_ONCE: Final = 8
 # How far our clock may be from the vendor's.
 _MARGIN: Final = dt.timedelta(days=1)
 _WHOLE_MOST: Final = 3
+_READERS: Final[Mapping[Kind, Reader]] = {"day": daily_rows, "minute": minute_rows}
 
 
 @dataclass(frozen=True, slots=True)
-class FlatFilesDaily:
-    """The source `flatfiles` of daily bars."""
+class FlatFileSessions:
+    """The source `flatfiles`: of daily bars, or of minute bars.
+
+    Attributes:
+        files: Asks for them.
+        kind: `day` or `minute`.
+        calls_per_minute: There is no limit.
+    """
 
     files: FlatFiles
+    kind: Kind
     calls_per_minute: float | None = None
     _months: dict[dt.date, dict[dt.date, File]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @classmethod
-    def of(cls, settings: Settings, clock: Clock) -> FlatFilesDaily:
+    def of(cls, kind: Kind, settings: Settings, clock: Clock) -> FlatFileSessions:
         """Return the source as the settings say.
 
         Raises:
             VendorKeyError: If there are no keys.
         """
-        return cls(FlatFiles.of(settings, clock=clock))
+        return cls(FlatFiles.of(settings, clock=clock), kind)
 
     def ask(self, session: dt.date) -> tuple[Answer, pl.DataFrame]:
         """Return the bars of one session: as they came, and as rows.
@@ -62,7 +71,7 @@ class FlatFilesDaily:
         for tried in range(1, _WHOLE_MOST + 1):
             answer = self.files.get(file)
             try:
-                return answer, daily_rows(answer.body, session)
+                return answer, _READERS[self.kind](answer.body, session)
             except VendorAnswerError as error:
                 if tried == _WHOLE_MOST:
                     fact = f"{file.key}: {error.fact.rstrip('.')} (asked {tried} times)."
@@ -92,7 +101,7 @@ class FlatFilesDaily:
 
     def _listed(self, month: dt.date) -> dict[dt.date, File]:
         if month not in self._months:
-            self._months[month] = self.files.listed("day", month)
+            self._months[month] = self.files.listed(self.kind, month)
         return self._months[month]
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batch_layer import landing
-from batch_layer.bronze import ledger, manifest
-from batch_layer.fetching.daily_sources import EARLIEST, KIND, READERS
+from batch_layer.bronze import ledger
+from batch_layer.fetching.daily_sources import EARLIEST
 from lake.errors import InvalidRangeError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from batch_layer.fetching.bars_kind import BarsKind
     from lake.session import SessionTable
     from lake.store import ObjectStore
 
@@ -22,17 +23,19 @@ Landed = dict[dt.date, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a lake holds of daily bars.
+    """What a lake holds of a kind of bars.
 
     Attributes:
         landed: By session, the keys of what the source answered, the oldest first.
         noted: By session, the key of the last answer that bronze has.
+        elsewhere: The sessions that bronze has from another source: nobody needs to be asked twice.
         bronze: The sessions that bronze has, whoever told of them.
         others: The sessions of which only others than sources have told: files, generation.
     """
 
     landed: Landed
     noted: Mapping[dt.date, str]
+    elsewhere: frozenset[dt.date]
     bronze: frozenset[dt.date]
     others: frozenset[dt.date]
 
@@ -83,23 +86,43 @@ class Todo:
         return replace(self, ask=ask, there=there)
 
 
-def look(store: ObjectStore, source: str) -> Held:
+def look(store: ObjectStore, kind: BarsKind, source: str) -> Held:
     """Return what the lake holds."""
-    entries = ledger.read(store, KIND).get(source, {})
-    in_bronze = manifest.read(store).keys()
-    every = {name: _sessions(landing.landed(store, name, KIND)) for name in READERS}
-    noted = {
+    entries = ledger.read(store, kind.name)
+    in_bronze = kind.sessions(store)
+    every = {name: _sessions(landing.landed(store, name, kind.name)) for name in kind.readers}
+    noted = {name: _noted(entries.get(name, {}), in_bronze) for name in kind.readers}
+    elsewhere = {day for name, found in noted.items() if name != source for day in found}
+    told = {session for found in every.values() for session in found}
+    return Held(
+        landed=every[source],
+        noted=noted[source],
+        elsewhere=frozenset(elsewhere & frozenset(in_bronze)),
+        bronze=frozenset(in_bronze),
+        others=frozenset(in_bronze) - told,
+    )
+
+
+def _noted(
+    entries: Mapping[dt.date, ledger.Entry], in_bronze: Collection[dt.date]
+) -> dict[dt.date, str]:
+    """Return the sessions, and the last answers, that bronze has of a source."""
+    return {
         session: entry.landed
         for session, entry in entries.items()
         # What the ledger tells counts while bronze is there.
         if entry.landed is not None and (session in in_bronze or not entry.accepted)
     }
-    told = {session for found in every.values() for session in found}
-    return Held(every[source], noted, frozenset(in_bronze), frozenset(in_bronze - told))
 
 
-def span_of(
-    table: SessionTable, settled: dt.date, held: Held, start: dt.date | None, end: dt.date | None
+def span_of(  # noqa: PLR0913 - each bounds the span
+    table: SessionTable,
+    settled: dt.date,
+    held: Held,
+    start: dt.date | None,
+    end: dt.date | None,
+    *,
+    reach: dt.timedelta | None = None,
 ) -> Span:
     """Return the sessions that are wanted.
 
@@ -110,30 +133,49 @@ def span_of(
         start: The first date; None: where this source began or, if that is earlier, right after
             what other sources brought; in a lake without these, where the vendor begins.
         end: The last date, inclusive; None: the last settled session.
+        reach: How long before the end it begins without a start, or where this source began, if
+            that is earlier; None: as `start` says.
 
     Raises:
         InvalidRangeError: If `start` is after `end`.
     """
     last = settled if end is None else end
-    first = _first(held) if start is None else start
-    if start is not None and start > last:
+    first = _first(held, last, reach) if start is None else start
+    if start is not None:
+        check_range(start, last)
+    return Span(sessions_between(table, first, last), is_open=start is None and reach is None)
+
+
+def check_range(first: dt.date, last: dt.date) -> None:
+    """Return if a span has a date.
+
+    Raises:
+        InvalidRangeError: If its first one is after its last.
+    """
+    if first > last:
         fact = f"The start {first} is after the end {last}."
         raise InvalidRangeError(fact, hint="give --start and --end, both inclusive.")
-    found = [table[ordinal] for ordinal in table.ordinals(first, last)]
-    return Span(found, is_open=start is None)
+
+
+def sessions_between(table: SessionTable, first: dt.date, last: dt.date) -> list[dt.date]:
+    """Return the sessions from one date to another, both inclusive, in order."""
+    return [table[ordinal] for ordinal in table.ordinals(first, last)]
 
 
 def todo_of(wanted: Sequence[dt.date], held: Held, *, again: bool) -> Todo:
     """Return what there is to do for some sessions; `again`: ask for all of them."""
     pending = {session: held.pending(session) for session in wanted}
     pending = {session: keys for session, keys in pending.items() if keys}
-    there = [] if again else [each for each in wanted if each in held.noted and each not in pending]
+    has = held.noted.keys() | held.elsewhere
+    there = [] if again else [each for each in wanted if each in has and each not in pending]
     done = {*there, *(() if again else pending)}
     ask = [session for session in reversed(wanted) if session not in done]
     return Todo(ask, pending, there)
 
 
-def _first(held: Held) -> dt.date:
+def _first(held: Held, last: dt.date, reach: dt.timedelta | None) -> dt.date:
+    if reach is not None:
+        return min([last - reach, *held.landed])
     if not held.others:
         return EARLIEST
     after = max(held.others) + dt.timedelta(days=1)

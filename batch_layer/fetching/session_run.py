@@ -1,17 +1,16 @@
-"""One fetch of daily bars: what is missing, how it came, what came of it."""
+"""One fetch of bars by session: what is missing, how it came, what came of it."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from batch_layer import landing
 from batch_layer.fetching.at_once import at_once
-from batch_layer.fetching.daily_landed import Bringer, Brought, Landed, read_landed
-from batch_layer.fetching.daily_sources import KIND
 from batch_layer.fetching.fetch_report import FetchReport
+from batch_layer.fetching.landed import Brought, Landed, read_landed
 from batch_layer.fetching.misses import OF_A_SESSION, Misses
 from batch_layer.vendors.pace import StoppedError
 from lake.errors import FiblakeError, VendorError, VendorRefusedError
@@ -20,21 +19,20 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from batch_layer.fetching.daily_plan import Held, Todo
-    from batch_layer.fetching.daily_sources import DailySource
+    from batch_layer.fetching.bars_kind import BarsKind, Bringer
+    from batch_layer.fetching.session_plan import Held, Todo
+    from batch_layer.fetching.session_source import SessionSource
     from lake.store import ObjectStore
 
 Came: TypeAlias = "Landed | tuple[dt.date, FiblakeError] | None"
-CHUNK: Final = 32
-"""Sessions that bronze takes at once: with more, less is rewritten, and more is in memory."""
-_AHEAD: Final = 2
 
 
 @dataclass(slots=True)
-class DailyRun:
+class SessionRun:
     """A fetch at work.
 
     Attributes:
+        kind: Of bars.
         store: The lake.
         held: What it held of the source at first.
         todo: What there is to do.
@@ -47,13 +45,14 @@ class DailyRun:
         on_progress: Called with (done, of how many).
     """
 
+    kind: BarsKind
     store: ObjectStore
     held: Held
     todo: Todo
     bringer: Bringer
     misses: Misses
     workers: int
-    opened: Callable[[], DailySource]
+    opened: Callable[[], SessionSource]
     check: Callable[[], None]
     is_over: Callable[[], bool]
     on_progress: Callable[[int, int], None]
@@ -89,6 +88,7 @@ class DailyRun:
         counted |= {failure.session for failure in failed}
         changes = self.brought.changes
         return FetchReport(
+            kind=self.kind.name,
             source=self.bringer.source,
             start=min(counted, default=None),
             end=max(counted, default=None),
@@ -110,7 +110,7 @@ class DailyRun:
 
     def _bring_what_landed(self) -> None:
         """Bring what had landed into bronze: of each session the answers in order."""
-        for chunk in _chunks(sorted(self.todo.pending, reverse=True)):
+        for chunk in _chunks(sorted(self.todo.pending, reverse=True), self.kind.chunk):
             for turn in range(max(len(self.todo.pending[session]) for session in chunk)):
                 known = [each for each in chunk if turn < len(self.todo.pending[each])]
                 found = at_once(
@@ -127,20 +127,24 @@ class DailyRun:
         key = self.todo.pending[session][turn]
         try:
             return read_landed(
-                self.store, self.bringer.source, session, key, self.held.before(session, key)
+                self.store,
+                self.kind.readers[self.bringer.source],
+                session,
+                key,
+                self.held.before(session, key),
             )
         except OF_A_SESSION as error:
             self.misses.failed[session] = error
             return None
 
-    def _fetch(self, source: DailySource) -> None:
+    def _fetch(self, source: SessionSource) -> None:
         """Ask for sessions, and bring them into bronze in chunks."""
         chunk: list[Landed] = []
         found = at_once(
             self._wanted(),
             partial(self._ask, source),
             workers=self.workers,
-            ahead=self.workers * _AHEAD,
+            ahead=self.workers + min(self.workers, self.kind.chunk),
             stop=source.stop,
             watch=lambda: source.stop() if self.is_over() else None,
         )
@@ -150,7 +154,7 @@ class DailyRun:
                 for each in found:
                     if self._take(each):
                         chunk.append(each)
-                    if len(chunk) == CHUNK:
+                    if len(chunk) == self.kind.chunk:
                         self._bring(chunk)
                         chunk = []
                     self._advance()
@@ -183,7 +187,7 @@ class DailyRun:
             elif not self.misses.is_open:
                 self.misses.skip(session)
 
-    def _ask(self, source: DailySource, session: dt.date) -> Came:
+    def _ask(self, source: SessionSource, session: dt.date) -> Came:
         """Return what landed of a session, or why nothing did; None: it was not asked for."""
         if self.is_over():
             return None
@@ -194,7 +198,7 @@ class DailyRun:
         except OF_A_SESSION as error:
             return session, error
         unit = session.isoformat()
-        key = landing.land(self.store, self.bringer.source, KIND, unit, [answer])
+        key = landing.land(self.store, self.bringer.source, self.kind.name, unit, [answer])
         before = self.held.before(session, key)
         return Landed(session, key, answer.fetched_at, rows, before)
 
@@ -208,5 +212,5 @@ class DailyRun:
         self.on_progress(done, len(self.todo.ask) + len(self.todo.pending))
 
 
-def _chunks(sessions: Sequence[dt.date]) -> Iterable[Sequence[dt.date]]:
-    return (sessions[at : at + CHUNK] for at in range(0, len(sessions), CHUNK))
+def _chunks(sessions: Sequence[dt.date], size: int) -> Iterable[Sequence[dt.date]]:
+    return (sessions[at : at + size] for at in range(0, len(sessions), size))

@@ -1,4 +1,4 @@
-"""The smart backfill of daily bars: what is missing is fetched, once, and lands before it counts.
+"""The smart backfill by session: what is missing is fetched, once, and lands before it counts.
 
 Each session is one unit of work. What bronze has is left alone; what had landed is brought into
 bronze without asking; the rest is asked for, several sessions at once, and lands at once, each in
@@ -17,12 +17,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from batch_layer import landing
-from batch_layer.bronze import manifest
-from batch_layer.fetching.daily_landed import Bringer
-from batch_layer.fetching.daily_plan import look, span_of, todo_of
-from batch_layer.fetching.daily_run import DailyRun
-from batch_layer.fetching.daily_sources import RESTATING, check_source, open_source
+from batch_layer.bronze.committed import last_committed
+from batch_layer.fetching.daily_sources import RESTATING
 from batch_layer.fetching.misses import Misses
+from batch_layer.fetching.session_plan import look, span_of, todo_of
+from batch_layer.fetching.session_run import SessionRun
 from lake.errors import DamagedObjectError
 from lake.exchange import ensure_sessions, last_settled, trading_day
 from lake.lease import leased
@@ -30,9 +29,10 @@ from lake.lease import leased
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch_layer.fetching.daily_plan import Held, Span, Todo
-    from batch_layer.fetching.daily_sources import DailySource
+    from batch_layer.fetching.bars_kind import BarsKind
     from batch_layer.fetching.fetch_report import FetchReport
+    from batch_layer.fetching.session_plan import Held, Span, Todo
+    from batch_layer.fetching.session_source import SessionSource
     from lake.clock import Clock
     from lake.lease import Holder
     from lake.settings import Settings
@@ -49,7 +49,7 @@ class Order:
 
     Attributes:
         source: Whom to ask.
-        start: The first date; None: see `daily_plan.span_of`.
+        start: The first date; None: see `session_plan.span_of`.
         end: The last one, inclusive; None: the last settled session.
         again: Ask for what is there, too.
     """
@@ -61,10 +61,11 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class DailyFetcher:
-    """Brings a vendor's daily bars into one lake.
+class SessionFetcher:
+    """Brings a vendor's bars of one kind into one lake, session by session.
 
     Attributes:
+        kind: Of bars.
         store: The lake.
         clock: Tells which sessions are over.
         opened: Returns a source by name, once there is something to ask it.
@@ -77,9 +78,10 @@ class DailyFetcher:
         is_over: Tells whether it is time to stop asking; what is left is for another time.
     """
 
+    kind: BarsKind
     store: ObjectStore
     clock: Clock
-    opened: Callable[[str], DailySource]
+    opened: Callable[[str], SessionSource]
     settling: dt.timedelta = dt.timedelta()
     workers: int = 8
     on_progress: Callable[[int, int], None] = lambda _done, _total: None
@@ -88,14 +90,17 @@ class DailyFetcher:
     is_over: Callable[[], bool] = lambda: False
 
     @classmethod
-    def of(cls, store: ObjectStore, settings: Settings, clock: Clock) -> DailyFetcher:
+    def of(
+        cls, kind: BarsKind, store: ObjectStore, settings: Settings, clock: Clock
+    ) -> SessionFetcher:
         """Return what fetches into a lake as the settings say, and tells nobody."""
         return cls(
+            kind=kind,
             store=store,
             clock=clock,
-            opened=lambda name: open_source(name, settings, clock),
+            opened=lambda name: kind.open_source(name, settings, clock),
             settling=dt.timedelta(minutes=settings.settling_minutes),
-            workers=settings.fetch_workers,
+            workers=min(settings.fetch_workers, kind.workers),
         )
 
     def fetch(self, order: Order) -> FetchReport:
@@ -108,33 +113,34 @@ class DailyFetcher:
             StoreError: If the lake cannot be written.
         """
         started = time.perf_counter()
-        check_source(order.source)
+        self.kind.check_source(order.source)
         name = f"fetch-{order.source}"
         with leased(self.store, name, clock=self.clock, on_wait=self.on_wait) as lease:
             run = self._run(order, lease.check)
             run.go()
         return run.report(time.perf_counter() - started)
 
-    def _run(self, order: Order, check: Callable[[], None]) -> DailyRun:
+    def _run(self, order: Order, check: Callable[[], None]) -> SessionRun:
         table = ensure_sessions(
             self.store,
             today=trading_day(self.clock.now()),
-            committed=lambda: max(manifest.read(self.store), default=None),
+            committed=lambda: last_committed(self.store),
         )
         settled = last_settled(table, self.clock.now(), self.settling)
-        held = look(self.store, order.source)
-        span = span_of(table, settled, held, order.start, order.end)
+        held = look(self.store, self.kind, order.source)
+        span = span_of(table, settled, held, order.start, order.end, reach=self.kind.reach)
         opened = _once(partial(self.opened, order.source))
         todo = self._todo(span, settled, held, order, opened)
         last = table.ordinal(settled) or 0
         recent = {table[ordinal] for ordinal in range(max(last + 1 - _RECENT, 0), last + 1)}
         misses = Misses(recent, span.is_open)
         misses.not_yet += [session for session in span.sessions if session > settled]
-        return DailyRun(
+        return SessionRun(
+            kind=self.kind,
             store=self.store,
             held=held,
             todo=todo,
-            bringer=Bringer(self.store, self.store, order.source, table, settled),
+            bringer=self.kind.bringer(self.store, self.store, order.source, table, settled),
             misses=misses,
             workers=self.workers,
             opened=opened,
@@ -149,7 +155,7 @@ class DailyFetcher:
         settled: dt.date,
         held: Held,
         order: Order,
-        opened: Callable[[], DailySource],
+        opened: Callable[[], SessionSource],
     ) -> Todo:
         wanted = [session for session in span.sessions if session <= settled]
         todo = todo_of(wanted, held, again=order.again)
@@ -175,10 +181,10 @@ class DailyFetcher:
             self.on_long(calls, calls / per_minute)
 
 
-def _once(open_: Callable[[], DailySource]) -> Callable[[], DailySource]:
-    opened: list[DailySource] = []
+def _once(open_: Callable[[], SessionSource]) -> Callable[[], SessionSource]:
+    opened: list[SessionSource] = []
 
-    def open_once() -> DailySource:
+    def open_once() -> SessionSource:
         if not opened:
             opened.append(open_())
         return opened[0]
