@@ -103,20 +103,16 @@ class Lake(Fetching):
 
         Args:
             symbols: One ticker or several; None: the whole market.
-            interval: `1d`, a Fibonacci interval: `3d 5d 8d 13d 21d 34d`, or an intraday one:
-                `1m 5m 15m 1h 2h 4h`.
-            start: First `start` of a bar, inclusive; a date or its ISO text. Of intraday bars the
-                first session.
-            end: Last `start` of a bar, inclusive. Of intraday bars the last session.
+            interval: `1m 5m 15m 1h 2h 4h`, `1d`, or a Fibonacci interval: `3d 5d 8d 13d 21d 34d`.
+            start: First `start` of a bar (intraday: session), inclusive; a date or its ISO text.
+            end: Last `start` of a bar (intraday: session), inclusive.
             adjustment: `split`: prices and volumes on the split basis of `as_of`. `all`: prices
                 less the dividends from each bar to `as_of`, too. `raw`: each bar on the split basis
                 of its own `through`.
-            as_of: The date whose basis is wanted, for all bars alike; by default today, or the day
-                of `known_at`.
+            as_of: The date whose basis is wanted for all bars; today, or the day of `known_at`.
             known_at: Answer as the lake knew it at this instant: a datetime with a time zone, or
                 its ISO text with an offset or Z. One still to come is as good as now.
-            session: Of intraday bars those of the `regular` hours, or of the `extended` ones: from
-                04:00 to the open and from the close to 20:00.
+            session: Intraday bars of `regular` hours, or of `extended` ones, 04:00 to 20:00.
 
         Returns:
             One row a bar: listing, symbol, start, open, high, low, close, volume, vwap, trades,
