@@ -16,6 +16,7 @@ stays, and the next try asks for the rest alone.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -33,7 +34,7 @@ from lake.settings import read_settings
 from lake.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from batch_layer.fetching.bars_kind import BarsKind
     from batch_layer.fetching.fetch_report import FetchReport
@@ -121,6 +122,9 @@ def _is_over(context: Context) -> Callable[[], bool]:
 
 def _order(event: Mapping[str, Any], source: str) -> Order:
     asked = event.get("detail", event)
+    if not isinstance(asked, Mapping):
+        fact = f"The event's detail is {asked!r}. Allowed: an object with some of its fields."
+        raise MisuseError(fact)
     unknown = sorted(set(asked) - set(_FIELDS))
     if unknown:
         fact = f"The event has {', '.join(unknown)}. Allowed: {', '.join(_FIELDS)}."

@@ -117,7 +117,7 @@ class Importer:
         started = time.perf_counter()
         judged = self._judge(paths, with_values=True) if paths else None
         # First: those that contradict each other are told before anything is written.
-        renamed = 0 if listed is None else listings.commit(self.store, listed, clock=self.clock)
+        renamed = 0 if listed is None else self._commit_listings(listed)
         report = ImportReport(
             listings_changed=renamed,
             splits_changed=self._commit_actions(SPLITS, splits),
@@ -163,6 +163,12 @@ class Importer:
 
     def _commit_actions(self, table: Table, rows: pl.DataFrame | None) -> int:
         return 0 if rows is None else actions.commit(self.store, table, rows, clock=self.clock)
+
+    def _commit_listings(self, listed: pl.DataFrame) -> int:
+        has_symbol = pl.col("symbol").is_not_null()
+        gone = listed.filter(~has_symbol)["listing"]
+        rows = listed.filter(has_symbol)
+        return listings.commit(self.store, rows, clock=self.clock, gone=gone.to_list())
 
     def _keep_rejects(self, paths: Sequence[Path], judged: Validated) -> tuple[SourceReport, ...]:
         return tuple(self._source_report(path, judged) for path in dict.fromkeys(paths))

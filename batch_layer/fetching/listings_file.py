@@ -1,6 +1,7 @@
 """A CSV file of listings: `listing,symbol,first,last`, one row a symbol that a listing had.
 
-An empty `first` is the beginning, an empty `last` this day; both are inclusive.
+An empty `first` is the beginning, an empty `last` this day; both are inclusive. A listing without a
+symbol is taken back: nothing is said of it any more.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _KINDS: Final = dict.fromkeys(_SAID, pl.String()) | {"first": pl.Date(), "last":
 def read_listings(path: Path) -> pl.DataFrame:
     """Return the listings of a file: the columns of `LISTINGS` but `known_from`.
 
+    The symbol of one that is taken back is null.
+
     Raises:
         SourceError: If it cannot be read, or a row is not a listing; the first bad row is named.
     """
@@ -35,6 +38,8 @@ def _listing(row: Row) -> dict[str, object]:
     listing = row.fields["listing"].strip().upper()
     if not listing:
         raise row.refused("it names no listing")
+    if not row.fields["symbol"]:
+        return {"listing": listing, "symbol": None, "first": EPOCH}
     texts = {name: row.fields.get(name) or None for name in _TEXTS}
     return {
         "listing": listing,

@@ -137,6 +137,10 @@ def test_a_session_that_failed_fails_the_invocation(on_lake: Lake, vendor: Local
     ("event", "message"),
     [
         ({"form": "2012-12-03"}, "The event has form. Allowed: source, start, end."),
+        (
+            {"detail": None},
+            "The event's detail is None. Allowed: an object with some of its fields.",
+        ),
         ({"start": "soon"}, "The event's start is 'soon'. Allowed: a date, as 2025-10-03."),
         ({"end": 20251003}, "The event's end is 20251003. Allowed: a date, as 2025-10-03."),
         ({"source": "nobody"}, "'nobody' is no source of daily bars. Allowed: massive, flatfiles."),

@@ -317,6 +317,17 @@ def test_a_file_tells_listings(renamed: Lake, tmp_path: Path) -> None:
     ] == listings.read(renamed.store).select("listing", "symbol", "first", "last", "name").rows()
 
 
+def test_a_file_takes_a_wrong_listing_back(renamed: Lake, tmp_path: Path) -> None:
+    tell(renamed, ("WRONG", "FB", EPOCH, None))
+    path = tmp_path / "listings.csv"
+    path.write_text("listing,symbol,first,last\nwrong,,,\nL1,FB,,2020-06-08\n")
+
+    report = renamed.importer().import_files([], listed=read_listings(path))
+
+    assert 2 == report.listings_changed
+    assert [("L1", "FB")] == listings.read(renamed.store).select("listing", "symbol").rows()
+
+
 def test_an_unknown_listing_is_told(renamed: Lake) -> None:
     with pytest.raises(UnknownSymbolError, match=r"NOPE: no such symbol in the lake"):
         renamed.bars("NOPE", str(FIBONACCI[0]))
