@@ -113,18 +113,16 @@ def import_(  # noqa: PLR0913 - a command's options
     reading = Reading(parse_columns(columns), symbol, date_format)
     with output.progress("import") as advance:
         importer = opened.importer(reading=reading, on_progress=advance)
-        if withdraw:
-            others = sample or splits or dividends or listings
-            report = importer.withdraw_files(_only_files(paths, others=bool(others)))
-        else:
-            report = importer.import_files(
-                _with_sample(paths, splits)
-                if sample
-                else _something(paths, splits or dividends or listings),
+        report = (
+            importer.withdraw_files(_only_files(paths, sample, splits, dividends, listings))
+            if withdraw
+            else importer.import_files(
+                _files(paths, splits or dividends or listings, sample=sample),
                 splits=_splits(splits, sample=sample),
                 dividends=read_dividends(dividends) if dividends else None,
                 listed=read_listings(listings) if listings else None,
             )
+        )
     output.report(report, reports.of_import)
     if report.makes_silver_stale:
         output.note("silver is stale now: fiblake resample")
@@ -279,7 +277,9 @@ def demo_(
     run_demo(Lake(lake), page, Output())
 
 
-def _something(paths: list[Path] | None, others: Path | None) -> list[Path]:
+def _files(paths: list[Path] | None, others: Path | None, *, sample: bool) -> list[Path]:
+    if sample:
+        return [sample_file(), *(paths or [])]
     if not paths and others is None:
         fact = "There is nothing to import."
         raise MisuseError(fact, hint="name files, or use --sample.")
@@ -287,20 +287,16 @@ def _something(paths: list[Path] | None, others: Path | None) -> list[Path]:
 
 
 def _splits(path: Path | None, *, sample: bool) -> pl.DataFrame | None:
+    if sample and path:
+        fact = "--sample has its own splits."
+        raise MisuseError(fact, hint="import --splits apart.")
     if sample:
         return sample_splits()
     return read_splits(path) if path else None
 
 
-def _with_sample(paths: list[Path] | None, splits: Path | None) -> list[Path]:
-    if splits is not None:
-        fact = "--sample has its own splits."
-        raise MisuseError(fact, hint="import --splits apart.")
-    return [sample_file(), *(paths or [])]
-
-
-def _only_files(paths: list[Path] | None, *, others: bool) -> list[Path]:
-    if others or not paths:
+def _only_files(paths: list[Path] | None, *others: object) -> list[Path]:
+    if any(others) or not paths:
         fact = "--withdraw takes files that name bars by symbol and date, and nothing else."
         raise MisuseError(fact, hint="fiblake import --withdraw FILE.")
     return paths

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batch_layer.fetching.daily_sources import MASSIVE, READERS
+from batch_layer.fetching.reference import ReferenceOrder
 from batch_layer.fetching.session_fetch import Order
 from fiblake import fetch_reports
 from fiblake.fetch_minutes import minutes_
@@ -68,6 +69,48 @@ def daily_(  # noqa: PLR0913 - a command's options
         report = fetcher.fetch(order)
     output.report(report, fetch_reports.of_sessions)
     if report.added or report.corrected or report.withdrawn:
+        output.note("silver is stale now: fiblake resample")
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@app.command("reference")
+def reference_(
+    *,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Splits and dividends from its year on. Default: where the bars begin."),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(help="To its year. Default: those that are announced.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Ask for what is there, too.")] = False,
+    lake: LakeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fetch listings, splits and dividends from Massive."""
+    output = Output(as_json=json)
+    opened = Lake(lake)
+    order = ReferenceOrder(
+        None if start is None else parse_date(start),
+        None if end is None else parse_date(end),
+        again=again,
+    )
+
+    def wait(holder: Holder) -> None:
+        output.note(f"process {holder.pid} on {holder.host} fetches from {MASSIVE}: waiting for it")
+
+    def tell(calls: int, minutes: float) -> None:
+        output.note(
+            f"{calls:,} calls or more, {calls / minutes:g} a minute, take {minutes:,.0f} minutes "
+            "or more; a plan that allows more: FIBLAKE_MASSIVE_CALLS_PER_MINUTE"
+        )
+
+    with output.progress("fetch reference") as advance:
+        fetcher = opened.reference_fetcher(on_progress=advance, on_wait=wait, on_long=tell)
+        report = fetcher.fetch(order)
+    output.report(report, fetch_reports.of_reference)
+    if report.changed:
         output.note("silver is stale now: fiblake resample")
     if report.failed:
         raise typer.Exit(1)

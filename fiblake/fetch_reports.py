@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batch_layer.fetching.fetch_report import Failure, FetchReport
-    from batch_layer.fetching.rebuild import BronzeReport, RebuildReport
+    from batch_layer.fetching.rebuild import RebuildReport
+    from batch_layer.fetching.reference_rebuild import BronzeReport
+    from batch_layer.fetching.reference_report import ReferenceReport
 
 
 def of_sessions(report: FetchReport) -> Iterator[str]:
@@ -59,11 +61,44 @@ def _failures(failed: Sequence[Failure]) -> Iterator[tuple[str, str]]:
             yield f"{min(sessions)} to {max(sessions)} ({len(sessions):,})", why
 
 
+def of_reference(report: ReferenceReport) -> Iterator[str]:
+    """Yield the table of a fetch of reference data."""
+    yield f"reference data from {report.source} ({report.seconds:.2f} s)"
+    header = ("", "asked", "there", "pages", "rows", "rejected", "new or changed", "failed")
+    rows = [
+        (each.asked, each.there, each.pages, each.rows, each.rejected, each.changed)
+        for each in report.parts
+    ]
+    yield ""
+    yield table_of(
+        header,
+        [
+            (part.what, *(f"{count:,}" for count in row), f"{len(part.failed):,}")
+            for part, row in zip(report.parts, rows, strict=True)
+        ],
+    )
+    failed = [
+        (f"{part.what} {missed.unit}", missed.why)
+        for part in report.parts
+        for missed in part.failed
+    ]
+    if failed:
+        yield ""
+        yield table_of(("failed", "why"), failed, left=2)
+
+
 def of_rebuild(report: BronzeReport) -> Iterator[str]:
     """Yield the lines of a rebuild's report."""
     yield from _of_rebuilt("daily", report)
     if report.minutes.answers:
         yield from _of_rebuilt("minute", report.minutes)
+    made = report.reference
+    if made.answers:
+        yield (
+            f"reference data of {made.answers:,} answers: {made.splits:,} splits, "
+            f"{made.dividends:,} dividends, {made.listings:,} rows of listings, "
+            f"{made.changed:,} new or changed"
+        )
 
 
 def _of_rebuilt(kind: str, report: RebuildReport) -> Iterator[str]:

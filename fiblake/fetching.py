@@ -7,7 +7,9 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from batch_layer.fetching.daily_kind import DAILY
-from batch_layer.fetching.rebuild import BronzeReport, Rebuilder
+from batch_layer.fetching.rebuild import Rebuilder
+from batch_layer.fetching.reference import ReferenceFetcher, ReferenceOrder
+from batch_layer.fetching.reference_rebuild import BronzeReport, ReferenceRebuilder
 from batch_layer.fetching.session_fetch import Order, SessionFetcher
 from fiblake.arguments import date_of
 from fiblake.fetching_minutes import FetchingMinutes
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch_layer.fetching.fetch_report import FetchReport
+    from batch_layer.fetching.reference_report import ReferenceReport
     from lake.lease import Holder
 
 
@@ -61,6 +64,44 @@ class Fetching(FetchingMinutes):
         """
         return self.fetcher().fetch(Order(source, date_of(start), date_of(end), again=again))
 
+    def reference_fetcher(
+        self,
+        *,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+        on_wait: Callable[[Holder], None] | None = None,
+        on_long: Callable[[int, float], None] = lambda _calls, _minutes: None,
+    ) -> ReferenceFetcher:
+        """Return what fetches a vendor's reference data into this lake."""
+        return replace(
+            ReferenceFetcher.of(self.store, self.settings, self.clock),
+            on_progress=on_progress,
+            on_wait=on_wait,
+            on_long=on_long,
+        )
+
+    def fetch_reference(
+        self,
+        *,
+        start: dt.date | str | None = None,
+        end: dt.date | str | None = None,
+        again: bool = False,
+    ) -> ReferenceReport:
+        """Fetch listings, splits and dividends: what is missing, and what may have changed.
+
+        Args:
+            start: Splits and dividends from the year of this date on; None: from the lake's first
+                bar on or, where there is none, from where the vendor's bars begin.
+            end: To the year of this date; None: to those announced.
+            again: Ask for what is there, too.
+
+        Raises:
+            InvalidRangeError: If the start is after the end.
+            BusyError: If another process fetches from the source.
+            VendorError: If it cannot be asked; what had landed stays.
+        """
+        order = ReferenceOrder(date_of(start), date_of(end), again=again)
+        return self.reference_fetcher().fetch(order)
+
     def rebuilder(
         self,
         *,
@@ -82,13 +123,15 @@ class Fetching(FetchingMinutes):
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
         on_wait: Callable[[Holder], None] | None = None,
     ) -> BronzeReport:
-        """Make the bars of bronze anew from landing, daily and minute: as fetching made them.
+        """Make bronze anew from landing: bars and reference data, as fetching made them.
 
-        Bars that also came from files, or from `generate`, stay as they are.
+        What also came from files, or from `generate`, stays as it is.
 
         Raises:
             BusyError: If another process fetches.
             DamagedObjectError: If landing or bronze cannot be read.
         """
         daily = self.rebuilder(on_progress=on_progress, on_wait=on_wait).daily()
-        return BronzeReport(**asdict(daily), minutes=self._minutes_rebuilt(on_progress, on_wait))
+        minutes = self._minutes_rebuilt(on_progress, on_wait)
+        reference = ReferenceRebuilder(self.store, self.clock, on_wait).reference()
+        return BronzeReport(**asdict(daily), minutes=minutes, reference=reference)

@@ -87,36 +87,20 @@ class Lake(Fetching):
         self._reader = self._reader or Reader(self.store, self.clock, cache)
         return self._reader
 
-    def bars(  # noqa: PLR0913 - each narrows the answer
+    def bars(
         self,
         symbols: str | Iterable[str] | None,
         interval: str = "1d",
-        *,
-        start: dt.date | str | None = None,
-        end: dt.date | str | None = None,
-        adjustment: Adjustment = "split",
-        as_of: dt.date | str | None = None,
-        known_at: dt.datetime | str | None = None,
-        session: Hours = "regular",
+        **narrowed: Unpack[Narrowed],
     ) -> Bars:
-        """Return bars, in order of symbol and start.
+        """Return bars, in order of the names asked for (of the whole market: by listing) and start.
 
         Args:
-            symbols: One ticker or several; None: the whole market.
+            symbols: One symbol or listing, or several; None: the whole market. A symbol means the
+                listing that has it on `as_of`, else had it last, and so that one's whole history.
             interval: `1d`, a Fibonacci interval: `3d 5d 8d 13d 21d 34d`, or an intraday one:
                 `1m 5m 15m 1h 2h 4h`.
-            start: First `start` of a bar, inclusive; a date or its ISO text. Of intraday bars the
-                first session.
-            end: Last `start` of a bar, inclusive. Of intraday bars the last session.
-            adjustment: `split`: prices and volumes on the split basis of `as_of`. `all`: prices
-                less the dividends from each bar to `as_of`, too. `raw`: each bar on the split basis
-                of its own `through`.
-            as_of: The date whose basis is wanted, for all bars alike; by default today, or the day
-                of `known_at`.
-            known_at: Answer as the lake knew it at this instant: a datetime with a time zone, or
-                its ISO text with an offset or Z. One still to come is as good as now.
-            session: Of intraday bars those of the `regular` hours, or of the `extended` ones: from
-                04:00 to the open and from the close to 20:00.
+            narrowed: What narrows the answer down, and on which basis it is: see `Narrowed`.
 
         Returns:
             One row a bar: listing, symbol, start, open, high, low, close, volume, vwap, trades,
@@ -125,22 +109,12 @@ class Lake(Fetching):
 
         Raises:
             MisuseError: If the interval, a date, the instant or the adjustment is not one.
-            UnknownSymbolError: If the lake has no bar of a symbol, nor had one where `known_at` is
-                given.
+            UnknownSymbolError: If the lake has no bar of a symbol or listing, nor had one where
+                `known_at` is given.
             EmptyLakeError: If the lake has no bars, none of the interval, or knew none then.
             ForgottenError: If what it knew at `known_at` is no longer kept.
         """
-        query = _query(
-            symbols,
-            interval,
-            start=start,
-            end=end,
-            adjustment=adjustment,
-            as_of=as_of,
-            known_at=known_at,
-            session=session,
-        )
-        return Bars(self.reader.bars(query))
+        return Bars(self.reader.bars(_query(symbols, interval, **narrowed)))
 
     def stream(
         self,
@@ -302,7 +276,22 @@ class Lake(Fetching):
 
 
 class Narrowed(TypedDict, total=False):
-    """What narrows an answer down, and on which basis it is; see `Lake.bars`."""
+    """What narrows an answer down, and on which basis it is.
+
+    Attributes:
+        start: First `start` of a bar, inclusive; a date or its ISO text. Of intraday bars the
+            first session.
+        end: Last `start` of a bar, inclusive. Of intraday bars the last session.
+        adjustment: `split`, the default: prices and volumes on the split basis of `as_of`. `all`:
+            prices less the dividends from each bar to `as_of`, too. `raw`: each bar on the split
+            basis of its own `through`.
+        as_of: The date whose basis is wanted, for all bars alike, and on which symbols name what
+            they name; by default today, or the day of `known_at`.
+        known_at: Answer as the lake knew it at this instant: a datetime with a time zone, or its
+            ISO text with an offset or Z. One still to come is as good as now.
+        session: Of intraday bars those of the `regular` hours, or of the `extended` ones: from
+            04:00 to the open and from the close to 20:00.
+    """
 
     start: dt.date | str | None
     end: dt.date | str | None

@@ -29,9 +29,9 @@ def root() -> None:
 
 @app.command("bronze")
 def bronze_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
-    """Make the bars of bronze anew from landing: as fetching made them, without a vendor.
+    """Make bronze anew from landing: as fetching made it, without a vendor.
 
-    Bars that also came from files, or from generate, stay as they are.
+    What also came from files, or from generate, stays as it is.
     """
     output = Output(as_json=json)
     opened = Lake(lake)
@@ -42,5 +42,7 @@ def bronze_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
     with output.progress("rebuild bronze") as advance:
         report = opened.rebuild_bronze(on_progress=advance, on_wait=wait)
     output.report(report, fetch_reports.of_rebuild)
-    if any(each.restored or each.changed or each.dropped for each in (report, report.minutes)):
+    bars = (report, report.minutes)
+    changed = any(each.restored or each.changed or each.dropped for each in bars)
+    if changed or report.reference.changed:
         output.note("silver is stale now: fiblake resample")

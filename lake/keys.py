@@ -31,6 +31,7 @@ SILVER_CHECKPOINTS: Final = "meta/silver/"
 INTRADAY_CHECKPOINTS: Final = "meta/silver_intraday/"
 DAILY_MANIFESTS_INDEX: Final = "meta/index/bronze-daily.json"
 MINUTE_MANIFESTS_INDEX: Final = "meta/index/bronze-minute.json"
+RUNS_INDEX: Final = "meta/index/runs.parquet"
 SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
 INTRADAY_CHECKPOINTS_INDEX: Final = "meta/index/silver-intraday.json"
 IMPORTS: Final = "meta/ledger/imports.json"
@@ -167,6 +168,16 @@ def ledger_source(key: str) -> str | None:
 def session_rejects(kind: str, source: str, session: dt.date) -> str:
     """Return the key of the rows rejected from what a source answered of a session."""
     return f"{REJECTS}{kind}/{source}-{session}.csv"
+
+
+def reference_rejects(kind: str, source: str, unit: str) -> str:
+    """Return the key of what was rejected of a source's answers about a unit, as a year."""
+    return f"{REJECTS}{kind}/{source}-{unit}.csv"
+
+
+def unknown(kind: str, source: str) -> str:
+    """Return the key of the units of a kind that a source knows nothing of."""
+    return f"meta/ledger/{kind}/unknown-{source}.json"
 
 
 def by_year(found: Iterable[str]) -> dict[int, str]:

@@ -6,6 +6,7 @@ symbol it traded from when to when; what they do not tell of is a listing by its
     META   |META<2022-06-09|BBG000MM2P62 ...      a symbol that another security had before
     FB     |BBG000MM2P62   |FB>2022-06-08         and one that is in use no more
     AAPL   |AAPL                                  no reference data: the symbol itself
+    X      |X~                                    likewise, but a listing of other symbols is X
            1962            2022-06-09
 
 So a symbol that is used again never merges with what it named before. Dates are inclusive.
@@ -73,6 +74,8 @@ class Listings:
         place = self._places
         known = pc.index_in(symbols.dictionary, place.symbols).fill_null(-1).to_numpy()
         symbol = known[index]
+        # Vendors tell of actions before the first session.
+        days = np.maximum(days.astype("datetime64[D]"), np.datetime64(EPOCH))
         step = np.searchsorted(place.starts, _placed(symbol, days), "right") - 1
         names = pa.concat_arrays([place.listings, symbols.dictionary])
         code = np.where(symbol < 0, len(place.starts) + index, step)
@@ -101,23 +104,24 @@ class Listings:
             later, {"symbol": pl.String(), day: pl.Date(), "told": pl.String()}, orient="row"
         )
         mapped = mapped.join(told, on=["symbol", day], how="left", maintain_order="left")
-        mapped = mapped.with_columns(listing=pl.coalesce("told", "listing")).drop("told")
-        return mapped.unique(["listing", day], keep="first", maintain_order=True)
+        mapped = mapped.with_columns(listing=pl.coalesce("told", "listing"))
+        # What the symbol of the day tells of a listing counts before what a later one does.
+        own_first = mapped.with_row_index("nth").sort(pl.col("told").is_not_null(), "nth")
+        first = own_first.unique(["listing", day], keep="first", maintain_order=True)
+        return first.sort("nth").drop("nth", "told")
 
     def named(self, name: str, as_of: dt.date) -> str:
         """Return the listing that a name means on a date.
 
         Args:
-            name: A listing's id, or a symbol in any spelling.
+            name: A symbol in any spelling, else a listing's id.
             as_of: The date. A symbol that named none then means the last one that had it before,
                 else the first that had it later.
         """
-        if name in self._by_listing:
-            return name
         symbol = canonical(name)
         holders = self._by_symbol.get(symbol)
         if not holders:
-            return symbol
+            return name if name in self._by_listing else symbol
         before = [listing for first, listing in holders if first <= as_of]
         return before[-1] if before else holders[0][1]
 
@@ -126,13 +130,12 @@ class Listings:
         return self._by_listing.get(listing) or self._by_gap.get(listing) or (_always(listing),)
 
     def within(self, year: int, symbols: Sequence[str]) -> pl.DataFrame:
-        """Return those of `steps` that tell what some symbols name in a year."""
-        if self.is_empty:
-            return self.steps
-        following = pl.col("first").shift(-1).over("symbol")
-        is_over = following <= pl.date(year, 1, 1)
-        of_year = (pl.col("first") <= pl.date(year, 12, 31)) & ~is_over.fill_null(value=False)
-        return self.steps.filter(of_year & pl.col("symbol").is_in(list(symbols)))
+        """Return what some symbols name in a year: those of `steps`, begun with it or later."""
+        new_year, wanted = pl.date(year, 1, 1), pl.Series("symbol", symbols, pl.String())
+        is_over = (_following() <= new_year).fill_null(value=False)
+        of_year = self.steps.filter((pl.col("first") <= pl.date(year, 12, 31)) & ~is_over)
+        of_year = of_year.with_columns(first=pl.max_horizontal("first", new_year))
+        return of_year.join(wanted.to_frame(), on="symbol", how="semi", maintain_order="left")
 
     @cached_property
     def _places(self) -> _Places:
@@ -158,9 +161,7 @@ class Listings:
 
     @cached_property
     def _by_gap(self) -> dict[str, tuple[Named, ...]]:
-        ends = self.steps.with_columns(
-            last=(pl.col("first").shift(-1).over("symbol") - _DAY).fill_null(dt.date.max)
-        )
+        ends = self.steps.with_columns(last=(_following() - _DAY).fill_null(dt.date.max))
         gaps = ends.join(self._rows, on="listing", how="anti")
         return {
             listing: (Named(symbol, first, last),)
@@ -209,7 +210,6 @@ def read_listings(store: ObjectStore, known_at: dt.datetime | None = None) -> Li
 
 def _steps(rows: pl.DataFrame) -> pl.DataFrame:
     """Return for each symbol which listing it names from when on, what lies between included."""
-    following = pl.col("first").shift(-1).over("symbol")
     is_first = pl.col("symbol") != pl.col("symbol").shift(1).fill_null("")
     begins = rows.select("symbol", "first", "listing")
     before = rows.filter(is_first & (pl.col("first") > EPOCH)).select(
@@ -217,16 +217,26 @@ def _steps(rows: pl.DataFrame) -> pl.DataFrame:
         first=pl.lit(EPOCH),
         listing=pl.format("{}<{}", "symbol", pl.col("first").cast(pl.String)),
     )
-    ended = rows.with_columns(following=following).filter(
+    ended = rows.with_columns(following=_following()).filter(
         (pl.col("last") + _DAY < pl.col("following"))
-        | (pl.col("following").is_null() & pl.col("last").is_not_null())
+        | (pl.col("following").is_null() & (pl.col("last") < dt.date.max))
     )
     after = ended.select(
         "symbol",
         first=pl.col("last") + _DAY,
         listing=pl.format("{}>{}", "symbol", pl.col("last").cast(pl.String)),
     )
-    return pl.concat([begins, before, after]).sort("symbol", "first")
+    ids = rows.select(symbol=pl.col("listing").unique())
+    others = ids.join(rows, on="symbol", how="anti").select(
+        "symbol", first=pl.lit(EPOCH), listing=pl.format("{}~", "symbol")
+    )
+    return pl.concat([begins, before, after, others]).sort("symbol", "first")
+
+
+def _following() -> pl.Expr:
+    """Return when the symbol of a row names the next, of rows in order of symbol and first."""
+    is_same = pl.col("symbol") == pl.col("symbol").shift(-1)
+    return pl.when(is_same).then(pl.col("first").shift(-1))
 
 
 def _placed(symbol: NDArray[np.int32], day: NDArray[np.datetime64]) -> NDArray[np.int64]:

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 ROW_GROUP_ROWS: Final = 65_536
 
 
-def encode(table: pa.Table) -> bytes:
+def encode(table: pa.Table, *, row_group_rows: int = ROW_GROUP_ROWS) -> bytes:
     """Return a table as the bytes of a Parquet file."""
     sink = io.BytesIO()
     pq.write_table(
         table,
         sink,
         compression="zstd",
-        row_group_size=ROW_GROUP_ROWS,
+        row_group_size=row_group_rows,
         write_batch_size=ROW_GROUP_ROWS,
         # Numbers hardly repeat: plain they are smaller, and twice as fast to write.
         use_dictionary=[field.name for field in table.schema if _is_text(field.type)],

@@ -70,6 +70,11 @@ def meant(names: Iterable[str], listings: Listings, as_of: dt.date) -> tuple[Ask
     )
 
 
+def by_id(ids: Iterable[str], listings: Listings) -> tuple[Asked, ...]:
+    """Return some listings, in order of their ids."""
+    return tuple(Asked(each, each, listings.symbols_of(each)) for each in sorted(ids))
+
+
 def arrow_asked(asked: Sequence[Asked]) -> pa.Table:
     """Return what is asked for as the table `asked`, one row a symbol that a listing had."""
     rows = [

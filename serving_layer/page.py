@@ -70,10 +70,10 @@ def _bars_answers(reader: Reader, interval: Interval, adjustment: Adjustment) ->
         f"v1/bars/{symbol}?{asked}": routes.bars_answer(
             reader,
             replace(query, symbols=(symbol,)),
-            found.filter(pc.equal(found["listing"], listing)),
+            found.filter(pc.equal(found["listing"], reader.listing(symbol))),
             limit=limit,
         )
-        for symbol, listing in {each.symbol: each.listing for each in reader.symbols()}.items()
+        for symbol in {each.symbol: None for each in reader.symbols()}
     }
 
 

@@ -27,13 +27,13 @@ from lake.parquet import read_frame
 from lake.scan import scan, sql
 from lake.schemas import SPLITS
 from serving_layer.adjusting import SplitFactors
-from serving_layer.asked import Market, meant
+from serving_layer.asked import Market, by_id, meant
 from serving_layer.folding import folded_bars
 from serving_layer.known import Known
 from serving_layer.raw import RawBars
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -48,7 +48,7 @@ _log = structlog.get_logger(__name__)
 _PACKAGE: Final = "serving_layer"
 _Objects: TypeAlias = "Mapping[str, str]"
 _SYMBOLS_SHOWN: Final = 5
-_SYMBOLS_A_PIECE: Final = 200
+_LISTINGS_A_PIECE: Final = 200
 _WARM_EVERY_S: Final = 2.0
 _WARM_AT_LEAST_EVERY_S: Final = 300.0
 
@@ -94,9 +94,11 @@ class Reader:
             ForgottenError: If what was known at `known_at` is no longer kept.
             StoreError: If the lake cannot be read.
         """
+        return self._bars(query, self._market(query))
+
+    def _bars(self, query: BarsQuery, market: Market) -> pa.Table:
         if query.adjustment == "all" or query.known_at:
-            return self._folded(query)
-        market = self._market(query)
+            return self._folded(query, market)
         try:
             raw = self._raw.intraday if query.interval.is_intraday else self._raw
             found = raw.bars(query, market)
@@ -112,26 +114,28 @@ class Reader:
         return self._split_factors().rebased(found, as_of) if as_of else found
 
     def stream(self, query: BarsQuery) -> Iterator[pa.Table]:
-        """Return the bars asked for, some symbols at a time: memory holds no more than those.
+        """Return the bars asked for, some listings at a time: memory holds no more than those.
 
         Raises:
             FiblakeError: As `bars` does; of symbols that are unknown, before the first piece.
         """
         market = self._market(query)
         self._check_known(query, market)
-        names = query.symbols or self._all_listings(query, market)
+        if market.asked is None:
+            ids = self._all_listings(query, market)
+            market = replace(market, asked=by_id(ids, market.listings))
         # One basis for all pieces, though a day may end between them.
-        return self._pieces(replace(query, as_of=self.as_of(query)), names)
+        return self._pieces(replace(query, as_of=self.as_of(query)), market)
 
     def _all_listings(self, query: BarsQuery, market: Market) -> set[str]:
         if query.interval.is_intraday:
             return self._raw.intraday.listings(query, market)
         return {each.listing for each in self._known_symbols()}
 
-    def _pieces(self, query: BarsQuery, names: Collection[str]) -> Iterator[pa.Table]:
+    def _pieces(self, query: BarsQuery, market: Market) -> Iterator[pa.Table]:
         left = query.limit
-        for symbols in _in_pieces(names):
-            piece = self.bars(replace(query, symbols=symbols, limit=left))
+        for asked in _in_pieces(market.asked or ()):
+            piece = self._bars(replace(query, limit=left), replace(market, asked=asked))
             if piece.num_rows:
                 yield piece
             left = None if left is None else left - piece.num_rows
@@ -195,16 +199,19 @@ class Reader:
             found, key=lambda each: (not each.symbol.startswith(wanted), each.symbol, each.first)
         )
 
+    def listing(self, name: str) -> str:
+        """Return the listing that a name means today."""
+        return self._present_listings().named(name, trading_day(self._clock.now()))
+
     def boundary(self, interval: Interval = DAILY) -> dt.date | None:
         """Return the last session that batch has committed; None before the first."""
         boundary = read_boundary(self._store)
         return boundary.minute if interval.is_intraday else boundary.daily
 
-    def _folded(self, query: BarsQuery) -> pa.Table:
-        if query.symbols is None:
-            names = {each.listing for each in self._known_symbols()}
-            query = replace(query, symbols=tuple(names))
-        market = self._market(query)
+    def _folded(self, query: BarsQuery, market: Market) -> pa.Table:
+        if market.asked is None:
+            ids = {each.listing for each in self._known_symbols()}
+            market = replace(market, asked=by_id(ids, market.listings))
         self._check_known(query, market)
         with self._raw.cursor() as cursor:
             return folded_bars(self._store, cursor, query, market, self.as_of(query))
@@ -306,7 +313,6 @@ def _like(symbol: str, known: Sequence[Symbol]) -> str:
     return f"it has {', '.join(shown)}{f' and {more:,} more' if more else ''}."
 
 
-def _in_pieces(symbols: Collection[str]) -> Iterator[tuple[str, ...]]:
-    in_order = sorted(symbols)
-    for begin in range(0, len(in_order), _SYMBOLS_A_PIECE):
-        yield tuple(in_order[begin : begin + _SYMBOLS_A_PIECE])
+def _in_pieces(asked: Sequence[Asked]) -> Iterator[tuple[Asked, ...]]:
+    for begin in range(0, len(asked), _LISTINGS_A_PIECE):
+        yield tuple(asked[begin : begin + _LISTINGS_A_PIECE])

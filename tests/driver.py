@@ -3,9 +3,9 @@
     python -m tests.driver LAKE_FOLDER STEP...
 
 Steps: `wait` (for a line on standard input), `at=INSTANT` (sets the clock), `sample`,
-`import=FILE`, `withdraw=FILE`, `splits=FILE`, `resample`. It says `ready` once its imports are done
-and `done` after the last step. Below it: a store that interrupts a run in this process, and what a
-test needs to compare the lakes that come of it.
+`import=FILE`, `minutes=FILE`, `withdraw=FILE`, `splits=FILE`, `resample`. It says `ready` once its
+imports are done and `done` after the last step. Below it: a store that interrupts a run in this
+process, and what a test needs to compare the lakes that come of it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import duckdb
+import polars as pl
 import structlog
 
+from batch_layer.bronze import minute
 from batch_layer.fetching.splits_file import read_splits
 from fiblake import Lake
 from lake.boundary import read_boundary
@@ -31,8 +33,6 @@ from lake.store import LocalStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import polars as pl
 
     from lake.store import Stored
 
@@ -45,7 +45,9 @@ _HISTORY: Final = (
     "SELECT * EXCLUDE (known_from, known_to) FROM read_parquet(?, hive_partitioning = true)"
 )
 TABLES: Final = {
-    "silver": ("silver/interval=*/**/*.parquet", _SILVER),
+    "silver": ("silver/interval=*d/**/*.parquet", _SILVER),
+    "intraday": ("silver/interval=*[mh]/**/*.parquet", _SILVER),
+    "minute": ("bronze/minute/**/*.parquet", _BRONZE),
     "bronze": ("bronze/daily/**/*.parquet", _BRONZE),
     "history": ("bronze/daily_history/**/*.parquet", _HISTORY),
     "splits": ("bronze/splits.parquet", _BRONZE),
@@ -70,6 +72,8 @@ def perform(folder: Path, *steps: str) -> None:
                 lake.import_sample()
             case "import":
                 lake.import_files(value)
+            case "minutes":
+                minute.commit(lake.store, pl.read_parquet(value))
             case "withdraw":
                 lake.importer().withdraw_files([Path(value)])
             case "splits":
@@ -153,7 +157,7 @@ def content_of(folder: Path) -> Content:
     status = Lake(folder, clock=SetClock(NOW)).status()
     stale = [(each.interval, each.partitions, each.bars, each.stale) for each in status.silver]
     content: Content = {
-        "status": [(status.boundary, status.committed), *stale],
+        "status": [(status.boundary, status.committed), (status.minute,), *stale],
         "objects": [(key,) for key in objects(folder)],
     }
     with duckdb.connect() as connection:
@@ -234,7 +238,7 @@ class Interrupted:
 def covered(store: LocalStore) -> dt.date:
     """Return the last session that the bars of every interval consider."""
     with duckdb.connect() as connection:
-        pattern = store.uri("silver/interval=*/**/*.parquet")
+        pattern = store.uri("silver/interval=*d/**/*.parquet")
         rows = connection.read_parquet(pattern, hive_partitioning=True)
         last = rows.aggregate("interval, max(through)").fetchall()
     return min(through for _, through in last) if len(last) == len(FIBONACCI) else dt.date.min

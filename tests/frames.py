@@ -78,10 +78,12 @@ def listed(lake: Lake, rows: pl.DataFrame, day: str) -> pl.DataFrame:
 
 def _listing(said: list[dict[str, Any]], symbol: str, on: dt.date) -> str:
     found = symbol
+    if any(row["listing"] == symbol for row in said):
+        found = f"{symbol}~"  # unless a row tells of the symbol
     for row in said:
         if row["symbol"] == symbol:
             if on < row["first"]:
-                return f"{symbol}<{row['first']}" if found == symbol else found
+                return f"{symbol}<{row['first']}" if found in {symbol, f"{symbol}~"} else found
             last = row["last"] or dt.date.max
             found = row["listing"] if on <= last else f"{symbol}>{last}"
     return found

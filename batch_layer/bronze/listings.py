@@ -18,6 +18,8 @@ from lake.parquet import encode_frame, read_frame
 from lake.schemas import LISTINGS, LISTINGS_HISTORY
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lake.clock import Clock
     from lake.store import ObjectStore
 
@@ -32,13 +34,16 @@ def read(store: ObjectStore) -> pl.DataFrame:
     return read_frame(store, keys.LISTINGS, LISTINGS)[0]
 
 
-def commit(store: ObjectStore, rows: pl.DataFrame, *, clock: Clock) -> int:
+def commit(
+    store: ObjectStore, rows: pl.DataFrame, *, clock: Clock, gone: Collection[str] = ()
+) -> int:
     """Bring listings into bronze; what was said of the same ones before is replaced.
 
     Args:
         store: The lake.
         rows: The columns of `LISTINGS` but `known_from`: all symbols of each listing named.
         clock: Tells the instant at which the lake learns of them.
+        gone: Listings of which nothing is said any more.
 
     Returns:
         How many rows are new, different or said no more.
@@ -47,25 +52,26 @@ def commit(store: ObjectStore, rows: pl.DataFrame, *, clock: Clock) -> int:
         SourceError: If a symbol would name two listings on a day, or a listing have two symbols.
         ConflictError: If others kept writing the table all the while.
     """
+    about = pl.DataFrame({"listing": [*rows["listing"], *gone]}, {"listing": pl.String()})
     for _ in attempts(_ATTEMPTS):
         old, fingerprint = read_frame(store, keys.LISTINGS, LISTINGS)
-        named = old.join(rows, on="listing", how="semi")
+        named = old.join(about, on="listing", how="semi")
         same = named.join(rows, on=_SAID, how="semi", nulls_equal=True)
-        gone = named.join(rows, on=_SAID, how="anti", nulls_equal=True)
+        ended = named.join(rows, on=_SAID, how="anti", nulls_equal=True)
         fresh = rows.select(_SAID).join(named, on=_SAID, how="anti", nulls_equal=True)
-        if gone.is_empty() and fresh.is_empty():
+        if ended.is_empty() and fresh.is_empty():
             return 0
-        kept = old.join(rows, on="listing", how="anti")
+        kept = old.join(about, on="listing", how="anti")
         learnt = pl.lit(clock.now()).cast(pl.Datetime("us", "UTC"))
-        fresh = fresh.with_columns(known_from=_after(learnt, gone)).select(old.columns)
+        fresh = fresh.with_columns(known_from=_after(learnt, ended)).select(old.columns)
         table = pl.concat([kept, same, fresh]).sort(KEY)
         _refuse_overlaps(table)
         try:
-            _keep_replaced(store, gone.with_columns(known_to=_after(learnt, gone)))
+            _keep_replaced(store, ended.with_columns(known_to=_after(learnt, ended)))
             store.put_if(keys.LISTINGS, encode_frame(table, LISTINGS), fingerprint)
         except ConflictError:
             continue
-        return fresh.join(gone, on=KEY, how="anti").height + gone.height
+        return fresh.join(ended, on=KEY, how="anti").height + ended.height
     fact = f"The listings kept changing under {_ATTEMPTS} attempts to write them."
     raise ConflictError(fact, hint="run the command again when others are done.")
 

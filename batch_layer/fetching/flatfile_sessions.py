@@ -66,7 +66,7 @@ class FlatFileSessions:
         with self._lock:
             file = self._listed(session.replace(day=1)).get(session)
         if file is None:
-            fact = f"There is no flat file of {session}."
+            fact = "There is no flat file of this session."
             raise NotPublishedError(fact)
         for tried in range(1, _WHOLE_MOST + 1):
             answer = self.files.get(file)

@@ -61,5 +61,5 @@ _FORM: Final = Form(
     values=lambda _: {},
     twice="listings",
     mend="keep the right one.",
-    hint="write the header listing,symbol,first,last and rows like META,FB,,2022-06-08.",
+    hint="write the header listing,symbol,first,last and rows like BBG000MM2P62,FB,,2022-06-08.",
 )

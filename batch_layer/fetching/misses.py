@@ -53,6 +53,7 @@ class Misses:
     failed: dict[dt.date, FiblakeError] = field(default_factory=dict)
     _failures: int = 0
     _empty: list[dt.date] = field(default_factory=list)
+    _has_hit: bool = False
 
     def is_below(self, session: dt.date) -> bool:
         """Return whether a session need not be asked for: the vendor would not have it."""
@@ -62,6 +63,7 @@ class Misses:
         """Note that a session's bars came."""
         self._failures = 0
         self._empty.clear()
+        self._has_hit = True
 
     def skip(self, session: dt.date) -> None:
         """Note a session that was not asked for since it is below the floor."""
@@ -83,7 +85,8 @@ class Misses:
                 self._raise_floor(session, error)
         elif isinstance(error, NotPublishedError):
             self._empty.append(session)
-            if self.is_open and len(self._empty) >= _EMPTY_MOST:
+            # Before the first bars came, it may just as well be that there are none as yet.
+            if self.is_open and self._has_hit and len(self._empty) >= _EMPTY_MOST:
                 self._raise_floor(max(self._empty), error)
         elif isinstance(error, VendorError):
             self._failures += 1

@@ -11,7 +11,7 @@ import datetime as dt
 import time
 from collections import defaultdict
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -68,13 +68,6 @@ class RebuildReport:
     dropped: int = 0
     kept: int = 0
     seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class BronzeReport(RebuildReport):
-    """What a rebuild did to daily bars, and in `minutes` to minute bars."""
-
-    minutes: RebuildReport = field(default_factory=RebuildReport)
 
 
 @dataclass(frozen=True, slots=True, order=True)

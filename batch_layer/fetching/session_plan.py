@@ -28,12 +28,14 @@ class Held:
     Attributes:
         landed: By session, the keys of what the source answered, the oldest first.
         noted: By session, the key of the last answer that bronze has.
+        elsewhere: The sessions that bronze has from another source: nobody needs to be asked twice.
         bronze: The sessions that bronze has, whoever told of them.
         others: The sessions of which only others than sources have told: files, generation.
     """
 
     landed: Landed
     noted: Mapping[dt.date, str]
+    elsewhere: frozenset[dt.date]
     bronze: frozenset[dt.date]
     others: frozenset[dt.date]
 
@@ -86,17 +88,31 @@ class Todo:
 
 def look(store: ObjectStore, kind: BarsKind, source: str) -> Held:
     """Return what the lake holds."""
-    entries = ledger.read(store, kind.name).get(source, {})
+    entries = ledger.read(store, kind.name)
     in_bronze = kind.sessions(store)
     every = {name: _sessions(landing.landed(store, name, kind.name)) for name in kind.readers}
-    noted = {
+    noted = {name: _noted(entries.get(name, {}), in_bronze) for name in kind.readers}
+    elsewhere = {day for name, found in noted.items() if name != source for day in found}
+    told = {session for found in every.values() for session in found}
+    return Held(
+        landed=every[source],
+        noted=noted[source],
+        elsewhere=frozenset(elsewhere & frozenset(in_bronze)),
+        bronze=frozenset(in_bronze),
+        others=frozenset(in_bronze) - told,
+    )
+
+
+def _noted(
+    entries: Mapping[dt.date, ledger.Entry], in_bronze: Collection[dt.date]
+) -> dict[dt.date, str]:
+    """Return the sessions, and the last answers, that bronze has of a source."""
+    return {
         session: entry.landed
         for session, entry in entries.items()
         # What the ledger tells counts while bronze is there.
         if entry.landed is not None and (session in in_bronze or not entry.accepted)
     }
-    told = {session for found in every.values() for session in found}
-    return Held(every[source], noted, frozenset(in_bronze), frozenset(in_bronze) - told)
 
 
 def span_of(  # noqa: PLR0913 - each bounds the span
@@ -150,7 +166,8 @@ def todo_of(wanted: Sequence[dt.date], held: Held, *, again: bool) -> Todo:
     """Return what there is to do for some sessions; `again`: ask for all of them."""
     pending = {session: held.pending(session) for session in wanted}
     pending = {session: keys for session, keys in pending.items() if keys}
-    there = [] if again else [each for each in wanted if each in held.noted and each not in pending]
+    has = held.noted.keys() | held.elsewhere
+    there = [] if again else [each for each in wanted if each in has and each not in pending]
     done = {*there, *(() if again else pending)}
     ask = [session for session in reversed(wanted) if session not in done]
     return Todo(ask, pending, there)

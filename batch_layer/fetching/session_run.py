@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from batch_layer import landing
 from batch_layer.fetching.at_once import at_once
 from batch_layer.fetching.fetch_report import FetchReport
 from batch_layer.fetching.landed import Brought, Landed, read_landed
 from batch_layer.fetching.misses import OF_A_SESSION, Misses
+from batch_layer.vendors.pace import StoppedError
 from lake.errors import FiblakeError, VendorError, VendorRefusedError
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from batch_layer.fetching.session_plan import Held, Todo
     from batch_layer.fetching.session_source import SessionSource
     from lake.store import ObjectStore
+
+Came: TypeAlias = "Landed | tuple[dt.date, FiblakeError] | None"
 
 
 @dataclass(slots=True)
@@ -142,26 +146,39 @@ class SessionRun:
             workers=self.workers,
             ahead=self.workers + min(self.workers, self.kind.chunk),
             stop=source.stop,
+            watch=lambda: source.stop() if self.is_over() else None,
         )
-        try:
-            for each in found:
-                if each is None:
-                    self.not_asked += 1
-                elif isinstance(each, Landed):
-                    self.misses.hit()
-                    self.fetched.append(each.session)
-                    chunk.append(each)
-                else:
-                    self.misses.miss(*each)
-                if len(chunk) == self.kind.chunk:
-                    self._bring(chunk)
-                    chunk = []
-                self._advance()
-        except VendorError:
-            source.stop()
-            self._bring(chunk)
-            raise
+        # Closed whatever ends it: else those who wait to ask would go on.
+        with closing(found):
+            try:
+                for each in found:
+                    if self._take(each):
+                        chunk.append(each)
+                    if len(chunk) == self.kind.chunk:
+                        self._bring(chunk)
+                        chunk = []
+                    self._advance()
+            except VendorError:
+                source.stop()
+                self._bring(chunk)
+                raise
         self._bring(chunk)
+
+    def _take(self, came: Came) -> TypeGuard[Landed]:
+        """Note what came of a session, and return whether that is an answer.
+
+        Raises:
+            VendorError: If the vendor is given up on.
+        """
+        if came is None:
+            self.not_asked += 1
+        elif isinstance(came, Landed):
+            self.misses.hit()
+            self.fetched.append(came.session)
+            return True
+        else:
+            self.misses.miss(*came)
+        return False
 
     def _wanted(self) -> Iterator[dt.date]:
         for session in self.todo.ask:
@@ -170,14 +187,14 @@ class SessionRun:
             elif not self.misses.is_open:
                 self.misses.skip(session)
 
-    def _ask(
-        self, source: SessionSource, session: dt.date
-    ) -> Landed | tuple[dt.date, FiblakeError] | None:
+    def _ask(self, source: SessionSource, session: dt.date) -> Came:
         """Return what landed of a session, or why nothing did; None: it was not asked for."""
         if self.is_over():
             return None
         try:
             answer, rows = source.ask(session)
+        except StoppedError:
+            return None
         except OF_A_SESSION as error:
             return session, error
         unit = session.isoformat()

@@ -221,7 +221,7 @@ class _Bronze:
         self._splits = sorted(splits_said.rows())
         self._sessions = sessions
         self._listings = {
-            year: _digest(map(str, listings.within(year, content.symbols).iter_rows()))
+            year: _digest([listings.within(year, content.symbols).write_csv()])
             for year, content in contents.items()
         }
 

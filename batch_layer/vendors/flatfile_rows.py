@@ -82,7 +82,7 @@ def _of_session(body: bytes, session: dt.date) -> tuple[pl.DataFrame, pl.Series]
     """Return the rows of a file, which has some and of that session alone, and their starts."""
     rows = _read(plain_file(body))
     if rows.is_empty():
-        fact = f"The flat file of {session} has no bars."
+        fact = "The flat file of this session has no bars."
         raise NotPublishedError(fact)
     starts = rows["window_start"].cast(pl.Int64, strict=False).cast(pl.Datetime("ns", "UTC"))
     told = starts.unique().drop_nulls()

@@ -121,6 +121,17 @@ class Massive:
             )
         )
 
+    def ticker_details(self, ticker: str, date: dt.date) -> Answer:
+        """Return which security had a ticker on a date.
+
+        Raises:
+            VendorNotFoundError: If Massive knows none.
+        """
+        day = date.isoformat()
+        return self._asked(
+            lambda: self.client.get_ticker_details(ticker, date=day, raw=True), page_of
+        )[0]
+
     def ticker_events(self, identifier: str) -> Answer:
         """Return what became of one ticker, or composite FIGI: its renamings.
 

@@ -80,6 +80,21 @@ def page_of(body: bytes) -> Page:
     return Page(rows, next_url, frozenset(marks))
 
 
+def results_of(body: bytes) -> list[dict[str, Any]]:
+    """Return the results of an answer, one where it is about one thing; what is none is left out.
+
+    Raises:
+        VendorAnswerError: If it is not whole.
+    """
+    try:
+        told = from_json(body)
+    except ValueError as error:
+        raise _cut(body, error) from None
+    results = told.get("results") if isinstance(told, dict) else None
+    rows = results if isinstance(results, list) else [results]
+    return [row for row in rows if isinstance(row, dict)]
+
+
 def daily_rows(body: bytes, session: dt.date) -> pl.DataFrame:
     """Return the bars of a grouped daily answer: one row a bar, the fields that validation knows.
 
@@ -92,7 +107,7 @@ def daily_rows(body: bytes, session: dt.date) -> pl.DataFrame:
     if bars.height != (count or 0):
         raise _miscounted(count, bars.height)
     if bars.is_empty():
-        fact = f"Massive has no bars of {session}."
+        fact = "Massive has no bars of this session."
         raise NotPublishedError(fact)
     days = bars["t"].drop_nulls().cast(pl.Datetime("ms", "UTC"))
     other = [

@@ -17,7 +17,9 @@ from typing import Final
 
 from lake.session import EPOCH
 from tests.bench.demo import demo_job
+from tests.bench.fetching import SESSIONS, fetching
 from tests.bench.incremental import incremental
+from tests.bench.intraday import intraday
 from tests.bench.lakes import LAST, Market, make_market, without_silver
 from tests.bench.machine import machine
 from tests.bench.readers import QUERIES, readers
@@ -68,6 +70,23 @@ straight line from nothing through the market of {symbols:,} symbols.
 
 What comes into the full lake, in turn, imported from a file; then what became stale is resampled.
 """,
+    "fetch": """## Fetching a year
+
+The last {sessions} sessions of a market of some {symbols:,} symbols a day, from a local vendor
+into an empty lake: asked for, checked, landed, validated and in bronze. The vendor runs beside it,
+on the same cores. The last columns tell the seconds that threads spent at each step, those that
+wait or work at once added up.
+""",
+    "intraday": """## Minutes
+
+The regular minutes of {symbols:,} symbols in eight sessions, committed and then resampled into 5m,
+15m, 1h, 2h and 4h bars; then one symbol's year of 5m read, p50 / p95 of {queries} queries.
+
+* The plain way groups all minutes anew for each interval by `time_bucket`, whose hours straddle the
+  open. It knows no session, no missing vwap or trades, no revisions, and not what is stale.
+* The year is made of links to the eight sessions: 252 files. They are read as they are, by
+  `Lake.bars` without copies.
+""",
     "readers": """## Reading
 
 p50 / p95 in milliseconds of {queries} queries after a warm-up, each over other symbols and dates;
@@ -100,6 +119,7 @@ class Bench:
         self._symbols = symbols
         self._large = large
         self._said = {"symbols": symbols, "start": start, "end": LAST, "queries": queries}
+        self._said["sessions"] = SESSIONS
         self.market = cache(lambda count: make_market(work, count, start))
         self.sections: dict[str, Callable[[], str]] = {
             "demo": lambda: demo_job(work),
@@ -107,6 +127,8 @@ class Bench:
             "resample": lambda: SideBySide(self.market(symbols), work).run(),
             "growth": self._growth,
             "daily": lambda: incremental(self._resampled(), work),
+            "fetch": self._fetch,
+            "intraday": lambda: intraday(work, symbols, queries),
             "readers": lambda: readers(self._resampled(), work, queries),
         }
 
@@ -128,6 +150,10 @@ class Bench:
     def _growth(self) -> str:
         markets = [self.market(count) for count in self._sizes()]
         return growth(markets, self._work, straight=self.market(self._symbols))
+
+    def _fetch(self) -> str:
+        # A market grows: of so many symbols in all, as many as are asked for trade in the end.
+        return fetching(self.market(self._symbols * 7 // 5).folder, self._work)
 
     def _sizes(self) -> list[int]:
         few = [self._symbols // 4, self._symbols // 2, self._symbols]

@@ -31,7 +31,9 @@ INTERVALS = ("1d", "3d", "5d", "8d", "13d", "21d", "34d")
 GOOGLE = {"symbol": "GOOG", "listing": "GOOG", "first": "2004-08-19", "last": "2013-03-01"}
 CURSOR = "is not a cursor. Allowed: the next_cursor of an answer."
 INSTANT = "is not an instant. Allowed: ISO 8601 with an offset or Z, as 2026-01-05T21:00:00Z."
-OFFERED = f"is not an interval offered here. Allowed: {', '.join(INTERVALS)}."
+OFFERED = (
+    f"is not an interval offered here. Allowed: 1m, 5m, 15m, 1h, 2h, 4h, {', '.join(INTERVALS)}."
+)
 
 
 class Api:
@@ -345,7 +347,7 @@ def test_the_schema_lists_the_routes(api: Api) -> None:
     } == (set(schema["paths"]))
     assert [
         *("symbol", "interval", "start", "end", "adjustment", "as_of", "known_at"),
-        *("limit", "cursor"),
+        *("session", "limit", "cursor"),
     ] == [parameter["name"] for parameter in bars["parameters"]]
     assert {"200", "400", "404", "422", "503"} == set(bars["responses"])
     assert list(BarsAnswer.__dataclass_fields__) == (

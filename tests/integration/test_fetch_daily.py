@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from batch_layer import landing
 from batch_layer.bronze import ledger
+from batch_layer.fetching.daily_kind import DAILY
 from batch_layer.fetching.fetch_report import FetchReport
+from batch_layer.fetching.session_fetch import Order
 from batch_layer.local_vendor import LocalVendor
 from batch_layer.local_vendor.restatement import Restatement
 from fiblake import Lake
@@ -19,6 +22,7 @@ from lake import keys
 from lake.errors import (
     InvalidRangeError,
     MisuseError,
+    StoreError,
     VendorError,
     VendorKeyError,
     VendorRefusedError,
@@ -26,7 +30,7 @@ from lake.errors import (
     VendorUnreachableError,
 )
 from lake.store import LocalStore
-from tests.fetching import EVENING, Fetching, asked, bars_of, current, replaced, sold
+from tests.fetching import EVENING, FAST, Fetching, asked, bars_of, current, replaced, sold
 from tests.parts import free_port
 from tests.vendor import FIRST, LAST
 
@@ -83,6 +87,21 @@ def test_a_gap_is_filled_and_nothing_else(fetching: Fetching, vendor: LocalVendo
     assert {"there": 23, "fetched": 18} == counts(report)
     assert dt.date(2012, 12, 17) == min(asked(vendor))
     assert dt.date(2013, 1, 11) == max(asked(vendor))
+
+
+def test_what_one_source_brought_is_not_asked_of_another(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    lake = fetching()
+    lake.fetch_daily(start=START, end="2012-12-31")
+    vendor.forget()
+
+    report = lake.fetch_daily("flatfiles", start=START, end=END)
+
+    assert {"there": 20, "fetched": 21} == counts(report)
+    assert dt.date(2013, 1, 2) == min(asked(vendor))
+    again = lake.fetch_daily("flatfiles", start=START, end=END, again=True)
+    assert {"fetched": SESSIONS} == counts(again)
 
 
 def test_the_latest_sessions_come_first(
@@ -169,7 +188,7 @@ def test_an_old_session_without_bars_failed(fetching: Fetching) -> None:
     report = fetching().fetch_daily(start="2011-12-27", end="2012-01-06")
 
     assert {"fetched": 4, "failed": 4} == counts(report)
-    assert "Massive has no bars of 2011-12-30." == report.failed[0].why
+    assert {"Massive has no bars of this session."} == {each.why for each in report.failed}
 
 
 def test_without_a_start_a_new_lake_reaches_back_to_the_vendor_s_first_session(
@@ -182,6 +201,17 @@ def test_without_a_start_a_new_lake_reaches_back_to_the_vendor_s_first_session(
     assert (FIRST, LAST) == (report.start, report.end)
     # A few sessions before the first, and no more.
     assert len(asked(vendor)) < len(vendor.sessions) + 60
+
+
+def test_without_a_start_a_vendor_that_ended_years_ago_is_found_as_well(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    report = fetching(EVENING + dt.timedelta(days=90)).fetch_daily()
+
+    assert len(vendor.sessions) == report.fetched
+    assert 5 == len(report.not_yet)
+    assert {"Massive has no bars of this session."} == {each.why for each in report.failed}
+    assert LAST < min(each.session for each in report.failed)
 
 
 def test_without_a_start_what_files_brought_is_gone_on_from(
@@ -484,3 +514,52 @@ def test_a_damaged_answer_is_told_of_and_can_be_fetched_again(fetching: Fetching
 
     assert {"from landing": SESSIONS - 1, "failed": 1} == counts(report)
     assert f"{key} in {lake.store.location} is damaged" in report.failed[0].why
+
+
+def test_what_time_does_not_allow_is_left_for_the_next_run(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    lake = fetching()
+    fetcher = replace(lake.fetcher(), workers=1, is_over=lambda: len(vendor.requests) >= 10)
+    report = fetcher.fetch(Order("massive", START, END))
+
+    assert (10, 31, SESSIONS) == (report.fetched, report.not_asked, report.sessions)
+    assert {"there": 10, "fetched": 31} == counts(lake.fetch_daily(start=START, end=END))
+
+
+def test_who_waits_for_the_vendor_when_time_is_over_gives_up(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    vendor.fail("throttled", retry_after=600, times=None)
+    fetcher = replace(fetching().fetcher(), is_over=lambda: len(vendor.requests) >= 1)
+    report = fetcher.fetch(Order("massive", START, END))
+
+    assert (0, SESSIONS) == (report.fetched, report.not_asked)
+
+
+def test_a_lake_on_s3_is_fetched_into_as_well(
+    s3_lake: Lake, vendor: LocalVendor, vendor_lake_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**vendor.settings, **FAST}.items():
+        monkeypatch.setenv(name, value)
+    lake = Lake(clock=s3_lake.clock)
+    first = dt.date(2013, 1, 22)
+
+    assert {"fetched": 8} == counts(lake.fetch_daily(start=first, end=END))
+    assert sold(vendor_lake_folder, first, END).equals(bars_of(lake.store, first, END))
+    assert {"there": 8} == counts(lake.fetch_daily(start=first, end=END))
+    assert {8} == {lake.rebuild_bronze().sessions}
+
+
+def test_a_lake_that_cannot_be_written_ends_those_who_wait_to_ask(
+    fetching: Fetching, vendor: LocalVendor
+) -> None:
+    # Who asked for this would wait for ten minutes.
+    vendor.fail("throttled", session=dt.date(2013, 1, 30), retry_after=600)
+    lake = fetching()
+    lake.store.put("bronze/daily/year=2013", b"where a folder should be")
+    fetcher = replace(lake.fetcher(), kind=replace(DAILY, chunk=1))
+
+    with pytest.raises(StoreError, match="Could not"):
+        fetcher.fetch(Order("massive", START, END))
+    assert str(END) in landing.landed(lake.store, "massive", "daily")

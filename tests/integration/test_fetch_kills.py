@@ -27,7 +27,7 @@ from lake.store import LocalStore
 from tests.command_line import FIBLAKE
 from tests.fetching import FAST, current, replaced
 
-_KILLS: Final = int(os.environ.get("FETCH_KILLS", "9"))
+_KILLS: Final = int(os.environ.get("FETCH_KILLS", "6"))
 _SEED: Final = int(os.environ.get("SEED", "13"))
 _SESSION: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.csv\.gz)?$")
 _SPAN: Final = ("--start", "2012-11-01", "--end", "2013-02-15")

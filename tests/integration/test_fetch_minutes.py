@@ -1,4 +1,4 @@
-"""The minutes of a whole market, from a local vendor's flat files, once each."""
+"""A whole market's minutes, from a local vendor's flat files: nothing missed, nothing twice."""
 
 from __future__ import annotations
 

@@ -34,7 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-KEYS: Final = {"silver": ("interval", "listing", "start"), "bronze": ("symbol", "session")}
+KEYS: Final = {
+    "silver": ("interval", "listing", "start"),
+    "intraday": ("interval", "symbol", "start"),
+    "bronze": ("symbol", "session"),
+    "minute": ("symbol", "start"),
+}
 
 _KILLS: Final = int(os.environ.get("KILLS", "10"))
 _SEED: Final = int(os.environ.get("SEED", "13"))
@@ -93,10 +98,10 @@ def prepare(root: Path, blank_lake: Path, sample_lake: Path) -> list[Work]:
         f"withdraw={_file(root / 'withdrawn.csv', _WITHDRAWN)}",
         f"splits={_file(root / 'splits.csv', _SPLITS)}",
     )
-    first_import = _work("first import", ("sample",), blank_lake, root)
-    first_resample = _work("first resample", ("resample",), first_import.after, root)
-    later_import = _work("import of changes", changes, sample_lake, root)
-    later_resample = _work("resample of changes", ("resample",), later_import.after, root)
+    first_import = work_of("first import", ("sample",), blank_lake, root)
+    first_resample = work_of("first resample", ("resample",), first_import.after, root)
+    later_import = work_of("import of changes", changes, sample_lake, root)
+    later_resample = work_of("resample of changes", ("resample",), later_import.after, root)
     return [first_import, first_resample, later_import, later_resample]
 
 
@@ -242,7 +247,8 @@ def _started(steps: tuple[str, ...], watcher: Watcher) -> Driven:
     return driven
 
 
-def _work(name: str, steps: tuple[str, ...], before: Path, root: Path) -> Work:
+def work_of(name: str, steps: tuple[str, ...], before: Path, root: Path) -> Work:
+    """Return some work, done to a copy of a lake once, and watched on another."""
     after = copy_lake(before, root / name)
     perform(after, *steps)
     trial = copy_lake(before, root / "trial")

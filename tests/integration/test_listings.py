@@ -8,7 +8,11 @@ META  |~ another company ~~~|== L1 ================>
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import json
+from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -22,6 +26,7 @@ from lake.errors import SourceError, UnknownSymbolError
 from lake.exchange import load_sessions
 from lake.interval import FIBONACCI
 from lake.session import EPOCH
+from serving_layer.page import self_contained_page
 from tests.conftest import NOW
 from tests.frames import assert_bars_equal, assert_silver_is_right, commit, set_clock, split
 from tests.integration.test_resample import plain_bars
@@ -132,6 +137,48 @@ def test_the_whole_market_has_each_listing_once(renamed: Lake) -> None:
     assert renamed.bars(None, "1d").equals(streamed)
 
 
+def streamed(lake: Lake, names: list[str] | None, **narrowed: Any) -> pl.DataFrame:
+    return pl.concat(map(pl.DataFrame, lake.stream(names, "1d", **narrowed)))
+
+
+def test_a_stream_is_of_what_was_asked_for(renamed: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving_layer.reader._LISTINGS_A_PIECE", 1)
+    # The id of one is what another has for a symbol now.
+    tell(renamed, ("META", "META", EPOCH, ENDED), ("L1", "META", RENAMED, None))
+
+    for names in (["FB", "META"], ["META", "AA", "meta"], None):
+        for as_of in (ENDED, RENAMED):
+            asked: Any = {"adjustment": "raw", "as_of": as_of}
+            assert renamed.bars(names, **asked).equals(streamed(renamed, names, **asked)), names
+    everything = renamed.bars(None, adjustment="all")
+    assert {"AA", "FB", "L1", "META"} == set(everything["listing"])
+    assert everything.equals(streamed(renamed, None, adjustment="all"))
+
+
+def test_a_listing_named_twice_is_streamed_once(
+    renamed: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving_layer.reader._LISTINGS_A_PIECE", 1)
+    tell(renamed, *FACEBOOK)
+
+    both = streamed(renamed, ["FB", "META"])
+
+    assert renamed.bars("META").equals(both)
+
+
+def test_the_page_shows_of_a_symbol_what_the_api_does(renamed: Lake) -> None:
+    # A bar came after its end.
+    tell(renamed, ("L2", "AA", EPOCH, dt.date(2020, 12, 30)))
+    renamed.resample()
+
+    page = self_contained_page(renamed.reader)
+
+    packed = page.partition('id="answers" type="application/gzip;base64">')[2].partition("<")[0]
+    answers = json.loads(gzip.decompress(b64decode(packed)))
+    bars = answers["v1/bars/AA?interval=1d&adjustment=raw&limit=50000"]["bars"]
+    assert {"L2"} == {bar["listing"] for bar in bars}
+
+
 @pytest.mark.parametrize("symbol", ["FB", "META"])
 def test_a_split_is_of_the_listing_whichever_symbol_tells_it(renamed: Lake, symbol: str) -> None:
     tell(renamed, *FACEBOOK)
@@ -156,6 +203,36 @@ def test_only_years_in_which_a_symbol_trades_are_rebuilt(renamed: Lake) -> None:
     assert {2019, 2020} == {each.year for each in renamed.resample().rebuilt}
     tell(renamed, ("L2", "META", RENAMED, None))
     assert () == renamed.resample().rebuilt
+
+
+def test_a_year_in_which_symbols_name_the_same_is_not_rebuilt(renamed: Lake) -> None:
+    tell(renamed, ("L1", "AA", EPOCH, None))
+    assert {2019, 2020} == {each.year for each in renamed.resample().rebuilt}
+
+    tell(renamed, ("L1", "AA", dt.date(2012, 5, 18), None))
+    assert () == renamed.resample().rebuilt
+
+
+def test_an_id_that_another_company_has_for_a_symbol_merges_nothing(renamed: Lake) -> None:
+    tell(renamed, ("META", "FB", EPOCH, RENAMED - DAY))
+
+    renamed.resample()
+
+    assert_silver_is_right(renamed)
+    for interval in ("1d", "5d"):
+        assert {"FB"} == set(renamed.bars("META", interval)["symbol"])
+        assert {"META"} == set(renamed.bars("META~", interval)["symbol"])
+
+
+def test_a_split_before_the_first_session_moves_nothing(renamed: Lake) -> None:
+    before = renamed.bars("META", "5d").to_dicts()
+    tell(renamed, ("L1", "AA", EPOCH, None))
+
+    splits.commit(renamed.store, split("AA", dt.date(1950, 3, 2), 2), clock=renamed.clock)
+    renamed.resample()
+
+    assert before == renamed.bars("META", "5d").to_dicts()
+    assert {10.0} == set(renamed.bars("AA", "5d")["close"])
 
 
 def test_what_was_known_of_listings_can_be_asked_for(renamed: Lake) -> None:

@@ -128,7 +128,7 @@ def test_a_refusal_is_not_asked_again(
 
 
 def test_a_session_without_bars_is_not_published(vendor: LocalVendor, time: Time) -> None:
-    with pytest.raises(NotPublishedError, match="no bars of 2030-01-02"):
+    with pytest.raises(NotPublishedError, match="no bars of this session"):
         massive(vendor.url, time).grouped_daily(dt.date(2030, 1, 2))
 
 

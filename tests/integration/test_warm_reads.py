@@ -200,7 +200,7 @@ def test_a_stream_gives_the_same_bars_in_pieces(sample_lake: Lake) -> None:
 def test_a_stream_goes_some_symbols_at_a_time(
     sample_lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving_layer.reader._SYMBOLS_A_PIECE", 2)
+    monkeypatch.setattr("serving_layer.reader._LISTINGS_A_PIECE", 2)
 
     pieces = list(sample_lake.stream(SYMBOLS, "13d"))
 

@@ -71,3 +71,14 @@ def test_no_module_is_larger_than_can_be_held_in_the_head() -> None:
     }
 
     assert set() == long_files | long_functions
+
+
+def test_the_vendor_s_own_client_is_named_in_one_place() -> None:
+    files = (ROOT / "batch_layer").rglob("*.py")
+    named = {path.name for path in files if {"polygon", "massive"} & _roots(path)}
+
+    assert {"massive_client.py"} == named
+
+
+def _roots(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imported(path)}

@@ -53,6 +53,11 @@ def known() -> Listings:
         ("CC", dt.date(2010, 5, 4), "CC>2010-05-03"),
         ("CC", dt.date(2012, 1, 31), "CC>2010-05-03"),
         ("CC", dt.date(2012, 2, 1), "L3"),
+        ("CC", dt.date(1950, 3, 1), "L2"),
+        ("CC", TODAY, "L3"),
+        ("FB", dt.date(1950, 3, 1), "L1"),
+        ("META", dt.date(1950, 3, 1), "META<2022-06-09"),
+        ("L1", TODAY, "L1~"),
         ("AAPL", TODAY, "AAPL"),
     ],
 )
@@ -72,6 +77,33 @@ def test_without_reference_data_each_symbol_is_its_own_listing() -> None:
     found = listings().of(symbols, np.array([TODAY] * 3, "datetime64[D]"))
 
     assert ["B", "A", "B"] == found.to_pylist()
+
+
+def test_the_last_date_there_is_is_no_end() -> None:
+    known = listings(("L1", "FB", EPOCH, dt.date.max))
+
+    assert [("FB", EPOCH, "L1"), ("L1", EPOCH, "L1~")] == known.steps.rows()
+    assert (Named("AAPL", dt.date.min, dt.date.max),) == known.symbols_of("AAPL")
+
+
+def test_a_symbol_that_is_the_id_of_a_listing_is_none_of_its_bars() -> None:
+    known = listings(("META", "FB", EPOCH, RENAMED - DAY))
+    symbols = pa.array(["FB", "META"]).dictionary_encode()
+
+    found = known.of(symbols, np.array([EPOCH, EPOCH], "datetime64[D]"))
+
+    assert ["META", "META~"] == found.to_pylist()
+    assert "META" == known.named("META", TODAY)
+    assert (Named("META", EPOCH, dt.date.max),) == known.symbols_of("META~")
+
+
+def test_a_name_is_a_symbol_first_and_an_id_else() -> None:
+    known = listings(
+        ("AA", "AA", EPOCH, dt.date(2005, 3, 1)), ("L2", "AA", dt.date(2010, 3, 1), None)
+    )
+
+    assert "L2" == known.named("AA", TODAY)
+    assert "AA" == known.named("AA", dt.date(2004, 3, 1))
 
 
 @pytest.mark.parametrize(
@@ -117,3 +149,25 @@ def test_an_action_told_by_a_later_symbol_is_of_the_listing_that_has_it_next(
     assert [("L1", days[0]), ("CC>2010-05-03", days[2]), ("AAPL", days[3])] == mapped.select(
         "listing", "effective"
     ).rows()
+
+
+def test_an_action_told_by_the_symbol_of_its_day_counts_before_one_told_by_a_later() -> None:
+    known = listings(("L1", "ZFB", EPOCH, RENAMED - DAY), ("L1", "META", RENAMED, None))
+    day = dt.date(2015, 3, 2)
+    actions = pl.DataFrame({"symbol": ["META", "ZFB"], "effective": [day, day], "split_to": [9, 2]})
+
+    mapped = known.of_actions(actions, "effective")
+
+    assert [("L1", 2)] == mapped.select("listing", "split_to").rows()
+
+
+def test_what_symbols_name_in_a_year_begins_with_it(known: Listings) -> None:
+    symbols = ["AAPL", "CC", "META"]
+
+    assert [
+        ("CC", dt.date(2012, 1, 1), "CC>2010-05-03"),
+        ("CC", dt.date(2012, 2, 1), "L3"),
+        ("META", dt.date(2012, 1, 1), "META<2022-06-09"),
+    ] == known.within(2012, symbols).rows()
+    assert ["L3", "L1"] == known.within(2023, symbols)["listing"].to_list()
+    assert listings().within(2012, symbols).is_empty()

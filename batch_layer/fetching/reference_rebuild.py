@@ -1,0 +1,224 @@
+"""Reference data of bronze made anew from landing, without any vendor: as fetching made them.
+
+All answers are brought, in the order in which they came, into a scratch lake; what comes of them
+takes the place of what bronze has of the same symbols and days, or listings. What also came another
+way, from a file, is left as it is: landing does not know of that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from batch_layer import landing
+from batch_layer.bronze import ledger
+from batch_layer.bronze import listings as listings_table
+from batch_layer.bronze.traded import read_runs
+from batch_layer.fetching.daily_sources import MASSIVE
+from batch_layer.fetching.rebuild import RebuildReport
+from batch_layer.fetching.reference_bring import ACTIONS, ReferenceBringer
+from batch_layer.fetching.reference_landed import (
+    DETAILS,
+    EVENTS,
+    TICKERS,
+    days_landed,
+    read_reference,
+    reference_on,
+)
+from lake import keys
+from lake.lease import leased
+from lake.parquet import encode_frame, read_frame
+from lake.schemas import LISTINGS, LISTINGS_HISTORY
+from lake.store import LocalStore
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Collection
+
+    import pyarrow as pa
+
+    from lake.clock import Clock
+    from lake.lease import Holder
+    from lake.store import ObjectStore
+
+_VERSION: Final = [*listings_table.KEY, "known_from"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRebuilt:
+    """What a rebuild of reference data did.
+
+    Attributes:
+        answers: How many landed answers it read.
+        splits: How many splits bronze has now.
+        dividends: How many dividends.
+        listings: How many rows of listings.
+        changed: How many of all these are new, different or gone.
+    """
+
+    answers: int = 0
+    splits: int = 0
+    dividends: int = 0
+    listings: int = 0
+    changed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BronzeReport(RebuildReport):
+    """What a rebuild of all that landed did: of daily and minute bars, and of reference data."""
+
+    minutes: RebuildReport = field(default_factory=RebuildReport)
+    reference: ReferenceRebuilt = field(default_factory=ReferenceRebuilt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One of bronze's tables: where it is, and what tells its rows apart."""
+
+    key: str
+    schema: pa.Schema
+    row_key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRebuilder:
+    """Makes the splits, dividends and listings of one lake anew.
+
+    Attributes:
+        store: The lake.
+        clock: Tells the present.
+        on_wait: Called where another process fetches, which is then waited for; None: nobody is.
+    """
+
+    store: ObjectStore
+    clock: Clock
+    on_wait: Callable[[Holder], None] | None = None
+
+    def reference(self) -> ReferenceRebuilt:
+        """Make reference data anew from all that landed of them.
+
+        Raises:
+            BusyError: If another process fetches, and is not waited for.
+            DamagedObjectError: If landing or bronze cannot be read.
+            VendorAnswerError: If what landed makes no sense.
+            ConflictError: If others wrote the same tables meanwhile.
+        """
+        name = f"fetch-{MASSIVE}"
+        with (
+            leased(self.store, name, clock=self.clock, on_wait=self.on_wait) as lease,
+            TemporaryDirectory() as folder,
+        ):
+            scratch = LocalStore(Path(folder))
+            bringer = ReferenceBringer(scratch, self.store, MASSIVE)
+            answers = {kind: self._bring(bringer, kind) for kind in ACTIONS}
+            told = self._bring_listings(bringer)
+            lease.check()
+            changed = sum(self._take_actions(scratch, kind) for kind in ACTIONS)
+            changed += self._take_listings(scratch, told)
+            self._note(scratch)
+        of_tickers = sum(
+            len(each)
+            for kind in (TICKERS, DETAILS, EVENTS)
+            for each in landing.landed(self.store, MASSIVE, kind).values()
+        )
+        counts = {kind: _rows(self.store, _of(kind)).height for kind in ACTIONS}
+        said = listings_table.read(self.store).height
+        total = sum(answers.values()) + of_tickers
+        return ReferenceRebuilt(total, **counts, listings=said, changed=changed)
+
+    def _bring(self, bringer: ReferenceBringer, kind: str) -> int:
+        pending = bringer.pending(kind)
+        for unit, key, before in pending:
+            bringer.actions(kind, unit, key, before)
+        return len(pending)
+
+    def _bring_listings(self, bringer: ReferenceBringer) -> frozenset[str]:
+        """Bring listings day by day; return all that the vendor ever told of."""
+        then = [reference_on(self.store, MASSIVE, day) for day in days_landed(self.store, MASSIVE)]
+        told = frozenset[str]().union(
+            *(read_reference(self.store, each).listings for each in then if each.is_whole)
+        )
+        others = listings_table.read(self.store).filter(~pl.col("listing").is_in(list(told)))
+        if not others.is_empty():
+            bringer.store.put(keys.LISTINGS, encode_frame(others, LISTINGS))
+        traded = read_runs(self.store).keys()
+        for each in then:
+            bringer.listings(each, traded)
+        return told
+
+    def _take_actions(self, scratch: ObjectStore, kind: str) -> int:
+        """Let what was made of a kind take its place; return how many rows changed."""
+        if not landing.landed(self.store, MASSIVE, kind):
+            return 0
+        table = ACTIONS[kind].table
+        key = list(table.row_key)
+        history = _Table(table.history_key, table.history_schema, table.row_key)
+        instants = _instants(self.store, kind)
+        told = [_rows(self.store, each).select(*key, "known_from") for each in (_of(kind), history)]
+        seconds = pl.col("known_from").dt.truncate("1s")
+        kept = pl.concat(told).filter(~seconds.is_in(instants.implode())).select(key).unique()
+        _take(self.store, history, _with_kept(self.store, scratch, history, kept))
+        return _take(self.store, _of(kind), _with_kept(self.store, scratch, _of(kind), kept))
+
+    def _take_listings(self, scratch: ObjectStore, told: Collection[str]) -> int:
+        if not told:
+            return 0
+        past = _Table(keys.LISTINGS_HISTORY, LISTINGS_HISTORY, tuple(_VERSION))
+        instants = pl.concat([_instants(self.store, kind) for kind in (TICKERS, DETAILS, EVENTS)])
+        is_ours = pl.col("known_from").dt.truncate("1s").is_in(instants.implode())
+        others = _rows(self.store, past).filter(~(pl.col("listing").is_in(list(told)) & is_ours))
+        rows = pl.concat([_rows(scratch, past), others]).unique(_VERSION, keep="first")
+        _take(self.store, past, rows)
+        now = _Table(keys.LISTINGS, LISTINGS, listings_table.KEY)
+        return _take(self.store, now, _rows(scratch, now))
+
+    def _note(self, scratch: ObjectStore) -> None:
+        """Tell the lake what the scratch lake was told beside: the ledger, rejects."""
+        for kind in ACTIONS:
+            for source, entries in ledger.read(scratch, kind).items():
+                ledger.note(self.store, kind, source, entries)
+        for key in scratch.fingerprints(keys.REJECTS):
+            self.store.put(key, scratch.get(key).data)
+
+
+def _of(kind: str) -> _Table:
+    table = ACTIONS[kind].table
+    return _Table(table.key, table.schema, table.row_key)
+
+
+def _rows(store: ObjectStore, table: _Table) -> pl.DataFrame:
+    return read_frame(store, table.key, table.schema)[0]
+
+
+def _with_kept(
+    store: ObjectStore, scratch: ObjectStore, table: _Table, kept: pl.DataFrame
+) -> pl.DataFrame:
+    """Return what was made, and what is kept of what is there."""
+    key = kept.columns
+    made = _rows(scratch, table).join(kept, on=key, how="anti")
+    return pl.concat([made, _rows(store, table).join(kept, on=key, how="semi")])
+
+
+def _take(store: ObjectStore, table: _Table, rows: pl.DataFrame) -> int:
+    """Replace a table where it differs; return how many rows are new, different or gone."""
+    old, fingerprint = read_frame(store, table.key, table.schema)
+    fresh = rows.join(old, on=rows.columns, how="anti", nulls_equal=True)
+    gone = old.join(rows, on=table.row_key, how="anti")
+    if not fresh.is_empty() or not gone.is_empty():
+        order = list(dict.fromkeys((*table.row_key, "known_from")))
+        data = encode_frame(rows.sort(order), table.schema)
+        store.put_if(table.key, data, fingerprint)
+    return fresh.height + gone.height
+
+
+def _instants(store: ObjectStore, kind: str) -> pl.Series:
+    """Return when answers of a kind had come, to the second."""
+    prefix = keys.landing(MASSIVE, kind)
+    found = landing.landed(store, MASSIVE, kind).values()
+    told = [keys.landed_unit(key, prefix) for each in found for key in each]
+    at: list[dt.datetime] = [each[1] for each in told if each is not None]
+    return pl.Series("at", at, pl.Datetime("us", "UTC"))
