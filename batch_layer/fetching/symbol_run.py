@@ -118,7 +118,7 @@ class SymbolRun:
         fetched, from_landing = self._sessions(self.fetched), self._sessions(self.from_landing)
         failed = [
             Failure(session, f"{each.unit.symbol}: {each.error.fact}")
-            for each in self.missed
+            for each in sorted(self.missed, key=lambda one: one.unit.last, reverse=True)
             for session in reversed(each.unit.sessions(self.table))
         ]
         counted = [*fetched, *from_landing, *self.todo.there, *self.not_yet]

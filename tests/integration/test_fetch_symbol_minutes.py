@@ -211,7 +211,7 @@ def test_what_is_asked_for_again_is_corrected_and_what_is_gone_is_withdrawn(
     assert [first] == after["symbol"].unique().to_list()
     rebuilt = later.resample().intraday
     assert rebuilt is not None
-    assert {DAY} == {each.session for each in rebuilt.rebuilt}
+    assert {str(DAY)} == {each.session for each in rebuilt.rebuilt}
     assert_intraday_is_right(later)
     assert {"there": 2 * SESSIONS} == counts(later.fetch_minutes(names, start=START, end=END))
 

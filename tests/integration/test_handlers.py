@@ -15,8 +15,10 @@ import pytest
 from batch_layer import handlers
 from batch_layer.local_vendor import LocalVendor
 from fiblake import Lake
+from lake import keys
 from lake.errors import MisuseError, VendorError, VendorKeyError
 from tests.fetching import Fetching, asked, bars_of, sold
+from tests.selling import minutes_in, minutes_sold
 
 START = dt.date(2012, 12, 3)
 END = dt.date(2013, 1, 31)
@@ -158,3 +160,49 @@ def test_without_a_key_nothing_is_done(on_lake: Lake, monkeypatch: pytest.Monkey
         handlers.backfill(EVENT, Minutes())
 
     assert {} == on_lake.store.fingerprints("bronze/")
+
+
+def test_the_minutes_handler_fetches_the_market_s_minutes(
+    on_lake: Lake, vendor: LocalVendor, vendor_lake_folder: Path
+) -> None:
+    event = {"start": "2013-01-14", "end": "2013-01-16"}
+    summary = ran(handlers.minutes(event, Minutes()))
+    days = dt.date(2013, 1, 14), dt.date(2013, 1, 16)
+
+    assert ("done", "flatfiles", 3) == tuple(
+        summary[name] for name in ("state", "source", "fetched")
+    )
+    assert (
+        minutes_sold(vendor_lake_folder, *days)
+        .drop("vwap")
+        .equals(minutes_in(on_lake.store).drop("vwap"))
+    )
+    vendor.forget()
+    assert 3 == ran(handlers.minutes({"detail": event}, Minutes()))["already_there"]
+    assert [] == asked(vendor)
+
+
+def test_the_minutes_handler_goes_on_where_time_ran_out(
+    on_lake: Lake, vendor: LocalVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIBLAKE_FETCH_WORKERS", "1")
+    event: dict[str, Any] | None = {"start": "2013-01-14", "end": "2013-01-18"}
+    slices = 0
+    while event is not None:
+        summary = ran(handlers.minutes(event, Minutes(left=15, cost=4)))
+        event = summary["next"]
+        slices += 1
+
+    assert slices > 1
+    assert 5 == len(asked(vendor)) == len(set(asked(vendor)))
+    assert 5 == len(keys.by_session(on_lake.store.fingerprints(keys.MINUTE)))
+
+
+@pytest.mark.usefixtures("on_lake")
+def test_the_minutes_handler_looks_at_the_last_week_of_flat_files() -> None:
+    summary = ran(handlers.minutes({}, Minutes()))
+
+    assert "done" == summary["state"]
+    assert 0 < len(summary["not_yet"]) == summary["sessions"] <= 6
+    with pytest.raises(MisuseError, match="'massive' is no source of minute bars"):
+        handlers.minutes({"source": "massive"}, Minutes())
