@@ -1,4 +1,4 @@
-"""What AWS Lambda runs: `daily`, `backfill` and `minutes` of `batch_layer.handlers`.
+"""What AWS Lambda runs: `daily`, `backfill`, `minutes`, `reference` of `batch_layer.handlers`.
 
 An event is a JSON object with some of `source`, `start` and `end`; one of an EventBridge rule has
 it in `detail`. The answer is a summary, a JSON object too; `state` is
@@ -25,6 +25,7 @@ import structlog
 from batch_layer.fetching.daily_kind import DAILY
 from batch_layer.fetching.daily_sources import FLATFILES, MASSIVE
 from batch_layer.fetching.minute_kind import MINUTE
+from batch_layer.fetching.reference import ReferenceFetcher, ReferenceOrder
 from batch_layer.fetching.session_fetch import Order, SessionFetcher
 from lake.clock import SystemClock
 from lake.errors import BusyError, MisuseError, VendorError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from batch_layer.fetching.bars_kind import BarsKind
     from batch_layer.fetching.fetch_report import FetchReport
+    from batch_layer.fetching.reference_report import Part
     from lake.clock import Clock
 
 _log = structlog.get_logger(__name__)
@@ -93,6 +95,53 @@ def minutes(event: Mapping[str, Any], context: Context) -> Summary:
     return _fetched(MINUTE, _of_last_week(_order(event, FLATFILES), clock), clock, context)
 
 
+def reference(event: Mapping[str, Any], context: Context) -> Summary:  # noqa: ARG001 - Lambda's
+    """Fetch listings, splits and dividends; of the latter the years from `start` to `end`.
+
+    Where its time ends it, what had landed stays: the next invocation asks for the rest.
+
+    Raises:
+        MisuseError: If the event is none.
+        VendorError: If the vendor cannot be asked, or units failed.
+        StoreError: If the lake cannot be written.
+    """
+    order = _order(event, MASSIVE)
+    if order.source != MASSIVE:
+        fact = f"{order.source!r} is no source of reference data. Allowed: {MASSIVE}."
+        raise MisuseError(fact)
+    settings = read_settings()
+    configure_logs(settings)
+    fetcher = ReferenceFetcher.of(open_store(settings), settings, SystemClock())
+    try:
+        report = fetcher.fetch(ReferenceOrder(order.start, order.end))
+    except BusyError as error:
+        return _busy(order, error)
+    summary: Summary = {"state": "done", "source": report.source, "changed": report.changed}
+    summary |= {part.what: _counts(part) for part in report.parts}
+    _log.info("fetched", **summary)
+    if report.failed:
+        part = next(part for part in report.parts if part.failed)
+        first = part.failed[0]
+        fact = f"{report.failed} units failed, the first {part.what} {first.unit}: {first.why}"
+        raise VendorError(fact)
+    return summary
+
+
+def _counts(part: Part) -> dict[str, int]:
+    return {
+        "asked": part.asked,
+        "there": part.there,
+        "rows": part.rows,
+        "rejected": part.rejected,
+        "changed": part.changed,
+    }
+
+
+def _busy(order: Order, error: BusyError) -> Summary:
+    _log.info("busy", source=order.source, why=error.fact)
+    return {"state": "busy", "source": order.source}
+
+
 def _of_last_week(order: Order, clock: Clock) -> Order:
     """Return an order that begins a week before its end where it tells no start."""
     last = order.end or trading_day(clock.now())
@@ -106,8 +155,7 @@ def _fetched(kind: BarsKind, order: Order, clock: Clock, context: Context) -> Su
     try:
         report = replace(fetcher, is_over=_is_over(context)).fetch(order)
     except BusyError as error:
-        _log.info("busy", source=order.source, why=error.fact)
-        return {"state": "busy", "source": order.source}
+        return _busy(order, error)
     summary = _summary(order, report)
     _log.info("fetched", **summary)
     _refuse_failures(report, is_last=summary["state"] == "done")

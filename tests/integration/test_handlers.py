@@ -206,3 +206,34 @@ def test_the_minutes_handler_looks_at_the_last_week_of_flat_files() -> None:
     assert 0 < len(summary["not_yet"]) == summary["sessions"] <= 6
     with pytest.raises(MisuseError, match="'massive' is no source of minute bars"):
         handlers.minutes({"source": "massive"}, Minutes())
+
+
+def test_reference_data_are_fetched_and_what_landed_is_there(
+    on_lake: Lake, vendor: LocalVendor
+) -> None:
+    handlers.backfill(EVENT, Minutes())
+
+    summary = ran(handlers.reference(EVENT, Minutes()))
+    vendor.forget()
+    again = ran(handlers.reference(EVENT, Minutes()))
+
+    assert ("done", 2) == (summary["state"], summary["splits"]["asked"])
+    assert summary["changed"] > 0
+    assert ("done", 0, 0) == (again["state"], again["changed"], again["splits"]["asked"])
+    assert [] == vendor.requests
+    assert on_lake.status().bronze.splits == summary["splits"]["changed"]
+
+
+@pytest.mark.usefixtures("on_lake")
+def test_reference_data_come_from_one_source() -> None:
+    with pytest.raises(MisuseError, match="'flatfiles' is no source of reference data"):
+        handlers.reference({"source": "flatfiles"}, Minutes())
+
+
+def test_reference_data_that_failed_fail_the_invocation(on_lake: Lake, vendor: LocalVendor) -> None:
+    vendor.fail("wrong_count", path="/v3/reference/splits", times=None)
+
+    with pytest.raises(VendorError, match=r"units failed, the first splits 201\d"):
+        handlers.reference(EVENT, Minutes())
+
+    assert on_lake.store.fingerprints("landing/massive/tickers/")
