@@ -7,7 +7,7 @@ changes nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -86,17 +86,14 @@ class DailyBringer:
         if new.before is None:
             return daily.Changes()
         old = read_landed(self.landing, READERS[self.source], new.session, new.before)
-        had = self._judge([old]).good.select("symbol", "session")
-        gone = had.join(self._mentioned(new), on="symbol", how="anti")
-        if gone.is_empty():
+        # One whose row breaks a rule is not gone: it is mentioned.
+        mentioned = new.rows["symbol"].implode()
+        missing = old.rows.filter(~pl.col("symbol").is_in(mentioned))
+        if missing.is_empty():
             return daily.Changes()
+        gone = self._judge([replace(old, rows=missing)]).good.select("symbol", "session")
         done = daily.withdraw(self.store, gone, clock=SetClock(new.fetched_at))
         return daily.Changes(withdrawn=done.withdrawn)
-
-    def _mentioned(self, answer: Landed) -> pl.DataFrame:
-        # One whose row breaks a rule is not gone.
-        judged = self._judge([answer])
-        return pl.concat([judged.good.select("symbol"), judged.rejected.select("symbol")])
 
     def _keep_rejects(self, answers: Sequence[Landed], judged: Validated) -> None:
         if judged.rejected.is_empty():
