@@ -279,11 +279,11 @@ BAD_LISTINGS = {
     ),
     "figi1,FB,soon,\n": (
         "error: Row 1 of listings.csv is not a listing: 'soon' is not a date. Hint: write the "
-        "header listing,symbol,first,last and rows like META,FB,,2022-06-08."
+        "header listing,symbol,first,last and rows like BBG000MM2P62,FB,,2022-06-08."
     ),
     ",FB,,\n": (
         "error: Row 1 of listings.csv is not a listing: it names no listing. Hint: write the "
-        "header listing,symbol,first,last and rows like META,FB,,2022-06-08."
+        "header listing,symbol,first,last and rows like BBG000MM2P62,FB,,2022-06-08."
     ),
 }
 
