@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fiblake import fetch_reports
-from fiblake.fetching_minutes import SOURCES, source_of
+from fiblake.fetching_minutes import SOURCES, Watch, source_of
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
 from serving_layer.query import parse_date
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lake.lease import Holder
 
 
@@ -43,16 +45,6 @@ def minutes_(  # noqa: PLR0913 - a command's options
     output = Output(as_json=json)
     opened = Lake(lake)
     asked = source or source_of(symbols or ())
-
-    def wait(holder: Holder) -> None:
-        output.note(f"process {holder.pid} on {holder.host} fetches from {asked}: waiting for it")
-
-    def tell(calls: int, minutes: float) -> None:
-        output.note(
-            f"{calls:,} calls or more, {calls / minutes:g} a minute, take {minutes:,.0f} minutes; "
-            "a plan that allows more: FIBLAKE_MASSIVE_CALLS_PER_MINUTE"
-        )
-
     with output.progress("fetch minutes") as advance:
         report = opened.fetch_minutes(
             symbols or (),
@@ -60,12 +52,23 @@ def minutes_(  # noqa: PLR0913 - a command's options
             start=None if start is None else parse_date(start),
             end=None if end is None else parse_date(end),
             again=again,
-            on_progress=advance,
-            on_wait=wait,
-            on_long=tell,
+            watch=_watch(output, asked, advance),
         )
     output.report(report, fetch_reports.of_sessions)
     if report.added or report.corrected or report.withdrawn:
         output.note("silver is stale now: fiblake resample")
     if report.failed:
         raise typer.Exit(1)
+
+
+def _watch(output: Output, source: str, advance: Callable[[int, int], None]) -> Watch:
+    def wait(holder: Holder) -> None:
+        output.note(f"process {holder.pid} on {holder.host} fetches from {source}: waiting for it")
+
+    def tell(calls: int, minutes: float) -> None:
+        output.note(
+            f"{calls:,} calls or more, {calls / minutes:g} a minute, take {minutes:,.0f} minutes; "
+            "a plan that allows more: FIBLAKE_MASSIVE_CALLS_PER_MINUTE"
+        )
+
+    return Watch(advance, wait, tell)

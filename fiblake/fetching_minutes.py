@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from batch_layer.fetching.daily_sources import FLATFILES, MASSIVE
@@ -27,6 +27,22 @@ if TYPE_CHECKING:
 SOURCES: Final = (FLATFILES, MASSIVE)
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Whom a fetch tells how it goes.
+
+    Attributes:
+        on_progress: Called with (done, of how many).
+        on_wait: Called where another process fetches from the source, which is then waited for;
+            None: nobody is waited for.
+        on_long: Called with (calls, minutes) where the pace makes it take more than a minute.
+    """
+
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None
+    on_wait: Callable[[Holder], None] | None = None
+    on_long: Callable[[int, float], None] = lambda _calls, _minutes: None
+
+
 class FetchingMinutes:
     """A lake that asks vendors for minute bars.
 
@@ -48,9 +64,7 @@ class FetchingMinutes:
         start: dt.date | str | None = None,
         end: dt.date | str | None = None,
         again: bool = False,
-        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-        on_wait: Callable[[Holder], None] | None = None,
-        on_long: Callable[[int, float], None] = lambda _calls, _minutes: None,
+        watch: Watch | None = None,
     ) -> FetchReport:
         """Fetch the minute bars that are missing, each once.
 
@@ -62,10 +76,7 @@ class FetchingMinutes:
                 the end.
             end: The last date, inclusive; None: the last session that is over.
             again: Ask for what is there, too: what differs is corrected, what is gone withdrawn.
-            on_progress: Called with (done, of how many).
-            on_wait: Called where another process fetches from the source, which is then waited
-                for; None: nobody is waited for.
-            on_long: Called with (calls, minutes) where the pace makes it take more than a minute.
+            watch: Whom to tell how it goes; None: nobody.
 
         Returns:
             What it did. Where symbols are named a session counts once for each of them.
@@ -81,20 +92,26 @@ class FetchingMinutes:
         check_source(chosen, named)
         first, last = date_of(start), date_of(end)
         if named:
-            asking = replace(
-                SymbolFetcher.of(self.store, self.settings, self.clock),
-                on_progress=on_progress,
-                on_wait=on_wait,
-                on_long=on_long,
-            )
-            return asking.fetch(SymbolOrder(named, first, last, again=again))
-        fetcher = replace(
-            SessionFetcher.of(MINUTE, self.store, self.settings, self.clock),
-            on_progress=on_progress,
-            on_wait=on_wait,
-            on_long=on_long,
-        )
+            order = SymbolOrder(named, first, last, again=again)
+            return self._symbol_fetcher(watch or Watch()).fetch(order)
+        fetcher = self._minute_fetcher(watch or Watch())
         return fetcher.fetch(Order(chosen, first, last, again=again))
+
+    def _minute_fetcher(self, watch: Watch) -> SessionFetcher:
+        return replace(
+            SessionFetcher.of(MINUTE, self.store, self.settings, self.clock),
+            on_progress=watch.on_progress,
+            on_wait=watch.on_wait,
+            on_long=watch.on_long,
+        )
+
+    def _symbol_fetcher(self, watch: Watch) -> SymbolFetcher:
+        return replace(
+            SymbolFetcher.of(self.store, self.settings, self.clock),
+            on_progress=watch.on_progress,
+            on_wait=watch.on_wait,
+            on_long=watch.on_long,
+        )
 
     def _minutes_rebuilt(
         self, on_progress: Callable[[int, int], None], on_wait: Callable[[Holder], None] | None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from pathlib import Path
 
 import pytest
 
 from batch_layer.local_vendor import LocalVendor
 from tests.command_line import Run
 from tests.fetching import FAST
+from tests.selling import minutes_sold
 
 SPAN = ("--start", "2013-01-14", "--end", "2013-01-16")
 
@@ -30,9 +33,12 @@ def test_the_market_s_minutes_are_fetched_resampled_and_read(in_vendor: Run) -> 
     assert (3, 0) == (again["already_there"], again["fetched"])
 
 
-def test_some_symbols_minutes_are_fetched_from_massive(in_vendor: Run, vendor: LocalVendor) -> None:
-    names = sorted(vendor_symbols(in_vendor))[:2]
-    vendor.forget()
+def test_some_symbols_minutes_are_fetched_from_massive(
+    in_vendor: Run, vendor: LocalVendor, vendor_lake_folder: Path
+) -> None:
+    first, last = dt.date(2013, 1, 14), dt.date(2013, 1, 16)
+    every = minutes_sold(vendor_lake_folder, first, last)
+    names = every["symbol"].value_counts(sort=True)["symbol"].head(2).to_list()
     ran = in_vendor("fetch", "minutes", *names, *SPAN, "--json")
     report = json.loads(ran.out)
 
@@ -40,14 +46,6 @@ def test_some_symbols_minutes_are_fetched_from_massive(in_vendor: Run, vendor: L
     assert 2 == len(vendor.requests)
     assert 0 == in_vendor("resample").code
     assert in_vendor("bars", names[0], "--interval", "5m", "--format", "csv").out.count("\n") > 2
-
-
-def vendor_symbols(run: Run) -> list[str]:
-    """Return symbols that trade on all of these sessions."""
-    run("fetch", "daily", *SPAN)
-    out = run("bars", "--interval", "1d", "--format", "csv", "--start", "2013-01-14").out
-    rows = [line.split(",")[0] for line in out.splitlines()[1:]]
-    return [name for name in set(rows) if rows.count(name) == 3]
 
 
 @pytest.mark.parametrize(
