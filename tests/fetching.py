@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from batch_layer.bronze.year import read_year
+from batch_layer.fetching.fetch_report import FetchReport
 from batch_layer.local_vendor import LocalVendor
 from fiblake import Lake
 from lake import keys
@@ -78,3 +79,15 @@ def bars_of(store: ObjectStore, first: dt.date, last: dt.date) -> pl.DataFrame:
 def sold(folder: Path, first: dt.date, last: dt.date) -> pl.DataFrame:
     """Return what the vendor sells."""
     return bars_of(LocalStore(folder), first, last)
+
+
+def counts(report: FetchReport) -> dict[str, int]:
+    told = {
+        "fetched": report.fetched,
+        "from landing": report.from_landing,
+        "there": report.already_there,
+        "not yet": len(report.not_yet),
+        "failed": len(report.failed),
+    }
+    assert report.sessions == sum(told.values())
+    return {what: count for what, count in told.items() if count}
