@@ -25,7 +25,7 @@ from lake.interval import DAILY, FIBONACCI
 from lake.listings import Listings, read_listings
 from lake.parquet import read_frame
 from lake.scan import scan, sql
-from lake.schemas import SPLITS
+from lake.schemas import LISTINGS, SPLITS
 from serving_layer.adjusting import SplitFactors
 from serving_layer.asked import Market, by_id, meant
 from serving_layer.folding import folded_bars
@@ -230,10 +230,10 @@ class Reader:
 
     def _present_listings(self) -> Listings:
         """Return what symbols name, read again where it has changed."""
-        fingerprint = self._store.fingerprint(keys.LISTINGS)
         known = self._listings
-        if known is None or known[0] != fingerprint:
-            known = self._listings = (fingerprint, read_listings(self._store))
+        if known is None or known[0] != self._store.fingerprint(keys.LISTINGS):
+            rows, fingerprint = read_frame(self._store, keys.LISTINGS, LISTINGS)
+            known = self._listings = (fingerprint, Listings(rows))
         return known[1]
 
     def _split_factors(self) -> SplitFactors:

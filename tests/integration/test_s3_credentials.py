@@ -54,7 +54,7 @@ def test_refused_credentials_are_told_at_once_with_what_to_do(
         s3_lake.bars("A")
 
     if road is by_boto3:
-        assert {"LIST": 1} == fault_proxy.counts
+        assert {"GET": 1} == fault_proxy.counts
     fault_proxy.heal()
     assert 85 == len(s3_lake.bars("A"))
 
