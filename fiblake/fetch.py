@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,10 +14,8 @@ from fiblake.fetch_minutes import minutes_
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
+from fiblake.waiting import waits_for
 from serving_layer.query import parse_date
-
-if TYPE_CHECKING:
-    from lake.lease import Holder
 
 app = typer.Typer(
     name="fetch",
@@ -55,9 +53,6 @@ def daily_(  # noqa: PLR0913 - a command's options
         again=again,
     )
 
-    def wait(holder: Holder) -> None:
-        output.note(f"process {holder.pid} on {holder.host} fetches from {source}: waiting for it")
-
     def tell(calls: int, minutes: float) -> None:
         output.note(
             f"{calls:,} calls, {calls / minutes:g} a minute, take {minutes:,.0f} minutes, the "
@@ -65,7 +60,9 @@ def daily_(  # noqa: PLR0913 - a command's options
         )
 
     with output.progress("fetch daily") as advance:
-        fetcher = opened.fetcher(on_progress=advance, on_wait=wait, on_long=tell)
+        fetcher = opened.fetcher(
+            on_progress=advance, on_wait=waits_for(output, source), on_long=tell
+        )
         report = fetcher.fetch(order)
     output.report(report, fetch_reports.of_sessions)
     if report.added or report.corrected or report.withdrawn:
@@ -97,9 +94,6 @@ def reference_(
         again=again,
     )
 
-    def wait(holder: Holder) -> None:
-        output.note(f"process {holder.pid} on {holder.host} fetches from {MASSIVE}: waiting for it")
-
     def tell(calls: int, minutes: float) -> None:
         output.note(
             f"{calls:,} calls or more, {calls / minutes:g} a minute, take {minutes:,.0f} minutes "
@@ -107,7 +101,9 @@ def reference_(
         )
 
     with output.progress("fetch reference") as advance:
-        fetcher = opened.reference_fetcher(on_progress=advance, on_wait=wait, on_long=tell)
+        fetcher = opened.reference_fetcher(
+            on_progress=advance, on_wait=waits_for(output, MASSIVE), on_long=tell
+        )
         report = fetcher.fetch(order)
     output.report(report, fetch_reports.of_reference)
     if report.changed:

@@ -11,12 +11,11 @@ from fiblake.fetching_minutes import SOURCES, Watch, source_of
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
+from fiblake.waiting import waits_for
 from serving_layer.query import parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from lake.lease import Holder
 
 
 def minutes_(  # noqa: PLR0913 - a command's options
@@ -62,13 +61,10 @@ def minutes_(  # noqa: PLR0913 - a command's options
 
 
 def _watch(output: Output, source: str, advance: Callable[[int, int], None]) -> Watch:
-    def wait(holder: Holder) -> None:
-        output.note(f"process {holder.pid} on {holder.host} fetches from {source}: waiting for it")
-
     def tell(calls: int, minutes: float) -> None:
         output.note(
             f"{calls:,} calls or more, {calls / minutes:g} a minute, take {minutes:,.0f} minutes; "
             "a plan that allows more: FIBLAKE_MASSIVE_CALLS_PER_MINUTE"
         )
 
-    return Watch(advance, wait, tell)
+    return Watch(advance, waits_for(output, source), tell)
