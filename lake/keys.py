@@ -21,10 +21,13 @@ DIVIDENDS: Final = "bronze/dividends.parquet"
 DIVIDENDS_HISTORY: Final = "bronze/dividends_history.parquet"
 LISTINGS: Final = "bronze/listings.parquet"
 LISTINGS_HISTORY: Final = "bronze/listings_history.parquet"
+CONDITIONS: Final = "bronze/conditions.json"
 DAILY: Final = "bronze/daily/"
 DAILY_HISTORY: Final = "bronze/daily_history/"
 DAILY_MANIFESTS: Final = "meta/bronze/daily/"
 MINUTE: Final = "bronze/minute/"
+TRADES: Final = "bronze/trades/"
+LIVE_BARS: Final = "speed/bars/"
 MINUTE_MANIFESTS: Final = "meta/bronze/minute/"
 SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
@@ -69,6 +72,26 @@ def minute(session: dt.date) -> str:
 def minute_manifest(year: int) -> str:
     """Return the key of the digests of a year's sessions of minute bars."""
     return f"{MINUTE_MANIFESTS}year={year}.json"
+
+
+def trades(session: dt.date) -> str:
+    """Return the key of the trades of a session."""
+    return f"{TRADES}{_session_path(session)}"
+
+
+def live_bars(session: dt.date) -> str:
+    """Return the key of a session's bars as the speed layer told them last."""
+    return f"{LIVE_BARS}{_session_path(session)}"
+
+
+def live(source: str, session: dt.date, number: int) -> str:
+    """Return the key of recorded events of a session, numbered in the order of their receipt."""
+    return f"{live_events(source, session)}{number:08}.jsonl.gz"
+
+
+def live_events(source: str, session: dt.date) -> str:
+    """Return the prefix of all recorded events of a session."""
+    return f"{landing(source, 'live')}session={session}/"
 
 
 def silver(interval: Interval, year: int) -> str:

@@ -161,3 +161,65 @@ INTRADAY_BARS: Final = pa.schema(
     ]
 )
 """What readers answer of intraday bars: the columns of `BARS`, and what their minutes tell."""
+
+EVENTS: Final = pa.schema(
+    [
+        pa.field("kind", pa.string(), nullable=False),
+        _SYMBOL,
+        pa.field("time", pa.int64(), nullable=False),
+        pa.field("sequence", pa.int64(), nullable=False),
+        pa.field("revision", pa.int64(), nullable=False),
+        pa.field("minute", pa.int64(), nullable=False),
+        pa.field("moves", pa.int32(), nullable=False),
+        pa.field("price", pa.float64(), nullable=False),
+        pa.field("size", pa.float64(), nullable=False),
+        pa.field("cancelled", pa.bool_(), nullable=False),
+        pa.field("open", pa.float64()),
+        pa.field("high", pa.float64()),
+        pa.field("low", pa.float64()),
+        pa.field("vwap", pa.float64()),
+        pa.field("trades", pa.int64()),
+        pa.field("conditions", pa.list_(pa.int32()), nullable=False),
+        pa.field("received", pa.int64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+    ]
+)
+"""Events of the live flow, the fields of `lake.event.Event`; instants in microseconds."""
+
+LIVE_BARS: Final = pa.schema(
+    [
+        _SYMBOL,
+        pa.field("interval", pa.string(), nullable=False),
+        pa.field("session", pa.date32(), nullable=False),
+        _HOURS,
+        pa.field("start", pa.int64(), nullable=False),
+        *_VALUES,
+        _MINUTES[0],
+        BARS.field("state"),
+        pa.field("version", pa.int64(), nullable=False),
+    ]
+)
+"""Bars of 1m 5m 15m 1h 2h 4h and 1d as the speed layer tells them.
+
+`start` is in microseconds since 1970, UTC; of a 1d bar, midnight UTC of its session's date, and its
+`hours` are regular. `minutes` counts those in which the symbol traded. `version` grows with each
+change of a bar, and is the same for the same statements in force: twice the sum over them of 1 +
+revision, plus 1 in a final bar.
+"""
+
+PRICES: Final = pa.schema(
+    [
+        _SYMBOL,
+        pa.field("session", pa.date32(), nullable=False),
+        pa.field("price", pa.float64(), nullable=False),
+        pa.field("time", pa.int64(), nullable=False),
+        pa.field("received", pa.int64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("version", pa.int64(), nullable=False),
+    ]
+)
+"""The latest price of each symbol, of regular or extended hours; instants in microseconds.
+
+Of two, the one of the later session is in force, within one the one of the higher `version`: the
+sum over the session's statements in force of 1 + revision.
+"""

@@ -13,7 +13,7 @@ import lake
 from lake import errors, schemas
 from lake.bar import Bar
 
-CORE = ("bar", "interval", "session", "keys", "errors", "clock")
+CORE = ("bar", "interval", "session", "keys", "errors", "clock", "event")
 ROOT = Path(lake.__file__).parent.parent
 
 
