@@ -9,6 +9,7 @@ FiblakeError
 │   ├── UnknownSymbolError
 │   ├── EmptyLakeError            nothing was imported yet, or not by then
 │   ├── ForgottenError            what was known then is no longer kept
+│   ├── NoFeedError               live bars are asked for where nothing feeds them
 │   └── UnknownJobError           AWS Batch knows no job of that id
 ├── SourceError                   a file to import cannot be read as bars, splits or dividends
 ├── CalendarError
@@ -84,6 +85,10 @@ class EmptyLakeError(NotFoundError):
 
 class ForgottenError(NotFoundError):
     """What the lake knew at that instant is no longer kept."""
+
+
+class NoFeedError(NotFoundError):
+    """Live bars or prices are asked for where nothing feeds them."""
 
 
 class UnknownJobError(NotFoundError):

@@ -192,7 +192,7 @@ def test_symbols_intervals_and_health_are_told(api: Api) -> None:
         each["symbol"] for each in api.get("/v1/symbols", limit=1).json()["symbols"]
     ]
     assert {"symbols": []} == api.get("/v1/symbols", query="zz").json()
-    assert {"intervals": offered} == api.get("/v1/intervals").json()
+    assert {"intervals": offered, "live": False} == api.get("/v1/intervals").json()
     assert {"status": "live"} == api.get("/health/live").json()
     assert {"status": "ready"} == api.get("/health/ready").json()
 
