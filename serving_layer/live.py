@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from lake.bar import Hours, State
 from lake.errors import NoFeedError
+from lake.instant import from_microseconds
 from lake.interval import LIVE, parse_one_of
 from lake.live import LiveBars
 from lake.symbol import canonical
@@ -17,9 +18,6 @@ from serving_layer.problems import PROBLEMS
 
 if TYPE_CHECKING:
     import polars as pl
-
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
-_UNIX_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 router = APIRouter(tags=["live"])
 
@@ -126,8 +124,8 @@ def _price(prices: pl.DataFrame) -> LivePrice | None:
     for row in prices.iter_rows(named=True):
         return LivePrice(
             price=row["price"],
-            time=_instant(row["time"]),
-            received=_instant(row["received"]),
+            time=from_microseconds(row["time"]),
+            received=from_microseconds(row["received"]),
             source=row["source"],
             session=row["session"],
             version=row["version"],
@@ -138,9 +136,5 @@ def _price(prices: pl.DataFrame) -> LivePrice | None:
 def _bar(row: dict[str, object]) -> LiveBar:
     is_day = row["interval"] == "1d"
     told = {name: row[name] for name in LiveBar.__dataclass_fields__ if name in row}
-    told["start"] = row["session"] if is_day else _instant(row["start"])  # type: ignore[arg-type]
+    told["start"] = row["session"] if is_day else from_microseconds(row["start"])  # type: ignore[arg-type]
     return LiveBar(**told, sessions=1, sessions_expected=1, through=row["session"])  # type: ignore[arg-type]
-
-
-def _instant(microseconds: int) -> dt.datetime:
-    return _UNIX_EPOCH + microseconds * _MICROSECOND
