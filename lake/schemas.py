@@ -120,16 +120,23 @@ _MINUTES: Final = [
 ]
 _TOLD: Final = [BARS.field(name) for name in ("through", "state", "revision")]
 
+_NULLABLE_PRICES: Final = [field.with_nullable(True) for field in _VALUES[:4]]  # noqa: FBT003 - no keyword
+
 MINUTE: Final = pa.schema(
     [
         _SYMBOL,
         _START,
-        *_VALUES,
+        *_NULLABLE_PRICES,
+        *_VALUES[4:],
         pa.field("revision", pa.int32(), nullable=False),
         pa.field("known_from", _INSTANT, nullable=False),
     ]
 )
-"""Bronze: unadjusted minute bars; `revision` counts the changes of a bar, from 0."""
+"""Bronze: unadjusted minute bars; `revision` counts the changes of a bar, from 0.
+
+Prices are null where no trade of the minute may make one, as of odd lots alone: it is no bar of one
+minute, but its volume counts in longer ones.
+"""
 
 INTRADAY: Final = pa.schema(
     [
@@ -193,7 +200,7 @@ LIVE_BARS: Final = pa.schema(
         pa.field("session", pa.date32(), nullable=False),
         _HOURS,
         pa.field("start", pa.int64(), nullable=False),
-        *[field.with_nullable(True) for field in _VALUES[:4]],  # noqa: FBT003 - no keyword
+        *_NULLABLE_PRICES,
         *_VALUES[4:],
         _MINUTES[0],
         BARS.field("state"),
@@ -208,6 +215,15 @@ change of a bar, and is the same for the same statements in force: twice the sum
 revision, plus 1 in a final bar. Null prices: no such bar (any more), as when its trades were
 cancelled; who was told of it before drops it.
 """
+
+TRADES: Final = pa.schema(
+    [
+        field
+        for field in EVENTS
+        if field.name not in {"kind", "open", "high", "low", "vwap", "trades"}
+    ]
+)
+"""Bronze: the statements in force of a session's trades, void ones too, as they are judged now."""
 
 PRICES: Final = pa.schema(
     [
