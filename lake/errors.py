@@ -25,6 +25,9 @@ FiblakeError
 │   ├── VendorAnswerError         an answer is not whole, or makes no sense
 │   │   └── VendorNotFoundError   the vendor knows nothing of what was asked for
 │   └── NotPublishedError         what was asked for is still to come
+├── ViewError                     the realtime view failed
+│   ├── ViewUnavailableError      it did not answer, or asked to slow down, at every attempt
+│   └── ViewRefusedError          it refused: credentials, rights, or not what it should be
 └── StoreError                    the object store failed
     ├── ObjectNotFoundError
     ├── DamagedObjectError        an object is there but cannot be what it should be
@@ -149,6 +152,18 @@ class VendorNotFoundError(VendorAnswerError):
 
 class NotPublishedError(VendorError):
     """The vendor has not published yet what it was asked for."""
+
+
+class ViewError(FiblakeError):
+    """The realtime view failed."""
+
+
+class ViewUnavailableError(ViewError):
+    """The view did not answer, or asked to slow down, at every attempt."""
+
+
+class ViewRefusedError(ViewError):
+    """The view refused: credentials, rights, or it is not what it should be."""
 
 
 class StoreError(FiblakeError):
