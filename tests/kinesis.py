@@ -119,6 +119,16 @@ class KinesisServer:
         still.sort(key=lambda each: int(each["HashKeyRange"]["StartingHashKey"]))
         return [each["ShardId"] for each in still]
 
+    def by_shard(self, name: str) -> list[tuple[str, list[bytes]]]:
+        """Return the records of each shard of a stream, in order."""
+        with closing(self.client()) as client:
+            shards = [shard["ShardId"] for shard in client.list_shards(StreamName=name)["Shards"]]
+            return [(shard, _records(client, name, shard)) for shard in sorted(shards)]
+
+    def lines(self, name: str) -> list[bytes]:
+        """Return all records of a stream, shard by shard."""
+        return [line for _, lines in self.by_shard(name) for line in lines]
+
     def settings(self, **others: Any) -> dict[str, Any]:
         """Return the settings of fiblake that lead to it, `others` among them."""
         return {
@@ -177,6 +187,18 @@ def kinesis_server() -> Iterator[KinesisServer]:
     """A server that tests share, each with streams of its own."""
     with running() as server:
         yield server
+
+
+def _records(client: KinesisClient, name: str, shard: str) -> list[bytes]:
+    found = client.get_shard_iterator(
+        StreamName=name, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )
+    iterator, lines = found["ShardIterator"], []
+    while iterator:
+        answer = client.get_records(ShardIterator=iterator)
+        lines += [record["Data"] for record in answer["Records"]]
+        iterator = answer.get("NextShardIterator", "") if answer["Records"] else ""
+    return lines
 
 
 def _wait_until_active(client: KinesisClient, name: str) -> None:
