@@ -96,6 +96,31 @@ class Settings(BaseSettings):
     flatfiles_bucket: str = Field(default="flatfiles", min_length=1)
     flatfiles_access_key_id: str | None = None
     flatfiles_secret_access_key: SecretStr | None = None
+    stream: Annotated[Literal["memory", "kinesis"], BeforeValidator(str.lower)] = Field(
+        default="memory", description="How events reach the engine: in this process, or by Kinesis."
+    )
+    kinesis_events: str = Field(
+        default="fiblake-events", min_length=1, description="The stream of events."
+    )
+    kinesis_bars: str = Field(
+        default="fiblake-bars", min_length=1, description="The stream of bars and prices."
+    )
+    kinesis_endpoint: str | None = Field(default=None, description="URL of a server not AWS's.")
+    kinesis_region: str | None = None
+    kinesis_access_key_id: str | None = None
+    kinesis_secret_access_key: SecretStr | None = None
+    kinesis_attempts: int = Field(
+        default=8, ge=1, description="How often Kinesis is asked before it is given up on."
+    )
+    kinesis_retry_ms: int = Field(
+        default=100, ge=0, description="Up to how long the first pause is; the next, twice that."
+    )
+    kinesis_per_symbol: int = Field(
+        default=1,
+        ge=1,
+        le=500,
+        description="Events of a symbol in one request; 1: in order whatever fails.",
+    )
     fetch_workers: int = Field(
         default=8, ge=1, le=64, description="How many answers are fetched at once."
     )
