@@ -29,11 +29,15 @@ MINUTE: Final = "bronze/minute/"
 TRADES: Final = "bronze/trades/"
 LIVE_BARS: Final = "speed/bars/"
 MINUTE_MANIFESTS: Final = "meta/bronze/minute/"
+TRADES_CHECKPOINTS: Final = "meta/trades/checkpoints/"
+RECONCILIATIONS: Final = "meta/reconciliation/"
 SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
 INTRADAY_CHECKPOINTS: Final = "meta/silver_intraday/"
 DAILY_MANIFESTS_INDEX: Final = "meta/index/bronze-daily.json"
 MINUTE_MANIFESTS_INDEX: Final = "meta/index/bronze-minute.json"
+TRADES_CHECKPOINTS_INDEX: Final = "meta/index/trades.json"
+RECONCILIATIONS_INDEX: Final = "meta/index/reconciliation.json"
 RUNS_INDEX: Final = "meta/index/runs.parquet"
 SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
 INTRADAY_CHECKPOINTS_INDEX: Final = "meta/index/silver-intraday.json"
@@ -46,6 +50,7 @@ _LANDED: Final = re.compile(r"^(.+)/(\d{8}T\d{6}Z)\.(?:json|csv)\.gz$")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
 _SESSION: Final = re.compile(r"/year=\d{4}/session=(\d{4}-\d{2}-\d{2})/bars\.parquet$")
+_LIVE: Final = re.compile(r"^landing/([^/]+)/live/session=(\d{4}-\d{2}-\d{2})/\d+\.jsonl\.gz$")
 _LEDGER: Final = re.compile(r"/([^/]+)/year=\d{4}\.json$")
 
 
@@ -92,6 +97,32 @@ def live(source: str, session: dt.date, number: int) -> str:
 def live_events(source: str, session: dt.date) -> str:
     """Return the prefix of all recorded events of a session."""
     return f"{landing(source, 'live')}session={session}/"
+
+
+def live_session(key: str) -> tuple[str, dt.date] | None:
+    """Return the source and the session of recorded events; None: the key is of none."""
+    match = _LIVE.match(key)
+    return (match[1], dt.date.fromisoformat(match[2])) if match else None
+
+
+def trades_checkpoint(session: dt.date) -> str:
+    """Return the key of the checkpoint of what was made of a session's recorded events."""
+    return f"{TRADES_CHECKPOINTS}session={session}.json"
+
+
+def trades_marks(session: dt.date) -> str:
+    """Return the key of the marks of the bars that were made of a session's recorded events."""
+    return f"meta/trades/marks/session={session}.parquet"
+
+
+def reconciliation(session: dt.date) -> str:
+    """Return the key of what is told in short of a session's reconciliation."""
+    return f"{RECONCILIATIONS}session={session}.json"
+
+
+def differences(session: dt.date) -> str:
+    """Return the key of the differences that a session's reconciliation found."""
+    return f"speed/reconciliation/year={session.year}/session={session}/differences.parquet"
 
 
 def silver(interval: Interval, year: int) -> str:
