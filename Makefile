@@ -45,7 +45,7 @@ requirements: $(VENV)/ready  ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	    pyproject.toml --all-extras --group bench -o requirements/bench.txt
 
-system:  ## what tests need of the operating system: a browser
+system:  ## what tests need of the operating system: a browser, Redis
 	@sh tests/system-packages.sh
 
 clean:  ## remove what the commands above made, but no data
