@@ -9,6 +9,7 @@ FiblakeError
 │   ├── UnknownSymbolError
 │   ├── EmptyLakeError            nothing was imported yet, or not by then
 │   ├── ForgottenError            what was known then is no longer kept
+│   ├── NoFeedError               live bars are asked for where nothing feeds them
 │   └── UnknownJobError           AWS Batch knows no job of that id
 ├── SourceError                   a file to import cannot be read as bars, splits or dividends
 ├── CalendarError
@@ -24,6 +25,9 @@ FiblakeError
 │   ├── VendorAnswerError         an answer is not whole, or makes no sense
 │   │   └── VendorNotFoundError   the vendor knows nothing of what was asked for
 │   └── NotPublishedError         what was asked for is still to come
+├── ViewError                     the realtime view failed
+│   ├── ViewUnavailableError      it did not answer, or asked to slow down, at every attempt
+│   └── ViewRefusedError          it refused: credentials, rights, or not what it should be
 ├── StreamError                   a stream of live events failed, or refuses what is put into it
 │   ├── StreamUnavailableError    it did not answer, or asked to slow down, at every attempt
 │   ├── StreamClosedError         it takes nothing any more
@@ -93,6 +97,10 @@ class ForgottenError(NotFoundError):
     """What the lake knew at that instant is no longer kept."""
 
 
+class NoFeedError(NotFoundError):
+    """Live bars or prices are asked for where nothing feeds them."""
+
+
 class UnknownJobError(NotFoundError):
     """AWS Batch knows no job of that id."""
 
@@ -151,6 +159,18 @@ class VendorNotFoundError(VendorAnswerError):
 
 class NotPublishedError(VendorError):
     """The vendor has not published yet what it was asked for."""
+
+
+class ViewError(FiblakeError):
+    """The realtime view failed."""
+
+
+class ViewUnavailableError(ViewError):
+    """The view did not answer, or asked to slow down, at every attempt."""
+
+
+class ViewRefusedError(ViewError):
+    """The view refused: credentials, rights, or it is not what it should be."""
 
 
 class StreamError(FiblakeError):

@@ -46,6 +46,7 @@ _LANDED: Final = re.compile(r"^(.+)/(\d{8}T\d{6}Z)\.(?:json|csv)\.gz$")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
 _SESSION: Final = re.compile(r"/year=\d{4}/session=(\d{4}-\d{2}-\d{2})/bars\.parquet$")
+_LIVE: Final = re.compile(r"landing/([^/]+)/live/session=(\d{4}-\d{2}-\d{2})/(\d{8,})\.jsonl\.gz")
 _LEDGER: Final = re.compile(r"/([^/]+)/year=\d{4}\.json$")
 
 
@@ -92,6 +93,17 @@ def live(source: str, session: dt.date, number: int) -> str:
 def live_events(source: str, session: dt.date) -> str:
     """Return the prefix of all recorded events of a session."""
     return f"{landing(source, 'live')}session={session}/"
+
+
+def live_place(key: str) -> tuple[str, dt.date, int] | None:
+    """Return source, session and number of recorded events; None where a key is none of theirs."""
+    match = _LIVE.fullmatch(key)
+    return (match[1], dt.date.fromisoformat(match[2]), int(match[3])) if match else None
+
+
+def live_rejects(source: str, day: dt.date, number: int) -> str:
+    """Return the key of what a live source told and the feed refused on a day, UTC."""
+    return f"{REJECTS}live/{source}/day={day}/{number:08}.jsonl.gz"
 
 
 def silver(interval: Interval, year: int) -> str:

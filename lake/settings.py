@@ -32,6 +32,14 @@ def _url(text: str) -> str:
 Url = Annotated[str, AfterValidator(_url)]
 
 
+def _redis_url(secret: SecretStr) -> SecretStr:
+    parts = urlsplit(secret.get_secret_value())
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
+        msg = "not a URL, as redis://127.0.0.1:6379/0; with TLS rediss://user:password@host:port/0"
+        raise ValueError(msg)
+    return secret
+
+
 class Settings(BaseSettings):
     """What a user may set; secrets are masked in `repr`."""
 
@@ -116,6 +124,34 @@ class Settings(BaseSettings):
     fetch_workers: int = Field(
         default=8, ge=1, le=64, description="How many answers are fetched at once."
     )
+    view: Annotated[Literal["memory", "redis", "dynamodb"], BeforeValidator(str.lower)] = "memory"
+    view_days: int = Field(
+        default=7, ge=1, le=365, description="For which live bars stay, if batch covers them not."
+    )
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"), description="rediss:// with TLS."
+    )
+    redis_prefix: str = Field(
+        default="fiblake", pattern=r"^[A-Za-z0-9_.:{}-]+$", description="Of all keys."
+    )
+    redis_attempts: int = Field(
+        default=10, ge=1, description="How often Redis is asked before it is given up on."
+    )
+    redis_retry_ms: int = Field(
+        default=100, ge=0, description="Up to how long the first pause is; the next, twice that."
+    )
+    dynamodb_prefix: str = Field(
+        default="fiblake-", pattern=r"^[A-Za-z0-9_.-]*$", description="Of both tables' names."
+    )
+    dynamodb_workers: int = Field(
+        default=16, ge=1, le=256, description="How many bars are written at once."
+    )
+    dynamodb_attempts: int = Field(
+        default=8, ge=1, description="How often DynamoDB is asked before it is given up on."
+    )
+    dynamodb_retry_ms: int = Field(
+        default=50, ge=0, description="Up to how long the first pause is; the next, twice that."
+    )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
     ] = "warning"
@@ -164,8 +200,13 @@ def read_batch_child() -> BatchChild:
         raise _refused(_BATCH_PREFIX, error) from None
 
 
+_SECRETS: Final = {
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+}
+
+
 def _refused(prefix: str, error: ValidationError) -> MisuseError:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
-    given = _USER.sub("//***@", repr(first["input"]))
+    given = "***" if name in _SECRETS else _USER.sub("//***@", repr(first["input"]))
     return MisuseError(f"{prefix}{name.upper()}={given} cannot be: {first['msg']}.")

@@ -1,5 +1,7 @@
 """The minute bars of the lake: one object a session, of the bars in force.
 
+A minute whose trades make no prices, as odd lots alone, has volume: its prices are null.
+
 A vendor sends a minute again when late trades change it: the same (symbol, start) replaces, it
 never adds. Each session is replaced whole by one conditional put, then noted in the manifest, which
 is derived: killed in between, the next look makes it anew.
@@ -149,7 +151,7 @@ def _merged(incoming: pl.DataFrame, old: pl.DataFrame) -> tuple[pl.DataFrame, Ch
     rows = incoming.join(old, on=KEY, how="left", suffix="_now")
     known = pl.col("revision").is_not_null()
     same_prices = pl.all_horizontal(
-        (pl.col(name) == pl.col(f"{name}_now")).fill_null(value=False) for name in _PRICES
+        pl.col(name).eq_missing(pl.col(f"{name}_now")) for name in _PRICES
     )
     # A source without vwap or trades says nothing of them: it does not erase what is known.
     rows = rows.with_columns(
