@@ -130,6 +130,26 @@ def differences(session: dt.date) -> str:
     return f"speed/reconciliation/year={session.year}/session={session}/differences.parquet"
 
 
+def late(session: dt.date, digest: str) -> str:
+    """Return the key of statements that came too late for the live bars, of this content."""
+    return f"{late_events(session)}{digest[:16]}.jsonl.gz"
+
+
+def late_events(session: dt.date) -> str:
+    """Return the prefix of all statements that came too late for a session's live bars."""
+    return f"{landing('speed', 'late')}session={session}/"
+
+
+def stream_rejects(stream: str, digest: str) -> str:
+    """Return the key of what a stream told that makes no sense, and of its gaps."""
+    return f"{REJECTS}stream/{stream}/{digest[:16]}.jsonl.gz"
+
+
+def published(stream: str) -> str:
+    """Return the key of how far a stream of bars was brought into the view."""
+    return f"meta/speed/published/{stream}.json"
+
+
 def silver(interval: Interval, year: int) -> str:
     """Return the key of the bars whose bucket starts in a year."""
     return f"{silver_prefix(interval)}year={year}/bars.parquet"

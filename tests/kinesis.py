@@ -86,9 +86,9 @@ class KinesisServer:
             config=Config(retries={"total_max_attempts": 1, "mode": "standard"}),
         )
 
-    def stream(self, *, shards: int = 1) -> str:
+    def stream(self, *, shards: int = 1, name: str = "") -> str:
         """Return the name of a new, empty stream that may be written to."""
-        name = f"stream-{uuid.uuid4().hex}"
+        name = name or f"stream-{uuid.uuid4().hex}"
         with closing(self.client()) as client:
             client.create_stream(StreamName=name, ShardCount=shards)
             _wait_until_active(client, name)

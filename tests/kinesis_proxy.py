@@ -26,6 +26,7 @@ class _Refusal:
     action: str
     code: str
     left: float
+    after: int
 
 
 @dataclass(slots=True)
@@ -63,10 +64,10 @@ class KinesisProxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def refuse(self, action: str, code: str, *, times: float = 1) -> None:
-        """Let the next requests of an action fail, `times` of them (`inf`: all)."""
+    def refuse(self, action: str, code: str, *, times: float = 1, after: int = 0) -> None:
+        """Let the next requests of an action fail, `times` of them, `after` so many that pass."""
         with self._lock:
-            self._refusals.append(_Refusal(action, code, times))
+            self._refusals.append(_Refusal(action, code, times, after))
 
     def throttle(self, when: Callable[[Document], bool], *, times: float = 1) -> None:
         """Let the next records `when` this is true fail among those of a `PutRecords`."""
@@ -89,9 +90,13 @@ class KinesisProxy:
         with self._lock:
             self._seen.append((action, body))
             for refusal in self._refusals:
-                if refusal.action == action and refusal.left > 0:
-                    refusal.left -= 1
-                    return refusal.code
+                if refusal.action != action or refusal.left <= 0:
+                    continue
+                if refusal.after > 0:
+                    refusal.after -= 1
+                    continue
+                refusal.left -= 1
+                return refusal.code
         return None
 
     def is_throttled(self, record: Document) -> bool:
