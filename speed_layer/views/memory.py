@@ -83,7 +83,9 @@ class MemoryView:
     def price(self, symbols: Iterable[str] | None = None) -> pl.DataFrame:
         """Return the latest prices."""
         known = self._prices.copy()
-        found = known if symbols is None else {name: known[name] for name in symbols if name in known}
+        found = (
+            known if symbols is None else {name: known[name] for name in symbols if name in known}
+        )
         return records.standing_prices(records.unpack_prices([*found], [*found.values()]))
 
     def bars(self, symbol: str, interval: Interval, hours: Hours = "regular") -> pl.DataFrame:

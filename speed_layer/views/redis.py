@@ -1,10 +1,10 @@
 """The realtime view in Redis, for many processes: pipelined, compared and told in Lua.
 
-    PREFIX:filling                                  a name, made anew with the first put after a loss
-    PREFIX:sessions                                 sorted set: sessions that have bars, by last put
-    PREFIX:bars:SYMBOL:INTERVAL:HOURS:SESSION       hash: start (8 bytes) -> record of the bar
-    PREFIX:prices                                   hash: symbol -> record of its latest price
-    PREFIX:changes                                  channel: what changed, many bars a message
+    PREFIX:filling                              a name, made with the first put, anew after a loss
+    PREFIX:sessions                             sorted set: sessions that have bars, by last put
+    PREFIX:bars:SYMBOL:INTERVAL:HOURS:SESSION   hash: start (8 bytes) -> record of the bar
+    PREFIX:prices                               hash: symbol -> record of its latest price
+    PREFIX:changes                              channel: what changed, many bars a message
 
 Records are those of `records.py`. One script puts hundreds of rows: each is compared by version
 and put, and what was put is published in one message, in one step that nobody sees the half of.
@@ -44,7 +44,7 @@ _AT_ONCE: Final = 20
 _SCANNED: Final = 2_000
 _DAY_S: Final = 24 * 60 * 60
 
-Call = list[bytes | str | int]
+Call = list[object]
 
 
 class RedisView:
@@ -78,7 +78,8 @@ class RedisView:
         for at in range(0, len(calls), _AT_ONCE):
             # With each: Redis may have lost what went before.
             some = [*self._session_calls(bars), *calls[at : at + _AT_ONCE]]
-            self._filling = self._server.ask(partial(self._server.run, some, _SCRIPTS))[-1].decode()
+            answers = self._server.ask(partial(self._server.run, some, _SCRIPTS))
+            self._filling = answers[-1].decode()
 
     def price(self, symbols: Iterable[str] | None = None) -> pl.DataFrame:
         """Return the latest prices."""
@@ -140,10 +141,10 @@ class RedisView:
     def _session_calls(self, bars: pl.DataFrame) -> list[Call]:
         """Return what lists the sessions of bars, and strikes those that have expired."""
         key, now = self._key("sessions"), int(self._clock.now().timestamp())
-        listed = [["ZADD", key, now, _text(session)] for session in bars["session"].unique()]
+        listed: list[Call] = [["ZADD", key, now, _text(day)] for day in bars["session"].unique()]
         if not listed:
             return []
-        expired = ["ZREMRANGEBYSCORE", key, 0, now - self._kept_s]
+        expired: Call = ["ZREMRANGEBYSCORE", key, 0, now - self._kept_s]
         return [*listed, expired, ["EXPIRE", key, self._kept_s]]
 
     def _price_calls(self, prices: pl.DataFrame) -> Iterator[Call]:

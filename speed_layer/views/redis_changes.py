@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import struct
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import RedisError
@@ -70,7 +69,7 @@ class Listener:
         listening.close()
 
     def _listening(self) -> PubSub:
-        listening = self._server.client.pubsub()
+        listening: PubSub = self._server.client.pubsub()
         try:
             listening.subscribe(self._channel)
             while (told := listening.get_message(timeout=_LOOK_S)) is None:

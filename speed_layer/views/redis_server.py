@@ -53,7 +53,8 @@ class RedisServer:
         self.first_pause_s = settings.redis_retry_ms / _MS
         try:
             # No retries of its own: `ask` makes them, also where scripts are gone.
-            self.client: redis.Redis = redis.Redis.from_url(
+            # Any: its types leave open whether bytes or texts are answered.
+            self.client: Any = redis.Redis.from_url(
                 url,
                 retry=Retry(NoBackoff(), 0),
                 socket_timeout=_TIMEOUT_S,
@@ -82,7 +83,7 @@ class RedisServer:
             pause(number, first_s=self.first_pause_s, longest_s=LONGEST_PAUSE_S)
         raise AssertionError
 
-    def run(self, calls: Sequence[Sequence[bytes | str | int]], scripts: Sequence[str] = ()) -> list[Any]:
+    def run(self, calls: Sequence[Sequence[object]], scripts: Sequence[str] = ()) -> list[Any]:
         """Run commands in one go, and return their answers; `scripts` are those they need.
 
         Raises:
@@ -98,12 +99,12 @@ class RedisServer:
     def told(self, error: RedisError) -> ViewError:
         """Return what to tell of an error."""
         if is_passing(error):
-            fact = f"Redis at {self._place} did not answer at {self.attempts} attempts: {_said(error)}."
+            fact = f"Redis at {self._place} failed at {self.attempts} attempts: {_said(error)}."
             return ViewUnavailableError(fact, hint="check FIBLAKE_REDIS_URL, and that it runs.")
         fact = f"Redis at {self._place} refused: {_said(error)}."
         return ViewRefusedError(fact, hint="check FIBLAKE_REDIS_URL and the rights of its user.")
 
-    def _run(self, calls: Sequence[Sequence[bytes | str | int]]) -> list[Any]:
+    def _run(self, calls: Sequence[Sequence[object]]) -> list[Any]:
         with self.client.pipeline(transaction=False) as pipeline:
             for call in calls:
                 pipeline.execute_command(*call)
