@@ -11,13 +11,14 @@ It delivers at least once. What it cannot deliver any more it reports as a gap, 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from lake.clock import SystemClock
 from lake.errors import StreamError
+from speed_layer.streams.batch import Batch
 from speed_layer.streams.kinesis_service import code_of
 from speed_layer.streams.kinesis_shards import Shard, list_shards, readable
 from speed_layer.streams.position import Place, Position
@@ -36,21 +37,6 @@ _MOST_RECORDS: Final = 10_000
 _EXPIRED: Final = "ExpiredIteratorException"
 _UNKNOWN: Final = ("InvalidArgumentException", "ResourceNotFoundException")
 _HOUR_MS: Final = 3_600_000
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What was read.
-
-    Attributes:
-        lines: One a record, or more where a record has line breaks; each shard's in order.
-        position: How far the stream is read with them.
-        gaps: What was lost before them, in words; what could be read again comes again.
-    """
-
-    lines: list[bytes]
-    position: Position
-    gaps: tuple[str, ...] = ()
 
 
 class KinesisReader:

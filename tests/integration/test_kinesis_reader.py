@@ -13,7 +13,8 @@ from lake.clock import SetClock
 from lake.errors import DamagedObjectError, StreamError, StreamUnavailableError
 from lake.settings import Settings
 from lake.wire import decode_events, encode_events
-from speed_layer.streams.kinesis_reader import Batch, KinesisReader
+from speed_layer.streams.batch import Batch
+from speed_layer.streams.kinesis_reader import KinesisReader
 from speed_layer.streams.kinesis_service import Service
 from speed_layer.streams.kinesis_writer import Kinesis
 from speed_layer.streams.position import Place, Position
