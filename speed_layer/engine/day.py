@@ -143,21 +143,26 @@ class Day:
         """Merge statements of new things into their minutes."""
         if not len(rows):
             return
-        slots, (values, marks) = statements.folded(rows)
+        slots, place = np.unique(rows["slot"], return_inverse=True)
+        self._merge(slots, statements.folded(rows, place, len(slots)), taken)
+
+    def _merge(self, slots: NDArray[np.int64], more: parts.Parts, taken: Taken) -> None:
+        values, marks = more
         held = self.slots.values[slots], self.slots.marks[slots]
         merged = parts.merged(np.stack([held[0], values]), np.stack([held[1], marks]))
         self._put_minutes(slots, merged, taken)
 
     def _remake(self, slots: NDArray[np.int64], taken: Taken) -> None:
         """Make minutes anew of what is kept of them."""
-        is_asked = np.zeros(self.slots.count, dtype=bool)
-        is_asked[slots] = True
+        # From 1 on: 0 is what was not asked for.
+        place = np.zeros(self.slots.count, dtype=np.int64)
+        place[slots] = np.arange(1, len(slots) + 1)
         keys = self._keys_of(self.slots.bucket[slots])
-        rows = np.concatenate([self.kept[key].of(is_asked) for key in keys])
+        rows = np.concatenate([self.kept[key].of(place > 0) for key in keys])
         values, marks = parts.nothing(len(slots))
         marks[:, parts.WEIGHT] = self.slots.left[slots]
-        self._put_minutes(slots, (values, marks), taken)
-        self._add(rows, taken)
+        self.slots.put(slots, (values, marks))
+        self._merge(slots, statements.folded(rows, place[rows["slot"]] - 1, len(slots)), taken)
 
     def _keys_of(self, minutes: NDArray[np.int32]) -> list[int]:
         """Return where statements of minutes are kept: a closing print comes after its minute."""

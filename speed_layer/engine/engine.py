@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from lake.hours import DAY_MINUTES, hours_of
+from lake.wire import SCHEMA
 from speed_layer.engine.buckets import MINUTE_US
 from speed_layer.engine.day import Day
 from speed_layer.engine.frames import BARS_SCHEMA, PRICES_SCHEMA, bars_of, prices_of
@@ -31,6 +32,9 @@ _DAY_US: Final = 86_400_000_000
 _BEFORE_DAWN: Final = 4 * 3_600_000_000
 """What 04:00 to 20:00 at the exchange is less this, is on one date of UTC, in summer and winter."""
 _REMEMBERED: Final = 64
+_NO_EVENTS: Final = SCHEMA.to_frame()
+_NO_BARS: Final = BARS_SCHEMA.to_frame()
+_NO_PRICES: Final = PRICES_SCHEMA.to_frame()
 
 
 @dataclass
@@ -102,7 +106,7 @@ class Engine:
             events: Schema `EVENTS`, judged, in order of receipt.
         """
         if events.is_empty():
-            return self._changes({}, events)
+            return self._changes({}, _NO_EVENTS)
         minute = events["minute"].to_numpy()
         is_ours = (events["kind"] == self._kind).to_numpy()
         is_heartbeat = (events["kind"] == "heartbeat").to_numpy()
@@ -116,7 +120,7 @@ class Engine:
         is_late = is_ours & (clock >= minute + MINUTE_US + self._lateness)
         changed = self._take(events, np.flatnonzero(is_ours & ~is_late), number, clock, is_late)
         self.counts.late += int(is_late.sum())
-        return self._changes(changed, events.filter(is_late))
+        return self._changes(changed, events.filter(is_late) if is_late.any() else _NO_EVENTS)
 
     def _sessions(
         self, minute: NDArray[np.int64], is_ours: NDArray[np.bool_]
@@ -177,20 +181,25 @@ class Engine:
 
     def _changes(self, changed: dict[int, list[NDArray[np.int64]]], late: pl.DataFrame) -> Changes:
         """Return what changed and what is over now; forget sessions that are."""
-        bars, prices = [BARS_SCHEMA.to_frame()], [PRICES_SCHEMA.to_frame()]
+        bars: list[pl.DataFrame] = []
+        prices: list[pl.DataFrame] = []
         for number, day in sorted(self._days.items()):
             over = (self.clock - self._lateness - day.buckets.dawn) // MINUTE_US
             moved, priced = day.raise_up(changed.get(number, []))
             ended = day.end(over)
             told = day.tell_bars(np.union1d(moved, ended) if len(ended) else moved)
             if len(told):
-                bars.append(bars_of(day, told, self._symbols.series))
+                bars.append(bars_of(day, told, self._symbols.texts))
             told = day.tell_prices(priced)
             if len(told):
-                prices.append(prices_of(day, told, self._symbols.series, self._sources.series))
+                prices.append(prices_of(day, told, self._symbols.texts, self._sources.texts))
             if over >= DAY_MINUTES:
                 del self._days[number]
-        return Changes(pl.concat(bars), pl.concat(prices), late)
+        return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), late)
+
+
+def _whole(frames: list[pl.DataFrame], nothing: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat(frames or [nothing]) if len(frames) != 1 else frames[0]
 
 
 def _hours(table: SessionTable, number: int) -> SessionHours | None:
