@@ -114,7 +114,10 @@ class LiveSocket:
             self._port = _port(server)
             self._begun.set()
             telling = asyncio.ensure_future(self._tell())
-            await self._stopping.wait()
+            stopping = asyncio.ensure_future(self._stopping.wait())
+            await asyncio.wait([telling, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():
+                telling.result()
             telling.cancel()
             await asyncio.wait([telling])
 
@@ -213,7 +216,7 @@ def frames_of(events: pl.DataFrame) -> Iterator[bytes]:
     run = events["topic"].rle_id()
     for _, some in events.group_by(run, maintain_order=True):
         if some["topic"][0] == "T":
-            yield json_of(some.select(_trade(is_corrected=bool(some["correction"].any()))))
+            yield json_of(some.select(_trade(is_corrected=bool((some["correction"] > 0).any()))))
         else:
             yield json_of(some.select(_AGGREGATE))
 

@@ -4,6 +4,7 @@ from speed_layer.feed.feed import Feed, Stream
 from speed_layer.feed.health import Gap, Health
 from speed_layer.feed.health_server import HealthServer
 from speed_layer.feed.judge import Judge
+from speed_layer.feed.opening import opened
 from speed_layer.feed.recorder import Known, Recorder
 from speed_layer.feed.recordings import recorded_sources
 from speed_layer.feed.replay import Replay
@@ -26,6 +27,7 @@ __all__ = [
     "Replay",
     "Source",
     "Stream",
+    "opened",
     "parse_feed",
     "recorded_sources",
 ]

@@ -211,12 +211,13 @@ class Massive:
             return
         now = self.now_us()
         since = self._until - int(self._plan.overlap_s * _SECOND_US)
-        oldest = now - int(self._plan.fill_hours * _HOUR_US)
+        oldest = now - self._plan.fill_hours * _HOUR_US
         if since < oldest:
-            self._health.gap(Gap(since, oldest, "unfilled", told="it is too long ago"))
+            self._health.gap(Gap(since, int(oldest), "unfilled", told="it is too long ago"))
+            since = int(oldest)
         self._health.count("outages")
-        self._asked_since = min(self._asked_since or now, max(since, oldest))
-        self._fill(max(since, oldest), self._symbols)
+        self._asked_since = min(self._asked_since or now, since)
+        self._fill(since, self._symbols)
 
     def _fill(self, since: int, symbols: Collection[str]) -> None:
         span = Span(since, self.now_us(), frozenset(symbols), self._plan.kinds)
