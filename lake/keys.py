@@ -29,11 +29,15 @@ MINUTE: Final = "bronze/minute/"
 TRADES: Final = "bronze/trades/"
 LIVE_BARS: Final = "speed/bars/"
 MINUTE_MANIFESTS: Final = "meta/bronze/minute/"
+TRADES_CHECKPOINTS: Final = "meta/trades/checkpoints/"
+RECONCILIATIONS: Final = "meta/reconciliation/"
 SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
 INTRADAY_CHECKPOINTS: Final = "meta/silver_intraday/"
 DAILY_MANIFESTS_INDEX: Final = "meta/index/bronze-daily.json"
 MINUTE_MANIFESTS_INDEX: Final = "meta/index/bronze-minute.json"
+TRADES_CHECKPOINTS_INDEX: Final = "meta/index/trades.json"
+RECONCILIATIONS_INDEX: Final = "meta/index/reconciliation.json"
 RUNS_INDEX: Final = "meta/index/runs.parquet"
 SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
 INTRADAY_CHECKPOINTS_INDEX: Final = "meta/index/silver-intraday.json"
@@ -104,6 +108,46 @@ def live_place(key: str) -> tuple[str, dt.date, int] | None:
 def live_rejects(source: str, day: dt.date, number: int) -> str:
     """Return the key of what a live source told and the feed refused on a day, UTC."""
     return f"{REJECTS}live/{source}/day={day}/{number:08}.jsonl.gz"
+
+
+def trades_checkpoint(session: dt.date) -> str:
+    """Return the key of the checkpoint of what was made of a session's recorded events."""
+    return f"{TRADES_CHECKPOINTS}session={session}.json"
+
+
+def trades_marks(session: dt.date) -> str:
+    """Return the key of the marks of the bars that were made of a session's recorded events."""
+    return f"meta/trades/marks/session={session}.parquet"
+
+
+def reconciliation(session: dt.date) -> str:
+    """Return the key of what is told in short of a session's reconciliation."""
+    return f"{RECONCILIATIONS}session={session}.json"
+
+
+def differences(session: dt.date) -> str:
+    """Return the key of the differences that a session's reconciliation found."""
+    return f"speed/reconciliation/year={session.year}/session={session}/differences.parquet"
+
+
+def late(session: dt.date, digest: str) -> str:
+    """Return the key of statements that came too late for the live bars, of this content."""
+    return f"{late_events(session)}{digest[:16]}.jsonl.gz"
+
+
+def late_events(session: dt.date) -> str:
+    """Return the prefix of all statements that came too late for a session's live bars."""
+    return f"{landing('speed', 'late')}session={session}/"
+
+
+def stream_rejects(stream: str, digest: str) -> str:
+    """Return the key of what a stream told that makes no sense, and of its gaps."""
+    return f"{REJECTS}stream/{stream}/{digest[:16]}.jsonl.gz"
+
+
+def published(stream: str) -> str:
+    """Return the key of how far a stream of bars was brought into the view."""
+    return f"meta/speed/published/{stream}.json"
 
 
 def silver(interval: Interval, year: int) -> str:

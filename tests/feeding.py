@@ -88,6 +88,9 @@ class Listing:
         self._frames.append(events)
         self.count += events.filter(pl.col("kind") != "heartbeat").height
 
+    def close(self) -> None:
+        pass
+
     @property
     def everything(self) -> pl.DataFrame:
         return pl.concat([no_events(), *self._frames])

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 from lake.conditions import load_conditions
 from lake.errors import VendorKeyError
 from lake.hours import hours_of, timetable
+from lake.instant import microseconds
+from lake.recorded import only_source
 from speed_layer.feed.feed import Feed
 from speed_layer.feed.health_server import HealthServer
 from speed_layer.feed.judge import Judge
 from speed_layer.feed.massive_events import NAME
 from speed_layer.feed.recorder import Recorder
-from speed_layer.feed.recordings import only_source
 from speed_layer.feed.replay import Replay
 from speed_layer.feed.spool import Limits
 
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
     from lake.session import SessionTable
     from lake.settings import Settings
     from lake.store import ObjectStore
-    from speed_layer.feed.feed import Stream
     from speed_layer.feed.health import Health
     from speed_layer.feed.massive import Plan
     from speed_layer.feed.recorder import Known
     from speed_layer.feed.source import Source
     from speed_layer.feed.spec import FeedSpec
+    from speed_layer.streams import Stream
 
 _DAYS_BACK: Final = dt.timedelta(days=14)
 # Longer than any lateness: what a replay tells at its end makes all bars final.
@@ -123,7 +124,7 @@ def _massive(plan: Plan, health: Health, known: Known, unfinished: Path) -> Sour
 def _replay(spec: FeedSpec, session: dt.date, store: ObjectStore, sessions: SessionTable) -> Replay:
     source = spec.source or only_source(store, session)
     over = hours_of(session, sessions).dusk + _AFTER_DUSK
-    until = int(over.timestamp()) * 1_000_000
+    until = microseconds(over)
     return Replay(store, source, session, speed=spec.speed, until=until)
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from lake import keys
+from lake.recorded import recorded, recorded_sessions
 from lake.wire import encode_events
-from speed_layer.feed.recordings import recorded, recorded_sessions
 from speed_layer.feed.spool import Spool
 
 if TYPE_CHECKING:

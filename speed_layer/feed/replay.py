@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from lake.errors import NotFoundError
-from speed_layer.feed.recordings import recorded, recorded_keys
+from lake.recorded import recorded, recorded_keys
 from speed_layer.feed.source import Delivery
 
 if TYPE_CHECKING:

@@ -102,6 +102,9 @@ def test_events_are_recorded_before_the_stream_has_them(store: LocalStore, tmp_p
         def put(self, events: pl.DataFrame) -> None:  # noqa: ARG002 - a stream's
             raise RuntimeError
 
+        def close(self) -> None:
+            pass
+
     with Recorder(store, "told", tmp_path / "spool", hours()) as recorder:
         feed = Feed(Told(Delivery(EVENTS)), judge(), Failing(), recorder=recorder, health=Health())
         with pytest.raises(RuntimeError):

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from batch_layer.local_vendor import Access, LiveMarket, LiveSocket, LocalVendor
+from lake.recorded import recorded
 from lake.store import LocalStore
-from speed_layer.feed.recordings import recorded
 from tests.feeding import DAY, a_day, eventually, identities
 
 EVENTS = a_day(20_000)

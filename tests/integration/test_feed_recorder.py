@@ -13,10 +13,10 @@ from polars.testing import assert_frame_equal
 
 from lake import keys
 from lake.errors import BusyError, NotFoundError
+from lake.recorded import only_source
 from lake.store import LocalStore
 from lake.wire import encode_events
 from speed_layer.feed import Known, Limits, Recorder, Replay, recorded_sources
-from speed_layer.feed.recordings import only_source
 from speed_layer.feed.source import Source
 from tests.feeding import DAY, OPEN_US, a_day, frame, hours, trade
 from tests.pacing import Time

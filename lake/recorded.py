@@ -1,4 +1,4 @@
-"""Recorded events, read back from the lake."""
+"""Recorded events, read back from landing, in the order in which they were received."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING
 
+import polars as pl
 import structlog
 
 from lake import keys
 from lake.errors import DamagedObjectError, NotFoundError
-from lake.wire import decode_events
+from lake.wire import SCHEMA, decode_events
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator
-
-    import polars as pl
 
     from lake.store import ObjectStore
 
@@ -76,3 +75,12 @@ def recorded(store: ObjectStore, source: str, session: dt.date) -> Iterator[pl.D
         if poison:
             _log.error("recorded lines are no events", key=key, lines=len(poison))
         yield events
+
+
+def all_recorded(store: ObjectStore, source: str, session: dt.date) -> pl.DataFrame:
+    """Return all that a source told of a session, in order of receipt.
+
+    Raises:
+        DamagedObjectError: If an object is not gzip.
+    """
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *recorded(store, source, session)])
