@@ -29,7 +29,16 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _socket_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"ws", "wss"} or not parts.hostname or parts.query or parts.username:
+        msg = "not a URL of a socket, as wss://socket.massive.com"
+        raise ValueError(msg)
+    return text.rstrip("/")
+
+
 Url = Annotated[str, AfterValidator(_url)]
+SocketUrl = Annotated[str, AfterValidator(_socket_url)]
 
 
 def _redis_url(secret: SecretStr) -> SecretStr:
@@ -123,6 +132,40 @@ class Settings(BaseSettings):
     )
     fetch_workers: int = Field(
         default=8, ge=1, le=64, description="How many answers are fetched at once."
+    )
+    massive_socket: SocketUrl = Field(
+        default="wss://socket.massive.com", description="Of Massive's WebSocket."
+    )
+    massive_reader: Literal["official", "own"] = Field(
+        default="official", description="Whether its client reads the socket, or we do."
+    )
+    feed_kind: Literal["trade", "second", "minute"] = Field(
+        default="trade", description="Of the events that the live feed subscribes to."
+    )
+    feed_symbols: str = Field(default="*", description="Whose: *, or AAPL,MSFT.")
+    feed_spool: str = Field(
+        default="~/.cache/fiblake/spool",
+        min_length=1,
+        description="The folder of what is recorded and not in the lake yet.",
+    )
+    feed_land_seconds: float = Field(
+        default=30, gt=0, description="After how long what is recorded goes to the lake."
+    )
+    feed_land_mib: int = Field(default=8, ge=1, le=1024, description="Or after how much of it.")
+    feed_queue: int = Field(
+        default=200_000, ge=1, description="How many events may wait between socket and stream."
+    )
+    feed_shed: bool = Field(
+        default=False, description="Whether events are given up when more come; each is counted."
+    )
+    feed_skew_seconds: float = Field(
+        default=60, ge=0, description="How far ahead of its receipt an event may be stamped."
+    )
+    feed_fill_hours: float = Field(
+        default=96, gt=0, description="How far back what was missed is asked of REST."
+    )
+    feed_health_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Of the feed's /health; none: no endpoint."
     )
     view: Annotated[Literal["memory", "redis", "dynamodb"], BeforeValidator(str.lower)] = "memory"
     view_days: int = Field(

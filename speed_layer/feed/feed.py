@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -19,17 +19,10 @@ if TYPE_CHECKING:
     from speed_layer.feed.judge import Judge
     from speed_layer.feed.recorder import Recorder
     from speed_layer.feed.source import Delivery, Source
+    from speed_layer.streams import Stream
 
 _log = structlog.get_logger(__name__)
 _HEARTBEAT_S: Final = 1.0
-
-
-class Stream(Protocol):
-    """What takes events."""
-
-    def put(self, events: pl.DataFrame) -> None:
-        """Take events, schema `EVENTS`; wait while there is no room."""
-        ...
 
 
 class Feed:

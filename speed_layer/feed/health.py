@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 import time
 from collections import Counter, deque
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from lake.instant import written
+from lake.instant import from_microseconds, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,6 +155,4 @@ class Health:
 
 
 def _instant(time_us: int | None) -> str | None:
-    if time_us is None:
-        return None
-    return written(dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=time_us))
+    return None if time_us is None else written(from_microseconds(time_us))

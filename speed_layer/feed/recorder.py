@@ -65,7 +65,8 @@ class Recorder:
         self._store = store
         self._source = source
         self._days = days
-        self._spool = Spool(folder / source, store, self._key_of, limits)
+        self._folder = folder / source
+        self._spool = Spool(self._folder, store, self._key_of, limits)
 
     def __enter__(self) -> Self:
         self._spool.__enter__()
@@ -113,6 +114,11 @@ class Recorder:
     def waiting(self) -> int:
         """How many files the lake does not have yet."""
         return self._spool.waiting
+
+    @property
+    def unfinished(self) -> Path:
+        """A file beside the spool, for what is being asked of the vendor."""
+        return self._folder / "unfinished"
 
     def known(self) -> Known:
         """Return what the lake has of the source's events.
