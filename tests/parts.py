@@ -1,4 +1,4 @@
-"""Real parts that tests start: an S3 server, Redis and a browser. A missing part skips, or fails in CI."""
+"""Real parts that tests start: S3, Redis, a browser. A missing part skips, or fails in CI."""
 
 from __future__ import annotations
 
@@ -159,6 +159,11 @@ class RedisServer:
         self.kill()
         msg = f"{program} did not answer within {_START_S} s"
         raise RuntimeError(msg)
+
+    def restart(self, *options: str) -> None:
+        """End it at once, and start it again: empty."""
+        self.kill()
+        self.start(*options)
 
     def kill(self) -> None:
         """End the process at once."""
