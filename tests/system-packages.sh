@@ -6,6 +6,8 @@ set -eu
 needed() {
     echo "chromium,chromium-browser chromium the page"
     echo "redis-server redis-server the realtime view in Redis"
+    echo "node nodejs Kinesis"
+    echo "npm npm Kinesis"
 }
 
 is_there() {
