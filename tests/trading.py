@@ -76,6 +76,8 @@ class Oracle:
         lateness: How long after its end a minute can change.
         clock: The latest time of what was taken; foreign ones tell none.
         in_force: Of each thing, the statement of the highest revision.
+        left: By symbol and minute, the sum of 1 + revision of what took a statement out of it:
+            a correction can make a closing print of a trade, or none; the minute's version grows.
         late: What came too late to change a bar, in order.
         counts: accepted, duplicate, stale, late, foreign.
     """
@@ -85,6 +87,7 @@ class Oracle:
     lateness: dt.timedelta = LATENESS
     clock: int = 0
     in_force: dict[Identity, Event] = field(default_factory=dict)
+    left: Counter[tuple[str, int]] = field(default_factory=Counter)
     late: list[Event] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -115,6 +118,8 @@ class Oracle:
             # It would take a statement out of a minute that no longer changes.
             self.late.append(event)
             return "late"
+        if held is not None and held.minute != event.minute:
+            self.left[event.symbol, held.minute] += 1 + event.revision
         self.in_force[identity(event)] = event
         return "accepted"
 
@@ -134,7 +139,7 @@ class Oracle:
         made: dict[BarKey, tuple[int, Contribution, int, int]] = {}
         for (symbol, minute), events in sorted(self._minutes().items()):
             brought = _merged(events)
-            weight = sum(1 + event.revision for event in events)
+            weight = self._weight(symbol, minute, events)
             for key, end, share in self._shares(symbol, minute, brought):
                 _, merged, minutes, weights = made.get(key, (0, NEUTRAL, 0, 0))
                 grown = minutes + (brought != NEUTRAL)
@@ -148,29 +153,33 @@ class Oracle:
     def prices(self) -> dict[str, Row]:
         """Return the latest price of each symbol, of the latest session in which it has one."""
         prices: dict[str, Row] = {}
-        for (symbol, session), events in sorted(self._days().items()):
+        for (symbol, session), minutes in sorted(self._days().items()):
+            events = [event for minute in minutes.values() for event in minute]
             priced = [event for event in events if contribution(event).close is not None]
             if priced:
                 last = max(priced, key=lambda event: (event.time, event.sequence))
                 told = {"price": last.price, "time": last.time, "received": last.received}
-                version = sum(1 + event.revision for event in events)
+                version = sum(self._weight(symbol, *each) for each in minutes.items())
                 key = {"symbol": symbol, "session": session}
                 prices[symbol] = {**key, **told, "source": last.source, "version": version}
         return prices
 
     def _minutes(self) -> dict[tuple[str, int], list[Event]]:
-        minutes: dict[tuple[str, int], list[Event]] = {}
+        minutes: dict[tuple[str, int], list[Event]] = {key: [] for key in self.left}
         for event in self.in_force.values():
             minutes.setdefault((event.symbol, event.minute), []).append(event)
         return minutes
 
-    def _days(self) -> dict[tuple[str, dt.date], list[Event]]:
-        days: dict[tuple[str, dt.date], list[Event]] = {}
+    def _days(self) -> dict[tuple[str, dt.date], dict[int, list[Event]]]:
+        days: dict[tuple[str, dt.date], dict[int, list[Event]]] = {}
         for (symbol, minute), events in self._minutes().items():
             session = self._session(minute)
             assert session is not None
-            days.setdefault((symbol, session), []).extend(events)
+            days.setdefault((symbol, session), {})[minute] = events
         return days
+
+    def _weight(self, symbol: str, minute: int, events: list[Event]) -> int:
+        return sum(1 + event.revision for event in events) + self.left[symbol, minute]
 
     def _shares(
         self, symbol: str, minute: int, brought: Contribution
