@@ -143,7 +143,7 @@ class Bench:
             "fetch": self._fetch,
             "intraday": lambda: intraday(work, symbols, queries),
             "readers": lambda: readers(self._resampled(), work, queries),
-            "views": lambda: views(self._said["live"], queries),
+            "views": lambda: views(large or symbols, queries),
         }
 
     def page(self, names: Sequence[str]) -> str:
