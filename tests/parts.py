@@ -156,16 +156,16 @@ class RedisServer:
                 if connection.recv(100):
                     return
             time.sleep(0.02)
-        self.kill()
+        self.stop()
         msg = f"{program} did not answer within {_START_S} s"
         raise RuntimeError(msg)
 
     def restart(self, *options: str) -> None:
         """End it at once, and start it again: empty."""
-        self.kill()
+        self.stop()
         self.start(*options)
 
-    def kill(self) -> None:
+    def stop(self) -> None:
         """End the process at once."""
         self._process.kill()
         self._process.wait()

@@ -31,6 +31,7 @@ SECTIONS = (
     "intraday",
     "readers",
     "streams",
+    "views",
 )
 
 

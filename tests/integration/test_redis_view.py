@@ -38,7 +38,7 @@ def own_server() -> Iterator[RedisServer]:
     server = RedisServer()
     server.start()
     yield server
-    server.kill()
+    server.stop()
 
 
 def open_at(url: str, views: list[View], **settings: object) -> RedisView:
@@ -98,7 +98,7 @@ def test_a_subscriber_of_a_redis_that_stays_away_is_told_so(
 ) -> None:
     view = open_at(own_server.url, views, redis_attempts=2)
     with view.subscribe() as subscription:
-        own_server.kill()
+        own_server.stop()
         with pytest.raises(ViewUnavailableError, match="2 attempts"):
             subscription.get(PATIENCE_S)
 
