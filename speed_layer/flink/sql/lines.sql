@@ -1,0 +1,6 @@
+-- One row a line that moved no bar, as it came.
+CREATE TABLE ${table} (
+    `line` BYTES
+) WITH (
+    ${options}
+)
