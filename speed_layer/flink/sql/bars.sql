@@ -20,6 +20,4 @@ CREATE TABLE bars (
     `received` BIGINT,
     `source` STRING,
     `version` BIGINT
-) WITH (
-    ${options}
-)
+) ${options}

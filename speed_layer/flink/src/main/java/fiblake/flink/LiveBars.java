@@ -32,6 +32,9 @@ public class LiveBars extends ProcessTableFunction<RowData> {
     /** How long after dusk and lateness a session is kept. */
     private static final long REST_US = 3_600_000_000L;
 
+    /** When to look again whether event time passes as the wall clock does. */
+    private static final long LATER_MS = 60_000L;
+
     private static final int ENTRIES = 1024;
 
     private transient Hours hours;
@@ -41,6 +44,7 @@ public class LiveBars extends ProcessTableFunction<RowData> {
     /** What the journals tell, read once: Flink's state is written to, and not read again. */
     private transient Map<StringData, Symbol> symbols;
 
+    private transient Pace pace;
     private transient Counter accepted;
     private transient Counter stale;
     private transient Counter late;
@@ -53,6 +57,7 @@ public class LiveBars extends ProcessTableFunction<RowData> {
         latenessUs = Long.parseLong(context.getJobParameter("fiblake.lateness-us", "900000000"));
         kind = context.getJobParameter("fiblake.kind", "trade");
         symbols = new HashMap<>();
+        pace = new Pace();
         MetricGroup metrics = context.getMetricGroup().addGroup("fiblake");
         accepted = metrics.counter("accepted");
         stale = metrics.counter("stale");
@@ -85,6 +90,7 @@ public class LiveBars extends ProcessTableFunction<RowData> {
             poison.inc();
             collect(Rows.refused("poison", line));
         } else if (!event.isHeartbeat()) {
+            pace.see(event.time);
             StringData key = row.getString(1);
             Symbol symbol = symbols.get(key);
             if (symbol == null) {
@@ -166,7 +172,7 @@ public class LiveBars extends ProcessTableFunction<RowData> {
         }
         if (!symbol.isAwaited) {
             symbol.isAwaited = true;
-            time.registerOnTime(event.time / 1000);
+            time.registerOnTime((event.time + pace.step()) / 1000);
         }
     }
 
@@ -174,9 +180,15 @@ public class LiveBars extends ProcessTableFunction<RowData> {
             TimeContext<Long> time, Symbol symbol, long nowUs, ListView<byte[]> journal)
             throws Exception {
         Session session = symbol.session;
-        if (tell(session, nowUs - latenessUs)) {
-            symbol.settled = Math.max(symbol.settled, nowUs);
+        long watermark = time.currentWatermark() == null ? 0 : time.currentWatermark();
+        boolean isOver = watermark == Long.MAX_VALUE;
+        long byUs = pace.isLive() || isOver ? nowUs : Math.min(nowUs, symbol.clock);
+        if (tell(session, byUs - latenessUs)) {
+            symbol.settled = Math.max(symbol.settled, byUs);
             write(journal, symbol, Journal.mark(symbol));
+        }
+        if (byUs < nowUs && session.isOverdue(nowUs - latenessUs)) {
+            time.registerOnTime(watermark + LATER_MS);
         }
         long restUs = session.day.at(session.day.dusk) + latenessUs + REST_US;
         if (nowUs >= restUs) {

@@ -38,8 +38,8 @@ final class Rows {
         row.setField(3, HOURS[isRegular ? 1 : 0]);
         row.setField(4, isDaily ? day.session * DAY_US : day.at(cell.begin));
         row.setField(5, cell.open);
-        row.setField(6, cell.high);
-        row.setField(7, cell.low);
+        row.setField(6, known(cell.high));
+        row.setField(7, known(cell.low));
         row.setField(8, cell.close);
         row.setField(9, cell.volume);
         row.setField(10, hasVwap ? (Double) (cell.notional / cell.volume) : null);
@@ -69,6 +69,10 @@ final class Rows {
         row.setField(0, StringData.fromString(kind));
         row.setField(LINE, line);
         return row;
+    }
+
+    private static Double known(double price) {
+        return Double.isNaN(price) ? null : (Double) price;
     }
 
     private static StringData[] texts(String... texts) {

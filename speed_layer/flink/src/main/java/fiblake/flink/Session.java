@@ -134,6 +134,11 @@ final class Session {
         }
     }
 
+    /** Whether a bar that ended by then is not final yet. */
+    boolean isOverdue(long instant) {
+        return forming.stream().anyMatch(cell -> day.at(cell.end) <= instant);
+    }
+
     /** Returns the statement that tells the latest price; null where there is none. */
     Statement latest() {
         Cell closing = cells.get(0).get(day.close - 1);
