@@ -29,11 +29,16 @@ MINUTE: Final = "bronze/minute/"
 TRADES: Final = "bronze/trades/"
 LIVE_BARS: Final = "speed/bars/"
 MINUTE_MANIFESTS: Final = "meta/bronze/minute/"
+TRADES_CHECKPOINTS: Final = "meta/trades/checkpoints/"
+RECONCILIATIONS: Final = "meta/reconciliation/"
+DIFFERENCES: Final = "speed/reconciliation/"
 SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
 INTRADAY_CHECKPOINTS: Final = "meta/silver_intraday/"
 DAILY_MANIFESTS_INDEX: Final = "meta/index/bronze-daily.json"
 MINUTE_MANIFESTS_INDEX: Final = "meta/index/bronze-minute.json"
+TRADES_CHECKPOINTS_INDEX: Final = "meta/index/trades.json"
+RECONCILIATIONS_INDEX: Final = "meta/index/reconciliation.json"
 RUNS_INDEX: Final = "meta/index/runs.parquet"
 SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
 INTRADAY_CHECKPOINTS_INDEX: Final = "meta/index/silver-intraday.json"
@@ -46,6 +51,7 @@ _LANDED: Final = re.compile(r"^(.+)/(\d{8}T\d{6}Z)\.(?:json|csv)\.gz$")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
 _SESSION: Final = re.compile(r"/year=\d{4}/session=(\d{4}-\d{2}-\d{2})/bars\.parquet$")
+_LIVE: Final = re.compile(r"landing/([^/]+)/live/session=(\d{4}-\d{2}-\d{2})/(\d{8,})\.jsonl\.gz")
 _LEDGER: Final = re.compile(r"/([^/]+)/year=\d{4}\.json$")
 
 
@@ -92,6 +98,57 @@ def live(source: str, session: dt.date, number: int) -> str:
 def live_events(source: str, session: dt.date) -> str:
     """Return the prefix of all recorded events of a session."""
     return f"{landing(source, 'live')}session={session}/"
+
+
+def live_place(key: str) -> tuple[str, dt.date, int] | None:
+    """Return source, session and number of recorded events; None where a key is none of theirs."""
+    match = _LIVE.fullmatch(key)
+    return (match[1], dt.date.fromisoformat(match[2]), int(match[3])) if match else None
+
+
+def live_rejects(source: str, day: dt.date, number: int) -> str:
+    """Return the key of what a live source told and the feed refused on a day, UTC."""
+    return f"{REJECTS}live/{source}/day={day}/{number:08}.jsonl.gz"
+
+
+def trades_checkpoint(session: dt.date) -> str:
+    """Return the key of the checkpoint of what was made of a session's recorded events."""
+    return f"{TRADES_CHECKPOINTS}session={session}.json"
+
+
+def trades_marks(session: dt.date) -> str:
+    """Return the key of the marks of the bars that were made of a session's recorded events."""
+    return f"meta/trades/marks/session={session}.parquet"
+
+
+def reconciliation(session: dt.date) -> str:
+    """Return the key of what is told in short of a session's reconciliation."""
+    return f"{RECONCILIATIONS}session={session}.json"
+
+
+def differences(session: dt.date) -> str:
+    """Return the key of the bars that a session's reconciliation found to differ."""
+    return f"{DIFFERENCES}{_session_path(session)}"
+
+
+def late(session: dt.date, digest: str) -> str:
+    """Return the key of statements that came too late for the live bars, of this content."""
+    return f"{late_events(session)}{digest[:16]}.jsonl.gz"
+
+
+def late_events(session: dt.date) -> str:
+    """Return the prefix of all statements that came too late for a session's live bars."""
+    return f"{landing('speed', 'late')}session={session}/"
+
+
+def stream_rejects(stream: str, digest: str) -> str:
+    """Return the key of what a stream told that makes no sense, and of its gaps."""
+    return f"{REJECTS}stream/{stream}/{digest[:16]}.jsonl.gz"
+
+
+def published(stream: str) -> str:
+    """Return the key of how far a stream of bars was brought into the view."""
+    return f"meta/speed/published/{stream}.json"
 
 
 def silver(interval: Interval, year: int) -> str:

@@ -120,16 +120,23 @@ _MINUTES: Final = [
 ]
 _TOLD: Final = [BARS.field(name) for name in ("through", "state", "revision")]
 
+_NULLABLE_PRICES: Final = [field.with_nullable(True) for field in _VALUES[:4]]  # noqa: FBT003 - no keyword
+
 MINUTE: Final = pa.schema(
     [
         _SYMBOL,
         _START,
-        *_VALUES,
+        *_NULLABLE_PRICES,
+        *_VALUES[4:],
         pa.field("revision", pa.int32(), nullable=False),
         pa.field("known_from", _INSTANT, nullable=False),
     ]
 )
-"""Bronze: unadjusted minute bars; `revision` counts the changes of a bar, from 0."""
+"""Bronze: unadjusted minute bars; `revision` counts the changes of a bar, from 0.
+
+Prices are null where no trade of the minute may make one, as of odd lots alone: it is no bar of one
+minute, but its volume counts in longer ones.
+"""
 
 INTRADAY: Final = pa.schema(
     [
@@ -193,7 +200,8 @@ LIVE_BARS: Final = pa.schema(
         pa.field("session", pa.date32(), nullable=False),
         _HOURS,
         pa.field("start", pa.int64(), nullable=False),
-        *_VALUES,
+        *_NULLABLE_PRICES,
+        *_VALUES[4:],
         _MINUTES[0],
         BARS.field("state"),
         pa.field("version", pa.int64(), nullable=False),
@@ -204,14 +212,24 @@ LIVE_BARS: Final = pa.schema(
 `start` is in microseconds since 1970, UTC; of a 1d bar, midnight UTC of its session's date, and its
 `hours` are regular. `minutes` counts those in which the symbol traded. `version` grows with each
 change of a bar, and is the same for the same statements in force: twice the sum over them of 1 +
-revision, plus 1 in a final bar.
+revision, plus 1 in a final bar. Null prices: no such bar (any more), as when its trades were
+cancelled; who was told of it before drops it.
 """
+
+TRADES: Final = pa.schema(
+    [
+        field
+        for field in EVENTS
+        if field.name not in {"kind", "open", "high", "low", "vwap", "trades"}
+    ]
+)
+"""Bronze: the statements in force of a session's trades, void ones too, as they are judged now."""
 
 PRICES: Final = pa.schema(
     [
         _SYMBOL,
         pa.field("session", pa.date32(), nullable=False),
-        pa.field("price", pa.float64(), nullable=False),
+        pa.field("price", pa.float64()),
         pa.field("time", pa.int64(), nullable=False),
         pa.field("received", pa.int64(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
@@ -221,5 +239,28 @@ PRICES: Final = pa.schema(
 """The latest price of each symbol, of regular or extended hours; instants in microseconds.
 
 Of two, the one of the later session is in force, within one the one of the higher `version`: the
-sum over the session's statements in force of 1 + revision.
+sum over the session's statements in force of 1 + revision. A null price: no such price (any more);
+its `time` and `received` are 0, its `source` is empty.
+"""
+
+_COMPARED: Final = [*_VALUES, _MINUTES[0]]
+
+DIFFERENCES: Final = pa.schema(
+    [
+        *[LIVE_BARS.field(name) for name in ("symbol", "interval", "session", "hours", "start")],
+        pa.field("cause", pa.string(), nullable=False),
+        pa.field("lacks", pa.string()),
+        pa.field("fields", pa.string(), nullable=False),
+        pa.field("version", pa.int64()),
+        *[
+            pa.field(f"{side}_{field.name}", field.type)
+            for field in _COMPARED
+            for side in ("speed", "batch")
+        ],
+    ]
+)
+"""Bars of which the speed layer and batch told differently; one row a bar.
+
+`cause` is `missing` (`lacks` tells who lacks it: `speed` or `batch`), `late`, `corrected`, `vendor`
+or `unexplained`; `fields` names those that differ, with commas; `version` is that of the live bar.
 """

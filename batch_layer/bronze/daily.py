@@ -77,7 +77,7 @@ def commit(
     """
     total = Changes()
     for year, part in _by_year(bars.cast(_KINDS)):
-        total += revise(store, year, part["session"], partial(_merged, part))
+        total += revise(store, year, part["session"], partial(merged, part))
         on_year(year)
     return total
 
@@ -90,7 +90,7 @@ def withdraw(store: ObjectStore, gone: pl.DataFrame, *, clock: Clock) -> Changes
     """
     total = Changes()
     for year, part in _by_year(gone):
-        total += revise(store, year, part["session"], partial(_without, part, clock))
+        total += revise(store, year, part["session"], partial(without, part, clock))
     return total
 
 
@@ -156,7 +156,8 @@ def _in_order(bars: pl.DataFrame) -> pl.DataFrame:
     return bars if place.is_sorted() else bars[place.arg_sort()]
 
 
-def _merged(incoming: pl.DataFrame, old: Year) -> Revision:
+def merged(incoming: pl.DataFrame, old: Year) -> Revision:
+    """Return a year with the bars that came in, and what that changes."""
     if old.bars.is_empty() and old.history.is_empty():
         return _first(incoming, old), Changes(added=incoming.height)
     current = old.bars.select(*KEY, *_PRICES, *_OPTIONAL, "revision", "known_from")
@@ -205,7 +206,8 @@ def _same_prices() -> pl.Expr:
     return same.fill_null(value=False)
 
 
-def _without(gone: pl.DataFrame, clock: Clock, old: Year) -> Revision:
+def without(gone: pl.DataFrame, clock: Clock, old: Year) -> Revision:
+    """Return a year less some (symbol, session), which history keeps, and how many that is."""
     found = old.bars.join(gone, on=KEY, how="semi")
     now = pl.lit(clock.now()).cast(pl.Datetime("us", "UTC"))
     known_to = pl.max_horizontal(now, _just_after("known_from"))

@@ -1,5 +1,7 @@
 """The minute bars of the lake: one object a session, of the bars in force.
 
+A minute whose trades make no prices, as odd lots alone, has volume: its prices are null.
+
 A vendor sends a minute again when late trades change it: the same (symbol, start) replaces, it
 never adds. Each session is replaced whole by one conditional put, then noted in the manifest, which
 is derived: killed in between, the next look makes it anew.
@@ -69,7 +71,7 @@ def commit(
     for session, part in _by_session(
         bars.select(_KINDS.names()).cast(_KINDS), load_sessions(store)
     ):
-        total += revise(store, session, partial(_merged, part))
+        total += revise(store, session, partial(merged, part))
         on_session(session)
     return total
 
@@ -82,7 +84,7 @@ def withdraw(store: ObjectStore, session: dt.date, gone: pl.DataFrame) -> Change
     Raises:
         ConflictError: If others kept writing the session all the while.
     """
-    return revise(store, session, partial(_without, gone))
+    return revise(store, session, partial(without, gone))
 
 
 def read(store: ObjectStore, session: dt.date) -> tuple[pl.DataFrame, str | None]:
@@ -141,7 +143,7 @@ def revise(store: ObjectStore, session: dt.date, revised: Revised) -> Changes:
     raise ConflictError(fact, hint="run the command again when others are done.")
 
 
-def _merged(incoming: pl.DataFrame, old: pl.DataFrame) -> tuple[pl.DataFrame, Changes]:
+def merged(incoming: pl.DataFrame, old: pl.DataFrame) -> tuple[pl.DataFrame, Changes]:
     """Return the session's bars with what came in, and what that changes."""
     if old.is_empty():
         fresh = incoming.with_columns(revision=pl.lit(0, pl.Int32())).select(MINUTE.names)
@@ -149,7 +151,7 @@ def _merged(incoming: pl.DataFrame, old: pl.DataFrame) -> tuple[pl.DataFrame, Ch
     rows = incoming.join(old, on=KEY, how="left", suffix="_now")
     known = pl.col("revision").is_not_null()
     same_prices = pl.all_horizontal(
-        (pl.col(name) == pl.col(f"{name}_now")).fill_null(value=False) for name in _PRICES
+        pl.col(name).eq_missing(pl.col(f"{name}_now")) for name in _PRICES
     )
     # A source without vwap or trades says nothing of them: it does not erase what is known.
     rows = rows.with_columns(
@@ -175,7 +177,7 @@ def _merged(incoming: pl.DataFrame, old: pl.DataFrame) -> tuple[pl.DataFrame, Ch
     return pl.concat([old.join(fresh, on=KEY, how="anti"), fresh]), changes
 
 
-def _without(gone: pl.DataFrame, old: pl.DataFrame) -> tuple[pl.DataFrame, Changes]:
+def without(gone: pl.DataFrame, old: pl.DataFrame) -> tuple[pl.DataFrame, Changes]:
     """Return the session's bars less those that are gone, and how many that are."""
     left = old.join(gone, on=KEY, how="anti")
     return left, Changes(withdrawn=old.height - left.height)

@@ -1,5 +1,6 @@
 -- One row a bar of some objects of bronze's minutes, in the shape of intraday silver (schema
--- INTRADAY): the session is told by the object's key, the hours by the session's. Reads: sessions.
+-- INTRADAY): the session is told by the object's key, the hours by the session's. What has no prices
+-- is no bar. Reads: sessions.
 CREATE MACRO minute_bars(files) AS TABLE
 SELECT
     bars.* EXCLUDE (year, known_from),
@@ -11,4 +12,5 @@ SELECT
     session AS through,
     'final' AS state
 FROM read_parquet(files, hive_partitioning = true, hive_types = {'year': INTEGER, 'session': DATE}) AS bars
-JOIN (SELECT session, open, close FROM sessions) AS sessions USING (session);
+JOIN (SELECT session, open, close FROM sessions) AS sessions USING (session)
+WHERE bars.open IS NOT NULL AND bars.close IS NOT NULL;

@@ -24,6 +24,7 @@ from tests.bench.lakes import LAST, Market, make_market, without_silver
 from tests.bench.machine import machine
 from tests.bench.readers import QUERIES, readers
 from tests.bench.resampling import SideBySide, growth, ours_task
+from tests.bench.streams import streams
 from tests.bench.timing import ROOT, markdown, run_alone
 
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
@@ -98,6 +99,11 @@ the least p50 is bold.
 * chDB has a copy in MergeTree tables ordered by listing and start, that of 5d in a part a year.
 * ArcticDB has two copies in LMDB: a symbol per ticker, and a symbol per date for the whole market.
 """,
+    "streams": """## Streams
+
+Events of 500 symbols, from put to taken: between two threads, and through a local Kinesis server of
+four shards on the same cores, which is much slower than Kinesis and limits what it measures.
+""",
 }
 
 
@@ -130,6 +136,7 @@ class Bench:
             "fetch": self._fetch,
             "intraday": lambda: intraday(work, symbols, queries),
             "readers": lambda: readers(self._resampled(), work, queries),
+            "streams": lambda: streams(symbols),
         }
 
     def page(self, names: Sequence[str]) -> str:

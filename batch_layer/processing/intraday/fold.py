@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from batch_layer.processing.dailies import PRICES
 from batch_layer.processing.intraday.minutes import Minutes, packed, unpacked
@@ -68,6 +69,7 @@ class Fold:
 
 
 def _shaped(merged: Minutes, hours: SessionHours, length: NDArray[np.int32]) -> pa.Table:
+    merged = _priced(merged)
     symbol, minute = unpacked(merged.key)
     opens, closes = hours.edges
     is_extended = (minute < opens) | (minute >= closes)
@@ -89,6 +91,15 @@ def _shaped(merged: Minutes, hours: SessionHours, length: NDArray[np.int32]) -> 
         "revision": values["revision"],
     }
     return pa.table(columns, schema=_ENCODED)
+
+
+def _priced(merged: Minutes) -> Minutes:
+    """Return what is a bar: it has an open and a close."""
+    values = merged.values
+    if not (values["open"].null_count or values["close"].null_count):
+        return merged
+    is_bar = pc.and_(pc.is_valid(values["open"]), pc.is_valid(values["close"]))
+    return Minutes(merged.symbols, merged.key[is_bar.to_numpy()], values.filter(is_bar))
 
 
 def _encoded(index: NDArray[np.int64], names: pa.Array) -> pa.DictionaryArray:

@@ -32,8 +32,9 @@ class Minutes:
     Attributes:
         symbols: The symbols, in order.
         key: Of each row: the index of its symbol and its minute after dawn, packed.
-        values: open, high, low, close, volume, notional, trades, minutes (1) and revision. Notional
-            or trades are NaN where a bar with volume tells none.
+        values: open, high, low, close, volume, notional, trades, minutes (1) and revision. Prices
+            are null where a minute has none; notional or trades are NaN where a bar with volume
+            tells none.
     """
 
     symbols: pa.Array

@@ -1,0 +1,74 @@
+"""What was recorded of the live flow: which objects landed, and the events in them."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lake import keys
+from lake.errors import DamagedObjectError
+from lake.wire import SCHEMA, decode_events
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from lake.store import ObjectStore
+
+
+def recorded(store: ObjectStore) -> dict[dt.date, dict[str, str]]:
+    """Return the fingerprints of the objects that landed of each session, by key and in order."""
+    found: defaultdict[dt.date, dict[str, str]] = defaultdict(dict)
+    for key, fingerprint in sorted(store.fingerprints(keys.LANDING).items()):
+        told = keys.live_place(key)
+        if told is not None:
+            found[told[1]][key] = fingerprint
+    return dict(sorted(found.items()))
+
+
+def recorded_of(store: ObjectStore, session: dt.date) -> dict[str, str]:
+    """Return the fingerprints of the objects that landed of one session, of all sources."""
+    return recorded(store).get(session, {})
+
+
+def read_events(
+    store: ObjectStore, objects: Mapping[str, str], symbols: Sequence[str] | None = None
+) -> tuple[pl.DataFrame, int]:
+    """Return the events of objects in order of receipt, and how many lines tell none.
+
+    Args:
+        store: The lake.
+        objects: Those of one session, by key.
+        symbols: Of these alone, and heartbeats; None: of all.
+
+    Raises:
+        DamagedObjectError: If an object is not whole.
+    """
+    by_source: defaultdict[str, list[pl.DataFrame]] = defaultdict(list)
+    unreadable = 0
+    for key in sorted(objects):
+        events, bad = decode_events(_lines(store, key))
+        unreadable += len(bad)
+        if symbols is not None:
+            events = events.filter(pl.col("symbol").is_in([*symbols, ""]))
+        by_source[key.split("/")[1]].append(events)
+    parts = [events for of_source in by_source.values() for events in of_source]
+    if not parts:
+        return pl.DataFrame(schema=SCHEMA), unreadable
+    events = pl.concat(parts)
+    # One source's are in order; of several, who was told first tells first.
+    return (events.sort("received", maintain_order=True) if len(by_source) > 1 else events), (
+        unreadable
+    )
+
+
+def _lines(store: ObjectStore, key: str) -> list[bytes]:
+    try:
+        return gzip.decompress(store.get(key).data).splitlines()
+    except (OSError, EOFError, zlib.error) as error:
+        fact = f"{key} in {store.location} is damaged: {error}."
+        raise DamagedObjectError(fact, hint="restore it from a copy.") from error

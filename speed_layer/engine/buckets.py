@@ -1,0 +1,112 @@
+"""The buckets of one session: which minutes each bar is made of, and how coarser hold finer ones.
+
+A bucket's number is its place among all of its session: those of 1m first, so that a minute's
+number is its distance from dawn, then those of 5m, and so on to the day. Two are of the whole day:
+that of the 1d bar, and that of the price, which knows no hours.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from lake.hours import DAY_MINUTES, HOURS
+from lake.interval import DAILY, MINUTE_INTERVALS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lake.hours import SessionHours
+
+MINUTE_US: Final = 60_000_000
+LEVELS: Final = (*map(str, MINUTE_INTERVALS), str(DAILY), "price")
+"""From fine to coarse; each is made of the one before it, but price, of what 1d is made of."""
+BAR: Final = LEVELS.index(str(DAILY))
+PRICE: Final = LEVELS.index("price")
+_REGULAR: Final = HOURS.index("regular")
+_EXTENDED: Final = HOURS.index("extended")
+
+
+class Buckets:
+    """The buckets of a session, by number.
+
+    Args:
+        hours: The session's.
+
+    Attributes:
+        hours: The session's.
+        dawn: When minute 0 starts, in microseconds since 1970.
+        begin: Minutes from dawn to where each begins.
+        end: Minutes from dawn to where each ends.
+        level: The place of its interval in `LEVELS`.
+        within: The place of its hours in `HOURS`.
+    """
+
+    def __init__(self, hours: SessionHours) -> None:
+        self.hours = hours
+        self.dawn = int(hours.dawn.timestamp()) * 1_000_000
+        opens, closes = hours.edges
+        begins = [np.unique(hours.buckets(interval.minutes)[0]) for interval in MINUTE_INTERVALS]
+        whole = np.zeros(1, dtype=np.int64)
+        sizes = [*map(len, begins), 1, 1]
+        self.first = np.cumsum([0, *sizes])
+        self.begin = np.concatenate([*begins, whole, whole])
+        self.end = np.concatenate(
+            [np.append(each[1:], DAY_MINUTES) for each in (*begins, whole, whole)]
+        )
+        self.level = np.repeat(np.arange(len(LEVELS)), sizes)
+        is_regular = (self.begin >= opens) & (self.begin < closes) | (self.level >= BAR)
+        self.within = np.where(is_regular, _REGULAR, _EXTENDED)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.begin)
+
+    @cached_property
+    def start(self) -> NDArray[np.int64]:
+        """When the bar of each starts; that of 1d at midnight UTC of its date."""
+        midnight = int(np.datetime64(self.hours.session, "us").astype(np.int64))
+        return np.where(self.level == BAR, midnight, self.dawn + self.begin * MINUTE_US)
+
+    @cached_property
+    def parents(self) -> NDArray[np.int64]:
+        """In which bucket of the next level each is; those that make the day, in that of 1d."""
+        parents = np.full(self.count, self.count - 1)
+        for level in range(BAR):
+            finer, coarser = self._of(level), self._of(level + 1)
+            place = np.searchsorted(self.begin[coarser], self.begin[finer], "right") - 1
+            parents[finer] = coarser.start + place
+        return parents
+
+    @cached_property
+    def children(self) -> list[NDArray[np.int64]]:
+        """For each level, a column a bucket of those of the finer level that make it.
+
+        Filled up with the number behind the last, which is no bucket's.
+        """
+        return [np.empty((0, 0), dtype=np.int64), *map(self._children, range(1, PRICE + 1))]
+
+    @cached_property
+    def is_outside(self) -> NDArray[np.bool_]:
+        """Which of those that make the day are extended: the 1d bar takes no prices of them."""
+        outside: NDArray[np.bool_] = self.within[self.children[BAR][:, 0]] == _EXTENDED
+        return outside
+
+    @cached_property
+    def by_end(self) -> NDArray[np.int64]:
+        """Those of bars, in the order in which they end."""
+        bars = np.flatnonzero(self.level <= BAR)
+        return bars[np.argsort(self.end[bars], kind="stable")]
+
+    def _of(self, level: int) -> slice:
+        return slice(int(self.first[level]), int(self.first[level + 1]))
+
+    def _children(self, level: int) -> NDArray[np.int64]:
+        finer, coarser = self._of(min(level, BAR) - 1), self._of(level)
+        begin = finer.start + np.searchsorted(self.begin[finer], self.begin[coarser])
+        end = finer.start + np.searchsorted(self.begin[finer], self.end[coarser])
+        place = begin + np.arange((end - begin).max())[:, None]
+        return np.where(place < end, place, self.count)

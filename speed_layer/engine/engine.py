@@ -1,0 +1,218 @@
+"""The engine: batches of events in, what changed of bars and prices out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from lake.hours import DAY_MINUTES, hours_of
+from lake.wire import SCHEMA
+from speed_layer.engine.buckets import MINUTE_US
+from speed_layer.engine.day import Day
+from speed_layer.engine.frames import BARS_SCHEMA, PRICES_SCHEMA, bars_of, prices_of
+from speed_layer.engine.names import Names
+from speed_layer.engine.statements import stated
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lake.event import Kind
+    from lake.hours import SessionHours
+    from lake.session import SessionTable
+
+LATENESS: Final = dt.timedelta(minutes=15)
+_US: Final = dt.timedelta(microseconds=1)
+_EPOCH: Final = dt.date(1970, 1, 1)
+_DAY_US: Final = 86_400_000_000
+_BEFORE_DAWN: Final = 4 * 3_600_000_000
+"""What 04:00 to 20:00 at the exchange is less this, is on one date of UTC, in summer and winter."""
+_REMEMBERED: Final = 64
+_NO_EVENTS: Final = SCHEMA.to_frame()
+_NO_BARS: Final = BARS_SCHEMA.to_frame()
+_NO_PRICES: Final = PRICES_SCHEMA.to_frame()
+
+
+@dataclass
+class Counts:
+    """What became of events, heartbeats apart.
+
+    Attributes:
+        accepted: In force, at least until a higher revision came.
+        duplicate: Of the revision that was in force.
+        stale: Of a lower one.
+        late: They would change what is final.
+        foreign: Of another kind, or in no session's hours.
+    """
+
+    accepted: int = 0
+    duplicate: int = 0
+    stale: int = 0
+    late: int = 0
+    foreign: int = 0
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a batch changed.
+
+    Attributes:
+        bars: Those that changed or are final now, as they are: schema `LIVE_BARS`.
+        prices: Those of symbols of which anything changed: schema `PRICES`.
+        late: The correction stream, schema `EVENTS`, in order of receipt.
+    """
+
+    bars: pl.DataFrame
+    prices: pl.DataFrame
+    late: pl.DataFrame
+
+
+class Engine:
+    """Bars of 1m 5m 15m 1h 2h 4h and 1d, and prices, of a stream of events.
+
+    Nothing is late that came in time, in whatever order: a batch may be cut anywhere, and may hold
+    what was there before. What is late changes no bar, and is given back.
+
+    Args:
+        table: The sessions.
+        kind: Of the events that count: others would count the same trades again.
+        lateness: How long after its end a minute can change, by the clock that events tell.
+
+    Attributes:
+        counts: What became of all events so far.
+        clock: The latest time that events told, in microseconds since 1970.
+    """
+
+    def __init__(
+        self, table: SessionTable, *, kind: Kind = "trade", lateness: dt.timedelta = LATENESS
+    ) -> None:
+        self.counts = Counts()
+        self.clock = 0
+        self._kind = kind
+        self._lateness = lateness // _US
+        self._symbols = Names()
+        self._sources = Names([""])
+        self._days: dict[int, Day] = {}
+        self._hours = lru_cache(_REMEMBERED)(partial(_hours, table))
+
+    def apply(self, events: pl.DataFrame) -> Changes:
+        """Take events, and return what they changed.
+
+        Args:
+            events: Schema `EVENTS`, judged, in order of receipt.
+        """
+        if events.is_empty():
+            return self._changes({}, _NO_EVENTS)
+        minute = events["minute"].to_numpy()
+        is_ours = (events["kind"] == self._kind).to_numpy()
+        is_heartbeat = (events["kind"] == "heartbeat").to_numpy()
+        number, in_hours = self._sessions(minute, is_ours)
+        is_ours = is_ours & in_hours
+        tells_time = is_ours | is_heartbeat
+        self.counts.foreign += events.height - int(tells_time.sum())
+        told = np.where(tells_time, events["time"].to_numpy(), self.clock)
+        clock = np.maximum(np.maximum.accumulate(told), self.clock)
+        self.clock = int(clock[-1])
+        is_late = is_ours & (clock >= minute + MINUTE_US + self._lateness)
+        changed = self._take(events, np.flatnonzero(is_ours & ~is_late), number, clock, is_late)
+        self.counts.late += int(is_late.sum())
+        return self._changes(changed, events.filter(is_late) if is_late.any() else _NO_EVENTS)
+
+    def _sessions(
+        self, minute: NDArray[np.int64], is_ours: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the number of each minute's date, and whether that session's hours have it."""
+        number = (minute - _BEFORE_DAWN) // _DAY_US
+        in_hours = np.zeros(len(minute), dtype=bool)
+        for each in _distinct(number[is_ours]):
+            hours = self._hours(each)
+            if hours is not None:
+                in_hours |= (minute >= _micros(hours.dawn)) & (minute < _micros(hours.dusk))
+        return number, in_hours
+
+    def _take(
+        self,
+        events: pl.DataFrame,
+        which: NDArray[np.int64],
+        number: NDArray[np.int64],
+        clock: NDArray[np.int64],
+        is_late: NDArray[np.bool_],
+    ) -> dict[int, list[NDArray[np.int64]]]:
+        """Take those events that count; return the slots of minutes that changed, by session.
+
+        Args:
+            events: All that came.
+            which: Those that count.
+            number: Of the session of each.
+            clock: When each came, by the clock.
+            is_late: Of each; those are told so too that would restate what is final.
+        """
+        ours = events if len(which) == events.height else events[which]
+        rows = stated(
+            ours,
+            self._symbols.numbers(ours["symbol"]),
+            self._sources.numbers(ours["source"]),
+            trades=self._kind == "trade",
+        )
+        changed = {}
+        for each in _distinct(number[which]):
+            here = np.flatnonzero(number[which] == each)
+            day = self._day(each)
+            horizon = (clock[which[here]] - self._lateness - day.buckets.dawn) // MINUTE_US
+            taken = day.take(rows[here], ours["minute"].to_numpy()[here], horizon)
+            changed[each] = taken.changed
+            is_late[which[here[taken.late]]] = True
+            self.counts.duplicate += taken.duplicate
+            self.counts.stale += taken.stale
+            self.counts.accepted += len(here) - taken.duplicate - taken.stale - len(taken.late)
+        return changed
+
+    def _day(self, number: int) -> Day:
+        if number not in self._days:
+            hours = self._hours(number)
+            if hours is None:  # pragma: no cover - it has hours, or nothing were in them
+                raise AssertionError
+            self._days[number] = Day(hours, trades=self._kind == "trade")
+        return self._days[number]
+
+    def _changes(self, changed: dict[int, list[NDArray[np.int64]]], late: pl.DataFrame) -> Changes:
+        """Return what changed and what is over now; forget sessions that are."""
+        bars: list[pl.DataFrame] = []
+        prices: list[pl.DataFrame] = []
+        for number, day in sorted(self._days.items()):
+            over = (self.clock - self._lateness - day.buckets.dawn) // MINUTE_US
+            moved, priced = day.raise_up(changed.get(number, []))
+            ended = day.end(over)
+            told = day.tell_bars(np.union1d(moved, ended) if len(ended) else moved)
+            if len(told):
+                bars.append(bars_of(day, told, self._symbols.texts))
+            told = day.tell_prices(priced)
+            if len(told):
+                prices.append(prices_of(day, told, self._symbols.texts, self._sources.texts))
+            if over >= DAY_MINUTES:
+                del self._days[number]
+        return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), late)
+
+
+def _whole(frames: list[pl.DataFrame], nothing: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat(frames or [nothing]) if len(frames) != 1 else frames[0]
+
+
+def _hours(table: SessionTable, number: int) -> SessionHours | None:
+    session = _EPOCH + dt.timedelta(days=number)
+    return None if table.ordinal(session) is None else hours_of(session, table)
+
+
+def _micros(instant: dt.datetime) -> int:
+    return int(instant.timestamp()) * 1_000_000
+
+
+def _distinct(numbers: NDArray[np.int64]) -> list[int]:
+    if not len(numbers):
+        return []
+    first, last = int(numbers.min()), int(numbers.max())
+    return [first] if first == last else np.unique(numbers).tolist()
