@@ -143,10 +143,13 @@ class Settings(BaseSettings):
         default="trade", description="Of the events that the live feed subscribes to."
     )
     feed_symbols: str = Field(default="*", description="Whose: *, or AAPL,MSFT.")
-    feed_spool: str = Field(
-        default="~/.cache/fiblake/spool",
+    state: str = Field(
+        default="~/.local/state/fiblake",
         min_length=1,
-        description="The folder of what is recorded and not in the lake yet.",
+        description="The folder of what must outlast a kill: spools, snapshots.",
+    )
+    lateness_seconds: int = Field(
+        default=900, ge=0, le=86_400, description="How long after its end a live bar may change."
     )
     feed_land_seconds: float = Field(
         default=30, gt=0, description="After how long what is recorded goes to the lake."

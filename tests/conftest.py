@@ -35,6 +35,7 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         if name.startswith(("FIBLAKE_", "AWS_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("FIBLAKE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FIBLAKE_STATE", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     structlog.reset_defaults()
 

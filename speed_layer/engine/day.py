@@ -243,6 +243,12 @@ class Day:
         """Return those that have a price, or were told to; they count as told now."""
         return self._tell(slots, parts.has_price(self.slots.values[slots]))
 
+    def told(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the slots of all bars and of all prices that were told."""
+        told = np.flatnonzero(self.slots.is_told[: self.slots.count])
+        is_price = self.slots.bucket[told] == self.buckets.count - 1
+        return told[~is_price], told[is_price]
+
     def _tell(self, slots: NDArray[np.int64], is_there: NDArray[np.bool_]) -> NDArray[np.int64]:
         told = slots[is_there | self.slots.is_told[slots]]
         self.slots.is_told[told] = True

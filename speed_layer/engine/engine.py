@@ -125,6 +125,16 @@ class Engine:
         self.counts.late += int(is_late.sum())
         return self._changes(changed, events.filter(is_late) if is_late.any() else _NO_EVENTS)
 
+    def everything(self) -> Changes:
+        """Return all bars and prices of the sessions that are not over, for who lost them."""
+        bars: list[pl.DataFrame] = []
+        prices: list[pl.DataFrame] = []
+        for _, day in sorted(self._days.items()):
+            told_bars, told_prices = day.told()
+            bars.append(bars_of(day, told_bars, self._symbols.texts))
+            prices.append(prices_of(day, told_prices, self._symbols.texts, self._sources.texts))
+        return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), _NO_EVENTS)
+
     def snapshot(self) -> bytes:
         """Return all that the engine knows, for `restored`."""
         document = {
