@@ -59,7 +59,8 @@ def test_what_is_told_after_each_batch_is_the_laws_then(data: st.DataObject) -> 
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_each_version_is_told_once_and_higher_than_the_one_before(data: st.DataObject) -> None:
-    engine, versions = Engine(TABLE), {}
+    engine = Engine(TABLE)
+    versions: dict[tuple[str, str, str, int], int] = {}
 
     for batch in data.draw(cut(data.draw(streams(TABLE)))):
         for row in engine.apply(batch).bars.to_dicts():
