@@ -46,7 +46,7 @@ requirements: $(VENV)/ready  ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	    pyproject.toml --all-extras --group bench -o requirements/bench.txt
 
-system:  ## what tests need of the operating system, Redis
+system:  ## what tests need of the operating system: a browser, Redis, Node.js
 	@sh tests/system-packages.sh
 
 emulators: $(KINESIS)/node_modules/ready  ## the Kinesis server that tests start
