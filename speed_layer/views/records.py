@@ -55,6 +55,7 @@ _PRICE: Final = np.dtype(
 BAR_BYTES: Final = _BAR.itemsize
 _INTERVALS: Final = {each.minutes: str(each) for each in (DAILY, *MINUTE_INTERVALS)}
 _SPANS: Final = {name: span for span, name in _INTERVALS.items()}
+_NO_SPAN: Final = 2**16 - 1
 _VERSION: Final = struct.Struct("<q")
 _SESSION: Final = struct.Struct("<i")
 _SERIES: Final = struct.Struct("<H?")
@@ -175,7 +176,7 @@ def series_of(record: bytes) -> bytes:
 
 def series(interval: Interval, hours: Hours) -> bytes:
     """Return what `series_of` says of the bars of an interval and hours."""
-    return _SERIES.pack(interval.minutes, hours == "extended")
+    return _SERIES.pack(_SPANS.get(str(interval), _NO_SPAN), hours == "extended")
 
 
 def is_daily(series: bytes) -> bool:
