@@ -4,10 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+KINESIS := tests/kinesis_local
 PACKAGES := lake database batch_layer speed_layer serving_layer fiblake infra
 ARGS ?=
 
-.PHONY: demo up test check format bench soak requirements system clean
+.PHONY: demo up test check format bench soak requirements system emulators clean
 
 demo: $(VENV)/ready  ## import real daily bars, resample them, write a chart page
 	$(BIN)/fiblake demo $(ARGS)
@@ -15,7 +16,7 @@ demo: $(VENV)/ready  ## import real daily bars, resample them, write a chart pag
 up: $(VENV)/ready  ## serve the lake in ./data on localhost until Ctrl-C
 	$(BIN)/fiblake up $(ARGS)
 
-test: check system  ## check, then every test; ARGS='-k x' passes on to pytest
+test: check system emulators  ## check, then every test; ARGS='-k x' passes on to pytest
 	$(BIN)/pytest $(ARGS)
 
 check: $(VENV)/ready  ## lint, formatting, types, the dependency rule
@@ -45,11 +46,13 @@ requirements: $(VENV)/ready  ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	    pyproject.toml --all-extras --group bench -o requirements/bench.txt
 
-system:  ## what tests need of the operating system: a browser
+system:  ## what tests need of the operating system: a browser, Redis, Node.js
 	@sh tests/system-packages.sh
 
+emulators: $(KINESIS)/node_modules/ready  ## the Kinesis server that tests start
+
 clean:  ## remove what the commands above made, but no data
-	rm -rf $(VENV) $(BENCH) artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(KINESIS)/node_modules artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/ready: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -68,3 +71,10 @@ $(BENCH)/ready: $(VENV)/ready requirements/bench.txt
 	$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --compile-bytecode --require-hashes \
 	    -r requirements/bench.txt
 	@touch $@
+
+# Without npm there is none: tests that need it say so.
+$(KINESIS)/node_modules/ready: $(KINESIS)/package-lock.json
+	@if command -v npm >/dev/null; then \
+	    npm ci --prefix $(KINESIS) --no-audit --no-fund --loglevel=error && touch $@; \
+	else \
+	    echo "npm is missing: tests of Kinesis will be skipped. Hint: apt-get install npm" >&2; fi

@@ -9,12 +9,14 @@ FiblakeError
 │   ├── UnknownSymbolError
 │   ├── EmptyLakeError            nothing was imported yet, or not by then
 │   ├── ForgottenError            what was known then is no longer kept
+│   ├── NoFeedError               live bars are asked for where nothing feeds them
 │   └── UnknownJobError           AWS Batch knows no job of that id
 ├── SourceError                   a file to import cannot be read as bars, splits or dividends
 ├── CalendarError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
 ├── JobError                      AWS Batch refused, or cannot be reached
+├── SnapshotError                 an engine's snapshot is damaged, or of another engine
 ├── BusyError                     another process does the same at the moment
 ├── VendorError                   a vendor of market data failed
 │   ├── VendorKeyError            there is no key, or the vendor refuses it
@@ -24,6 +26,13 @@ FiblakeError
 │   ├── VendorAnswerError         an answer is not whole, or makes no sense
 │   │   └── VendorNotFoundError   the vendor knows nothing of what was asked for
 │   └── NotPublishedError         what was asked for is still to come
+├── ViewError                     the realtime view failed
+│   ├── ViewUnavailableError      it did not answer, or asked to slow down, at every attempt
+│   └── ViewRefusedError          it refused: credentials, rights, or not what it should be
+├── StreamError                   a stream of live events failed, or refuses what is put into it
+│   ├── StreamUnavailableError    it did not answer, or asked to slow down, at every attempt
+│   ├── StreamClosedError         it takes nothing any more
+│   └── RecordTooLargeError       an event that is larger than a record may be
 └── StoreError                    the object store failed
     ├── ObjectNotFoundError
     ├── DamagedObjectError        an object is there but cannot be what it should be
@@ -34,7 +43,10 @@ FiblakeError
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 IMPORT_HINT: Final = "fiblake import FILE, or fiblake import --sample."
 MINUTES_HINT: Final = "fiblake fetch minutes, then fiblake resample."
@@ -86,6 +98,10 @@ class ForgottenError(NotFoundError):
     """What the lake knew at that instant is no longer kept."""
 
 
+class NoFeedError(NotFoundError):
+    """Live bars or prices are asked for where nothing feeds them."""
+
+
 class UnknownJobError(NotFoundError):
     """AWS Batch knows no job of that id."""
 
@@ -108,6 +124,10 @@ class SessionsChangedError(CalendarError):
 
 class JobError(FiblakeError):
     """AWS Batch refused what was asked of it, or cannot be reached."""
+
+
+class SnapshotError(FiblakeError):
+    """A snapshot of a stream engine is damaged, or of another engine."""
 
 
 class BusyError(FiblakeError):
@@ -144,6 +164,44 @@ class VendorNotFoundError(VendorAnswerError):
 
 class NotPublishedError(VendorError):
     """The vendor has not published yet what it was asked for."""
+
+
+class ViewError(FiblakeError):
+    """The realtime view failed."""
+
+
+class ViewUnavailableError(ViewError):
+    """The view did not answer, or asked to slow down, at every attempt."""
+
+
+class ViewRefusedError(ViewError):
+    """The view refused: credentials, rights, or it is not what it should be."""
+
+
+class StreamError(FiblakeError):
+    """A stream of live events failed, or refuses what is put into it.
+
+    Args:
+        fact: What is wrong.
+        hint: What the user can do about it.
+        unwritten: The lines, as of `lake.wire`, that may be missing from the stream, in order.
+    """
+
+    def __init__(self, fact: str, *, hint: str = "", unwritten: Sequence[bytes] = ()) -> None:
+        super().__init__(fact, hint=hint)
+        self.unwritten = tuple(unwritten)
+
+
+class StreamUnavailableError(StreamError):
+    """The stream did not answer, or asked to slow down, at every attempt."""
+
+
+class StreamClosedError(StreamError):
+    """The stream was closed: nothing can be put into it any more."""
+
+
+class RecordTooLargeError(StreamError):
+    """An event is larger than a record of the stream may be; nothing of its batch was written."""
 
 
 class StoreError(FiblakeError):

@@ -11,6 +11,8 @@ from lake.errors import InvalidRangeError
 _INSTANT: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})"
 )
+_UNIX_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
 _ALLOWED: Final = "Allowed: ISO 8601 with an offset or Z, as 2026-01-05T21:00:00Z"
 _HINT: Final = "the end of a day is 23:59:59Z; in a URL + is written %2B."
 
@@ -45,3 +47,13 @@ def utc(instant: dt.datetime) -> dt.datetime:
 def written(instant: dt.datetime) -> str:
     """Return an instant as it is written for users, to the second at least."""
     return instant.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def from_microseconds(microseconds: int) -> dt.datetime:
+    """Return the instant so many microseconds after 1970-01-01, UTC."""
+    return _UNIX_EPOCH + microseconds * _MICROSECOND
+
+
+def microseconds(instant: dt.datetime) -> int:
+    """Return how many microseconds after 1970-01-01, UTC, an instant is."""
+    return (instant - _UNIX_EPOCH) // _MICROSECOND

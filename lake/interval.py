@@ -60,6 +60,8 @@ MINUTE: Final = Interval.parse("1m")
 INTRADAY: Final = tuple(Interval.parse(name) for name in ("5m", "15m", "1h", "2h", "4h"))
 """Those that are resampled from minutes."""
 MINUTE_INTERVALS: Final = (MINUTE, *INTRADAY)
+LIVE: Final = (*MINUTE_INTERVALS, DAILY)
+"""Those that the speed layer makes of trades."""
 RESAMPLED: Final = (*INTRADAY, *FIBONACCI)
 """Those that silver holds."""
 INTERVALS: Final = (*MINUTE_INTERVALS, *SESSION_INTERVALS)

@@ -51,7 +51,7 @@ _LANDED: Final = re.compile(r"^(.+)/(\d{8}T\d{6}Z)\.(?:json|csv)\.gz$")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
 _SESSION: Final = re.compile(r"/year=\d{4}/session=(\d{4}-\d{2}-\d{2})/bars\.parquet$")
-_LIVE: Final = re.compile(r"^landing/([^/]+)/live/session=(\d{4}-\d{2}-\d{2})/\d+\.jsonl\.gz$")
+_LIVE: Final = re.compile(r"landing/([^/]+)/live/session=(\d{4}-\d{2}-\d{2})/(\d{8,})\.jsonl\.gz")
 _LEDGER: Final = re.compile(r"/([^/]+)/year=\d{4}\.json$")
 
 
@@ -100,10 +100,15 @@ def live_events(source: str, session: dt.date) -> str:
     return f"{landing(source, 'live')}session={session}/"
 
 
-def live_session(key: str) -> tuple[str, dt.date] | None:
-    """Return the source and the session of recorded events; None: the key is of none."""
-    match = _LIVE.match(key)
-    return (match[1], dt.date.fromisoformat(match[2])) if match else None
+def live_place(key: str) -> tuple[str, dt.date, int] | None:
+    """Return source, session and number of recorded events; None where a key is none of theirs."""
+    match = _LIVE.fullmatch(key)
+    return (match[1], dt.date.fromisoformat(match[2]), int(match[3])) if match else None
+
+
+def live_rejects(source: str, day: dt.date, number: int) -> str:
+    """Return the key of what a live source told and the feed refused on a day, UTC."""
+    return f"{REJECTS}live/{source}/day={day}/{number:08}.jsonl.gz"
 
 
 def trades_checkpoint(session: dt.date) -> str:
@@ -124,6 +129,26 @@ def reconciliation(session: dt.date) -> str:
 def differences(session: dt.date) -> str:
     """Return the key of the bars that a session's reconciliation found to differ."""
     return f"{DIFFERENCES}{_session_path(session)}"
+
+
+def late(session: dt.date, digest: str) -> str:
+    """Return the key of statements that came too late for the live bars, of this content."""
+    return f"{late_events(session)}{digest[:16]}.jsonl.gz"
+
+
+def late_events(session: dt.date) -> str:
+    """Return the prefix of all statements that came too late for a session's live bars."""
+    return f"{landing('speed', 'late')}session={session}/"
+
+
+def stream_rejects(stream: str, digest: str) -> str:
+    """Return the key of what a stream told that makes no sense, and of its gaps."""
+    return f"{REJECTS}stream/{stream}/{digest[:16]}.jsonl.gz"
+
+
+def published(stream: str) -> str:
+    """Return the key of how far a stream of bars was brought into the view."""
+    return f"meta/speed/published/{stream}.json"
 
 
 def silver(interval: Interval, year: int) -> str:

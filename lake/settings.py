@@ -29,7 +29,24 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _socket_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"ws", "wss"} or not parts.hostname or parts.query or parts.username:
+        msg = "not a URL of a socket, as wss://socket.massive.com"
+        raise ValueError(msg)
+    return text.rstrip("/")
+
+
 Url = Annotated[str, AfterValidator(_url)]
+SocketUrl = Annotated[str, AfterValidator(_socket_url)]
+
+
+def _redis_url(secret: SecretStr) -> SecretStr:
+    parts = urlsplit(secret.get_secret_value())
+    if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
+        msg = "not a URL, as redis://127.0.0.1:6379/0; with TLS rediss://user:password@host:port/0"
+        raise ValueError(msg)
+    return secret
 
 
 class Settings(BaseSettings):
@@ -88,8 +105,98 @@ class Settings(BaseSettings):
     flatfiles_bucket: str = Field(default="flatfiles", min_length=1)
     flatfiles_access_key_id: str | None = None
     flatfiles_secret_access_key: SecretStr | None = None
+    stream: Annotated[Literal["memory", "kinesis"], BeforeValidator(str.lower)] = Field(
+        default="memory", description="How events reach the engine: in this process, or by Kinesis."
+    )
+    kinesis_events: str = Field(
+        default="fiblake-events", min_length=1, description="The stream of events."
+    )
+    kinesis_bars: str = Field(
+        default="fiblake-bars", min_length=1, description="The stream of bars and prices."
+    )
+    kinesis_endpoint: str | None = Field(default=None, description="URL of a server not AWS's.")
+    kinesis_region: str | None = None
+    kinesis_access_key_id: str | None = None
+    kinesis_secret_access_key: SecretStr | None = None
+    kinesis_attempts: int = Field(
+        default=8, ge=1, description="How often Kinesis is asked before it is given up on."
+    )
+    kinesis_retry_ms: int = Field(
+        default=100, ge=0, description="Up to how long the first pause is; the next, twice that."
+    )
+    kinesis_per_symbol: int = Field(
+        default=1,
+        ge=1,
+        le=500,
+        description="Events of a symbol in one request; 1: in order whatever fails.",
+    )
     fetch_workers: int = Field(
         default=8, ge=1, le=64, description="How many answers are fetched at once."
+    )
+    massive_socket: SocketUrl = Field(
+        default="wss://socket.massive.com", description="Of Massive's WebSocket."
+    )
+    massive_reader: Literal["official", "own"] = Field(
+        default="official", description="Whether its client reads the socket, or we do."
+    )
+    feed_kind: Literal["trade", "second", "minute"] = Field(
+        default="trade", description="Of the events that the live feed subscribes to."
+    )
+    feed_symbols: str = Field(default="*", description="Whose: *, or AAPL,MSFT.")
+    state: str = Field(
+        default="~/.local/state/fiblake",
+        min_length=1,
+        description="The folder of what must outlast a kill: spools, snapshots.",
+    )
+    lateness_seconds: int = Field(
+        default=900, ge=0, le=86_400, description="How long after its end a live bar may change."
+    )
+    feed_land_seconds: float = Field(
+        default=30, gt=0, description="After how long what is recorded goes to the lake."
+    )
+    feed_land_mib: int = Field(default=8, ge=1, le=1024, description="Or after how much of it.")
+    feed_queue: int = Field(
+        default=200_000, ge=1, description="How many events may wait between socket and stream."
+    )
+    feed_shed: bool = Field(
+        default=False, description="Whether events are given up when more come; each is counted."
+    )
+    feed_skew_seconds: float = Field(
+        default=60, ge=0, description="How far ahead of its receipt an event may be stamped."
+    )
+    feed_fill_hours: float = Field(
+        default=96, gt=0, description="How far back what was missed is asked of REST."
+    )
+    feed_health_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Of the feed's /health; none: no endpoint."
+    )
+    view: Annotated[Literal["memory", "redis", "dynamodb"], BeforeValidator(str.lower)] = "memory"
+    view_days: int = Field(
+        default=7, ge=1, le=365, description="For which live bars stay, if batch covers them not."
+    )
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"), description="rediss:// with TLS."
+    )
+    redis_prefix: str = Field(
+        default="fiblake", pattern=r"^[A-Za-z0-9_.:{}-]+$", description="Of all keys."
+    )
+    redis_attempts: int = Field(
+        default=10, ge=1, description="How often Redis is asked before it is given up on."
+    )
+    redis_retry_ms: int = Field(
+        default=100, ge=0, description="Up to how long the first pause is; the next, twice that."
+    )
+    dynamodb_prefix: str = Field(
+        default="fiblake-", pattern=r"^[A-Za-z0-9_.-]*$", description="Of both tables' names."
+    )
+    dynamodb_workers: int = Field(
+        default=16, ge=1, le=256, description="How many bars are written at once."
+    )
+    dynamodb_attempts: int = Field(
+        default=8, ge=1, description="How often DynamoDB is asked before it is given up on."
+    )
+    dynamodb_retry_ms: int = Field(
+        default=50, ge=0, description="Up to how long the first pause is; the next, twice that."
     )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
@@ -139,8 +246,13 @@ def read_batch_child() -> BatchChild:
         raise _refused(_BATCH_PREFIX, error) from None
 
 
+_SECRETS: Final = {
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+}
+
+
 def _refused(prefix: str, error: ValidationError) -> MisuseError:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
-    given = _USER.sub("//***@", repr(first["input"]))
+    given = "***" if name in _SECRETS else _USER.sub("//***@", repr(first["input"]))
     return MisuseError(f"{prefix}{name.upper()}={given} cannot be: {first['msg']}.")

@@ -10,26 +10,35 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
+from serving_layer.live import router as live_router
 from serving_layer.problems import answer_with_problems
 from serving_layer.routes import router
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from lake.live import LiveBars
     from serving_layer.reader import Reader
 
 WEB: Final = Path(__file__).parent / "web"
 
 
-def create_app(reader: Reader) -> FastAPI:
-    """Return the app that serves what `reader` reads, with the chart page at `/`."""
+def create_app(reader: Reader, live: LiveBars | None = None) -> FastAPI:
+    """Return the app that serves what `reader` reads, with the chart page at `/`.
+
+    Args:
+        reader: Of the lake.
+        live: The realtime view, where something feeds one.
+    """
     app: FastAPI = FastAPIOffline(
         title="fiblake",
         version=version("fiblake"),
-        description="Bars of 1, 3, 5, 8, 13, 21 and 34 trading sessions.",
+        description="Bars of minutes, hours, and 1, 3, 5, 8, 13, 21 and 34 trading sessions.",
     )
     app.state.reader = reader
+    app.state.live = live
     app.include_router(router)
+    app.include_router(live_router)
     answer_with_problems(app)
     app.mount("/web", StaticFiles(directory=WEB), name="web")
     app.add_api_route("/", _page, include_in_schema=False)

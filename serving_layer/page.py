@@ -24,6 +24,8 @@ _ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("split", "raw")  # those it has b
 _STYLE: Final = "web/chart.css"
 _SCRIPTS: Final = (
     "web/vendor/lightweight-charts/lightweight-charts.standalone.production.js",
+    "web/times.js",
+    "web/live.js",
     "web/chart.js",
 )
 
@@ -51,7 +53,7 @@ def self_contained_page(reader: Reader) -> str:
 def _answers(reader: Reader) -> bytes:
     """Return the API's answer to each request that the page makes, by its path, as JSON."""
     answers = {
-        "v1/intervals": to_json(routes.intervals()),
+        "v1/intervals": to_json(routes.intervals_answer(SESSION_INTERVALS, live=False)),
         "v1/symbols?query=": to_json(routes.symbols(reader, limit=routes.MAX_LIMIT)),
     }
     for interval in SESSION_INTERVALS:

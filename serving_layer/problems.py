@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": "A problem, RFC 9457", "content": {MEDIA_TYPE: {}}}
+    for status in (400, 404, 422, 503)
+}
+"""What routes say of the errors that they may answer with."""
 _STATUS: Final = (
     (MisuseError, HTTPStatus.BAD_REQUEST),
     (NotFoundError, HTTPStatus.NOT_FOUND),

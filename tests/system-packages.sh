@@ -2,12 +2,31 @@
 # Installs what tests need of the operating system, where it may; else says what is missing.
 set -eu
 
-command -v chromium >/dev/null || command -v chromium-browser >/dev/null && exit 0
+# Commands (any of them will do), the package that has them, and what is tested with it.
+needed() {
+    echo "chromium,chromium-browser chromium the page"
+    echo "redis-server redis-server the realtime view in Redis"
+    echo "node nodejs Kinesis"
+    echo "npm npm Kinesis"
+}
 
-if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-    echo "installing chromium for the page's tests"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
-else
-    echo "chromium is missing: the page's tests will be skipped. Hint: apt-get install chromium" >&2
-fi
+is_there() {
+    for command in $(echo "$1" | tr , ' '); do
+        command -v "$command" >/dev/null && return
+    done
+    return 1
+}
+
+needed | while read -r commands package what; do
+    if is_there "$commands"; then
+        continue
+    elif command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        echo "installing $package for the tests of $what"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "$package" >/dev/null </dev/null
+    else
+        echo "$package is missing: the tests of $what will be skipped." \
+            "Hint: apt-get install $package" >&2
+    fi
+done

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batch_layer.fetching.reference_landed import DETAILS, EVENTS, TICKERS, day_of
 from batch_layer.vendors.massive import Massive
-from batch_layer.vendors.symbols import massive_symbol
+from lake.massive_symbols import massive_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

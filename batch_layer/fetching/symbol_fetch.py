@@ -19,10 +19,10 @@ from batch_layer.fetching.session_plan import check_range, sessions_between
 from batch_layer.fetching.symbol_landed import SymbolBringer
 from batch_layer.fetching.symbol_plan import Brought, landed_units, todo_of
 from batch_layer.fetching.symbol_run import SymbolRun
-from batch_layer.vendors.symbols import lake_symbol
 from lake.errors import MisuseError
 from lake.exchange import ensure_sessions, last_settled, trading_day
 from lake.lease import leased
+from lake.massive_symbols import lake_symbol
 from lake.symbol import canonical
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from batch_layer.fetching.minute_landed import judged_of, not_mentioned
 from batch_layer.fetching.minutes import keep_rejected
 from batch_layer.fetching.symbol_plan import KIND, ledger_name
 from batch_layer.vendors.massive_minutes import minute_rows
-from batch_layer.vendors.symbols import massive_symbol
 from lake.errors import VendorAnswerError
 from lake.exchange import ZONE
+from lake.massive_symbols import massive_symbol
 
 if TYPE_CHECKING:
     import datetime as dt

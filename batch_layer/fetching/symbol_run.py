@@ -14,9 +14,9 @@ from batch_layer.fetching.landed import Brought
 from batch_layer.fetching.misses import OF_A_SESSION
 from batch_layer.fetching.symbol_landed import UnitRows, before, last_session, read_unit, rows_of
 from batch_layer.fetching.symbol_plan import KIND, LandedUnit, Unit
-from batch_layer.vendors.symbols import massive_symbol
 from lake import keys
 from lake.errors import FiblakeError, NotPublishedError, VendorError, VendorRefusedError
+from lake.massive_symbols import massive_symbol
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -1,6 +1,9 @@
-"""A market-data vendor on this machine: Massive's REST and flat files, from a lake's bronze."""
+"""A market-data vendor on this machine: Massive's REST, flat files and socket, from a lake."""
 
 from batch_layer.local_vendor.access import Access
+from batch_layer.local_vendor.live_faults import LiveFault
+from batch_layer.local_vendor.live_market import LiveMarket
+from batch_layer.local_vendor.live_socket import LiveSocket
 from batch_layer.local_vendor.rate import Rate
 from batch_layer.local_vendor.reference import Listing, Reference
 from batch_layer.local_vendor.request_log import Logged
@@ -11,6 +14,9 @@ from batch_layer.local_vendor.vendor import LocalVendor
 __all__ = [
     "Access",
     "Listing",
+    "LiveFault",
+    "LiveMarket",
+    "LiveSocket",
     "LocalVendor",
     "Logged",
     "Rate",

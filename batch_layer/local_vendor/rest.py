@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from batch_layer.local_vendor.access import Access
     from batch_layer.local_vendor.catalogue import Catalogue
+    from batch_layer.local_vendor.live_rest import LiveRest
     from batch_layer.local_vendor.messages import Reply, Request
     from batch_layer.local_vendor.pages import Query
     from batch_layer.local_vendor.rate import Rate
@@ -38,12 +39,16 @@ class Rest:
         catalogue: What there is to sell.
         access: Which key may ask.
         rate: How often it may.
+        live: Answers of a day that passes; None: there is none.
     """
 
-    def __init__(self, catalogue: Catalogue, access: Access, rate: Rate) -> None:
+    def __init__(
+        self, catalogue: Catalogue, access: Access, rate: Rate, live: LiveRest | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._access = access
         self._rate = rate
+        self._live = live
         self._routes: list[tuple[re.Pattern[str], Callable[..., Reply]]] = [
             (_GROUPED, self._grouped),
             (_RANGE, self._range),
@@ -66,6 +71,9 @@ class Rest:
         wait = self._rate.take()
         if wait is not None:
             raise too_many(wait)
+        told = self._live.answer(request) if self._live else None
+        if told:
+            return told
         path = unquote(request.path)
         for pattern, answer in self._routes:
             match = pattern.fullmatch(path)

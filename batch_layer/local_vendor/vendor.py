@@ -16,6 +16,7 @@ from batch_layer.local_vendor.errors import RefusedError, as_json, as_xml
 from batch_layer.local_vendor.failing import answered_instead, spoilt
 from batch_layer.local_vendor.faults import Fault, Faults
 from batch_layer.local_vendor.flat_files import BUCKET, FlatFiles
+from batch_layer.local_vendor.live_rest import LiveRest
 from batch_layer.local_vendor.rate import Rate
 from batch_layer.local_vendor.request_log import RequestLog
 from batch_layer.local_vendor.rest import Rest
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch_layer.local_vendor.faults import FaultKind, How
+    from batch_layer.local_vendor.live_market import LiveMarket
     from batch_layer.local_vendor.messages import Reply, Request
     from batch_layer.local_vendor.reference import Reference
     from batch_layer.local_vendor.request_log import Logged
@@ -56,6 +58,7 @@ class LocalVendor:
         rate: How many requests a minute the REST answers; None: any number.
         log: A file that gets a line of JSON for each request.
         clock: Tells the instants of the log.
+        live: A day that passes, of which REST tells what has happened; None: there is none.
 
     Raises:
         EmptyLakeError: If the lake holds no bars.
@@ -78,13 +81,16 @@ class LocalVendor:
         rate: Rate | None = None,
         log: Path | None = None,
         clock: Clock | None = None,
+        live: LiveMarket | None = None,
     ) -> None:
         self.access = access or Access()
         self._catalogue = Catalogue(store, published, reference)
         self._files = FlatFiles(self._catalogue.rows, self._catalogue.edition)
         self._bucket = Bucket(self._files, self._catalogue.sessions, self.access)
         self._rate = rate or Rate(None)
-        self._rest = Rest(self._catalogue, self.access, self._rate)
+        self._rest = Rest(
+            self._catalogue, self.access, self._rate, LiveRest(live) if live else None
+        )
         self._numbers = itertools.count(1)
         self._clock = clock or SystemClock()
         self._log = RequestLog(self._clock, log)

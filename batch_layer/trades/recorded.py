@@ -24,7 +24,7 @@ def recorded(store: ObjectStore) -> dict[dt.date, dict[str, str]]:
     """Return the fingerprints of the objects that landed of each session, by key and in order."""
     found: defaultdict[dt.date, dict[str, str]] = defaultdict(dict)
     for key, fingerprint in sorted(store.fingerprints(keys.LANDING).items()):
-        told = keys.live_session(key)
+        told = keys.live_place(key)
         if told is not None:
             found[told[1]][key] = fingerprint
     return dict(sorted(found.items()))

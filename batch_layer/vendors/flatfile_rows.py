@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from polars.exceptions import PolarsError
 
-from batch_layer.vendors.symbols import lake_symbols
 from lake.errors import NotPublishedError, VendorAnswerError
+from lake.massive_symbols import lake_symbols
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from batch_layer.vendors.massive_answers import results_of
-from batch_layer.vendors.symbols import lake_symbol
+from lake.massive_symbols import lake_symbol
 from lake.symbol import is_symbol
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import polars as pl
 from polars.exceptions import PolarsError
 from pydantic_core import from_json
 
-from batch_layer.vendors.symbols import lake_symbols
 from lake.errors import NotPublishedError, VendorAnswerError
+from lake.massive_symbols import lake_symbols
 
 if TYPE_CHECKING:
     import datetime as dt

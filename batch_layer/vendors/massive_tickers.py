@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batch_layer.vendors.massive_answers import results_of
-from batch_layer.vendors.symbols import is_plain, lake_symbol
 from lake.exchange import trading_day
+from lake.massive_symbols import is_plain, lake_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

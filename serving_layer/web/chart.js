@@ -100,6 +100,8 @@ async function barsOf({ symbol, interval, adjustment }, signal) {
 let view = viewOf(location.hash);
 let pending = new AbortController();
 
+const offered = get("v1/intervals");
+
 function viewOf(hash) {
   const asked = Object.fromEntries(new URLSearchParams(hash.slice(1)));
   const { symbol = "", interval = "13d", adjustment = "split" } = asked;
@@ -125,7 +127,7 @@ async function show() {
   showProblem(null);
   showControls();
   try {
-    if (view.symbol) showAnswer(await barsOf(view, signal));
+    if (view.symbol) await showBars(signal);
     else await goToFirstSymbol(signal);
   } catch (problem) {
     if (signal.aborted) return;
@@ -138,6 +140,19 @@ async function goToFirstSymbol(signal) {
   const { symbols } = await get(ALL_SYMBOLS, signal);
   if (symbols.length) location.replace(hashOf({ ...view, symbol: symbols[0].symbol }));
   else settle("empty");
+}
+
+/** Draw the lake's bars, and live ones over them as long as this view is shown. */
+async function showBars(signal) {
+  const live = (await offered).live && isLive(view.interval);
+  showLiveText("");
+  const answer = await barsOf(view, signal).catch((problem) => {
+    // What the lake does not have may be forming.
+    if (live && problem.status === 404) return { ...view, bars: [] };
+    throw problem;
+  });
+  showAnswer(answer);
+  if (live) follow(answer, signal);
 }
 
 function showAnswer(answer) {
@@ -161,11 +176,11 @@ const direction = ({ open, close }) => (close < open ? "down" : "up");
 const chart = LightweightCharts.createChart(box, {
   autoSize: true,
   layout: { attributionLogo: true, fontFamily: getComputedStyle(document.body).fontFamily },
-  localization: { locale: "en-US", dateFormat: "yyyy-MM-dd" },
+  localization: { locale: "en-US", dateFormat: "yyyy-MM-dd", timeFormatter: timeText },
   rightPriceScale: {
     borderVisible: false, entireTextOnly: true, scaleMargins: { top: 0.08, bottom: 0.04 },
   },
-  timeScale: { borderVisible: false, minBarSpacing: 0.01 },
+  timeScale: { borderVisible: false, minBarSpacing: 0.01, tickMarkFormatter: tickText },
   crosshair: { mode: LightweightCharts.CrosshairMode.Normal },
 });
 const prices = chart.addSeries(LightweightCharts.CandlestickSeries, {
@@ -175,12 +190,13 @@ const volumes = chart.addSeries(LightweightCharts.HistogramSeries, {
   priceFormat: { type: "volume" }, priceLineVisible: false, lastValueVisible: false,
 }, 1);
 let colours = {};
-let drawn = { bars: [], byStart: new Map(), name: "" };
+let drawn = { bars: [], byTime: new Map(), name: "" };
 
 function draw({ symbol, interval, bars }) {
   const name = `${symbol} ${interval}`;
   const moves = name !== drawn.name;
-  drawn = { bars, byStart: new Map(bars.map((bar) => [bar.start, bar])), name };
+  drawn = { bars, byTime: new Map(bars.map((bar) => [timeOf(bar.start), bar])), name };
+  chart.applyOptions({ timeScale: { timeVisible: isInstant(bars[0].start) } });
   paint();
   if (moves) lookAtLatest();
   showLegend();
@@ -193,14 +209,14 @@ function paint() {
 }
 
 /** A final bar is solid, a forming one hollow. */
-function pricePoint({ start: time, open, high, low, close, state }) {
+function pricePoint({ start, open, high, low, close, state }) {
   const hollow = state === "forming" && { color: "transparent" };
-  return { time, open, high, low, close, ...hollow };
+  return { time: timeOf(start), open, high, low, close, ...hollow };
 }
 
 function volumePoint(bar) {
   const shade = bar.state === "forming" ? "forming" : "faint";
-  return { time: bar.start, value: bar.volume, color: colours[`${direction(bar)}-${shade}`] };
+  return { time: timeOf(bar.start), value: bar.volume, color: colours[`${direction(bar)}-${shade}`] };
 }
 
 function lookAtLatest() {
@@ -213,17 +229,23 @@ function lookAtLatest() {
 /* Legend, footer, controls, problems */
 
 const LEGEND = {
-  span: ({ start, through }) => (start === through ? start : `${start} – ${through}`),
+  span: ({ start, through }) => {
+    if (isInstant(start)) return timeText(timeOf(start));
+    return start === through ? start : `${start} – ${through}`;
+  },
   open: (bar) => priceText(bar.open),
   high: (bar) => priceText(bar.high),
   low: (bar) => priceText(bar.low),
   close: (bar) => priceText(bar.close),
   volume: (bar) => countText(bar.volume),
   vwap: (bar) => (bar.vwap === null ? "" : priceText(bar.vwap)),
-  sessions: (bar) => `${bar.sessions}/${bar.sessions_expected}`,
-  revision: (bar) => bar.revision,
+  sessions: (bar) => (isInstant(bar.start) ? "" : `${bar.sessions}/${bar.sessions_expected}`),
+  minutes: (bar) => (isInstant(bar.start) ? `${bar.minutes}${ofMinutes(bar)}` : ""),
+  revision: (bar) => bar.revision ?? "",
   state: (bar) => bar.state,
 };
+
+const ofMinutes = (bar) => (bar.minutes_expected ? `/${bar.minutes_expected}` : "");
 
 /** Show `bar`, or else the last. */
 function showLegend(bar = drawn.bars.at(-1)) {
@@ -239,7 +261,8 @@ function extentOf({ bars, boundary, as_of: asOf }) {
   const through = boundary ? `data through ${boundary}` : "no session committed yet";
   const count = bars.length === 1 ? "1 bar" : `${countText(bars.length)} bars`;
   const splits = asOf ? ` · splits as of ${asOf}` : "";
-  return [make("b", through), ` · ${count} from ${bars[0].start}${splits}`];
+  const first = isInstant(bars[0].start) ? timeText(timeOf(bars[0].start)) : bars[0].start;
+  return [make("b", through), ` · ${count} from ${first}${splits}`];
 }
 
 function showControls() {
@@ -253,7 +276,7 @@ function showControls() {
 }
 
 async function showIntervals() {
-  const { intervals } = await get("v1/intervals");
+  const { intervals } = await offered;
   element("intervals").replaceChildren(...intervals.map(({ interval }) =>
     make("button", interval, { type: "button", "data-interval": interval })));
   showControls();
@@ -385,7 +408,7 @@ function applyTheme() {
 /* Start */
 
 chart.panes()[0].setStretchFactor(4);
-chart.subscribeCrosshairMove(({ time }) => showLegend(drawn.byStart.get(time)));
+chart.subscribeCrosshairMove(({ time }) => showLegend(drawn.byTime.get(time)));
 search.addEventListener("input", suggest);
 search.addEventListener("click", suggest);
 search.addEventListener("focus", () => search.select());

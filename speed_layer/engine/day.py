@@ -7,7 +7,7 @@ changes: so there is one way up for what is added, corrected and cancelled.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,12 +17,13 @@ from speed_layer.engine.kept import Kept
 from speed_layer.engine.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from lake.hours import SessionHours
 
+_KEPT: Final = "kept "
 _NONE: Final = np.empty(0, dtype=np.int64)
 
 
@@ -225,9 +226,9 @@ class Day:
         """
         by_end = self.buckets.by_end
         ended = int(np.searchsorted(self.buckets.end[by_end], over, "right"))
-        if ended <= self._ended:
-            return _NONE
         final = by_end[self._ended : ended]
+        if not len(final):
+            return _NONE
         self._ended = ended
         self.is_final[final] = True
         for key in [key for key in self.kept if key < over]:
@@ -242,10 +243,30 @@ class Day:
         """Return those that have a price, or were told to; they count as told now."""
         return self._tell(slots, parts.has_price(self.slots.values[slots]))
 
+    def told(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the slots of all bars and of all prices that were told."""
+        told = np.flatnonzero(self.slots.is_told[: self.slots.count])
+        is_price = self.slots.bucket[told] == self.buckets.count - 1
+        return told[~is_price], told[is_price]
+
     def _tell(self, slots: NDArray[np.int64], is_there: NDArray[np.bool_]) -> NDArray[np.int64]:
         told = slots[is_there | self.slots.is_told[slots]]
         self.slots.is_told[told] = True
         return told
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that is known, as arrays by name."""
+        kept = {f"{_KEPT}{key}": kept.rows.view(np.uint8) for key, kept in self.kept.items()}
+        return {**kept, **self.slots.state(), "is_final": self.is_final}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take what `state` told."""
+        for name, column in state.items():
+            if name.startswith(_KEPT):
+                self.kept[int(name.removeprefix(_KEPT))] = Kept(column.view(self._dtype))
+        self.slots.restore(state)
+        self.is_final = state["is_final"]
+        self._ended = int(self.is_final.sum())
 
 
 def _groups(keys: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -1,4 +1,4 @@
-"""`make bench`: measures the batch layer and the readers beside others, and writes the page.
+"""`make bench`: measures what is built and read beside others, and writes the page.
 
 A run of all sections at full size writes docs/benchmarks.md; any other prints its tables alone.
 """
@@ -24,7 +24,9 @@ from tests.bench.lakes import LAST, Market, make_market, without_silver
 from tests.bench.machine import machine
 from tests.bench.readers import QUERIES, readers
 from tests.bench.resampling import SideBySide, growth, ours_task
+from tests.bench.streams import streams
 from tests.bench.timing import ROOT, markdown, run_alone
+from tests.bench.views import views
 
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
 FULL: Final = 5_350
@@ -98,6 +100,22 @@ the least p50 is bold.
 * chDB has a copy in MergeTree tables ordered by listing and start, that of 5d in a part a year.
 * ArcticDB has two copies in LMDB: a symbol per ticker, and a symbol per date for the whole market.
 """,
+    "streams": """## Streams
+
+Events of 500 symbols, from put to taken: between two threads, and through a local Kinesis server of
+four shards on the same cores, which is much slower than Kinesis and limits what it measures.
+""",
+    "views": """## The realtime view
+
+The forming bars of seven intervals of {live:,} symbols, put over and over in ever higher versions,
+7,000 at once; then one series read, and one bar put and told to a subscriber of the same process:
+p50 / p95 of {queries} queries.
+
+* MiB are those of one such set of bars: of the process, or of Redis.
+* Redis runs beside it, on the same cores, and bar by bar is as pipelined, one bar at once.
+* DynamoDB is moto's server, which answers one request after the other: it says what is written and
+  read per bar, not how fast AWS is. 140 bars.
+""",
 }
 
 
@@ -120,6 +138,7 @@ class Bench:
         self._large = large
         self._said = {"symbols": symbols, "start": start, "end": LAST, "queries": queries}
         self._said["sessions"] = SESSIONS
+        self._said["live"] = large or symbols
         self.market = cache(lambda count: make_market(work, count, start))
         self.sections: dict[str, Callable[[], str]] = {
             "demo": lambda: demo_job(work),
@@ -130,6 +149,8 @@ class Bench:
             "fetch": self._fetch,
             "intraday": lambda: intraday(work, symbols, queries),
             "readers": lambda: readers(self._resampled(), work, queries),
+            "streams": lambda: streams(symbols),
+            "views": lambda: views(large or symbols, queries),
         }
 
     def page(self, names: Sequence[str]) -> str:

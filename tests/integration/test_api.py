@@ -192,7 +192,7 @@ def test_symbols_intervals_and_health_are_told(api: Api) -> None:
         each["symbol"] for each in api.get("/v1/symbols", limit=1).json()["symbols"]
     ]
     assert {"symbols": []} == api.get("/v1/symbols", query="zz").json()
-    assert {"intervals": offered} == api.get("/v1/intervals").json()
+    assert {"intervals": offered, "live": False} == api.get("/v1/intervals").json()
     assert {"status": "live"} == api.get("/health/live").json()
     assert {"status": "ready"} == api.get("/health/ready").json()
 
@@ -340,6 +340,7 @@ def test_the_schema_lists_the_routes(api: Api) -> None:
 
     assert {
         "/v1/bars/{symbol}",
+        "/v1/live/{symbol}",
         "/v1/symbols",
         "/v1/intervals",
         "/health/live",
@@ -361,7 +362,7 @@ def resources(page: str) -> list[str]:
     return [url for url in found if not url.startswith("data:")]
 
 
-@pytest.mark.parametrize(("page", "loaded"), [("/", 3), ("/docs", 3), ("/redoc", 2)])
+@pytest.mark.parametrize(("page", "loaded"), [("/", 5), ("/docs", 3), ("/redoc", 2)])
 def test_a_page_loads_nothing_from_elsewhere(api: Api, page: str, loaded: int) -> None:
     answer = api.get(page)
     urls = resources(answer.text)

@@ -73,8 +73,9 @@ def test_no_module_is_larger_than_can_be_held_in_the_head() -> None:
     assert set() == long_files | long_functions
 
 
-def test_the_vendor_s_own_client_is_named_in_one_place() -> None:
-    files = (ROOT / "batch_layer").rglob("*.py")
+@pytest.mark.parametrize("layer", ["batch_layer", "speed_layer"])
+def test_the_vendor_s_own_client_is_named_in_one_place(layer: str) -> None:
+    files = (ROOT / layer).rglob("*.py")
     named = {path.name for path in files if {"polygon", "massive"} & _roots(path)}
 
     assert {"massive_client.py"} == named

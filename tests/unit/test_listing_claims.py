@@ -19,8 +19,8 @@ from batch_layer.fetching.listing_places import placed
 from batch_layer.fetching.reference_bring import said_of
 from batch_layer.fetching.reference_landed import Known
 from batch_layer.vendors.massive_tickers import Ticker, Turn, tickers_of, turns_of
-from batch_layer.vendors.symbols import lake_symbol, massive_symbol
 from lake.clock import SetClock
+from lake.massive_symbols import lake_symbol, massive_symbol
 from lake.session import EPOCH
 from lake.store import LocalStore
 

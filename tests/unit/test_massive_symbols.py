@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from batch_layer.vendors.symbols import lake_symbol, lake_symbols
+from lake.massive_symbols import lake_symbol, lake_symbols
 
 SPELLINGS = {
     "AAPL": "AAPL",

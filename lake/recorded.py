@@ -1,0 +1,86 @@
+"""Recorded events, read back from landing, in the order in which they were received."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import TYPE_CHECKING
+
+import polars as pl
+import structlog
+
+from lake import keys
+from lake.errors import DamagedObjectError, NotFoundError
+from lake.wire import SCHEMA, decode_events
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+
+    from lake.store import ObjectStore
+
+_log = structlog.get_logger(__name__)
+
+
+def recorded_keys(store: ObjectStore, source: str, session: dt.date) -> list[str]:
+    """Return the keys of what a source told of a session, in order of receipt."""
+    found = store.fingerprints(keys.live_events(source, session))
+    places = {key: place for key in found if (place := keys.live_place(key))}
+    return sorted(places, key=lambda key: places[key][2])
+
+
+def recorded_sessions(store: ObjectStore, source: str) -> list[dt.date]:
+    """Return the sessions of which a source's events are recorded, in order."""
+    found = store.fingerprints(keys.landing(source, "live"))
+    return sorted({place[1] for key in found if (place := keys.live_place(key))})
+
+
+def recorded_sources(store: ObjectStore, session: dt.date) -> list[str]:
+    """Return the sources whose events of a session are recorded, in order."""
+    found = store.fingerprints(keys.LANDING)
+    places = [place for key in found if (place := keys.live_place(key))]
+    return sorted({source for source, day, _ in places if day == session})
+
+
+def only_source(store: ObjectStore, session: dt.date) -> str:
+    """Return the one source whose events of a session are recorded.
+
+    Raises:
+        NotFoundError: If there is none, or more than one.
+    """
+    found = recorded_sources(store, session)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        fact = f"No events of {session} are recorded in {store.location}."
+        raise NotFoundError(fact)
+    fact = f"Events of {session} are recorded of {len(found)} sources: {', '.join(found)}."
+    raise NotFoundError(fact, hint=f"name one, as replay:{found[0]}/{session}.")
+
+
+def recorded(store: ObjectStore, source: str, session: dt.date) -> Iterator[pl.DataFrame]:
+    """Yield what a source told of a session, `lake.wire.SCHEMA`, an object at a time, in order.
+
+    Raises:
+        DamagedObjectError: If an object is not gzip. Lines that are no events are left out and told
+            in the log.
+    """
+    for key in recorded_keys(store, source, session):
+        try:
+            lines = gzip.decompress(store.get(key).data).splitlines()
+        except (OSError, EOFError, zlib.error):
+            fact = f"{key} in {store.location} is damaged: it is not gzip."
+            raise DamagedObjectError(fact) from None
+        events, poison = decode_events(lines)
+        if poison:
+            _log.error("recorded lines are no events", key=key, lines=len(poison))
+        yield events
+
+
+def all_recorded(store: ObjectStore, source: str, session: dt.date) -> pl.DataFrame:
+    """Return all that a source told of a session, in order of receipt.
+
+    Raises:
+        DamagedObjectError: If an object is not gzip.
+    """
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *recorded(store, source, session)])

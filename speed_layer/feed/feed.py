@@ -1,0 +1,129 @@
+"""The feed service: from a source, through the judge, into the record and then into the stream."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from lake.event import Event
+from lake.wire import encode_events, events_of
+from speed_layer.feed.judge import REASONS
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from speed_layer.feed.health import Health
+    from speed_layer.feed.judge import Judge
+    from speed_layer.feed.recorder import Recorder
+    from speed_layer.feed.source import Delivery, Source
+    from speed_layer.streams import Stream
+
+_log = structlog.get_logger(__name__)
+_HEARTBEAT_S: Final = 1.0
+
+
+class Feed:
+    """Brings what a source tells into a stream.
+
+    Args:
+        source: Who tells events.
+        judge: Which of them go on.
+        stream: Where to.
+        recorder: What keeps them; None: they are kept already, as those of a replay.
+        health: What is told how it goes.
+        heartbeat_s: After how long without an event the stream is told the time.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts it puts together
+        self,
+        source: Source,
+        judge: Judge,
+        stream: Stream,
+        *,
+        recorder: Recorder | None,
+        health: Health,
+        heartbeat_s: float = _HEARTBEAT_S,
+    ) -> None:
+        self._source = source
+        self._judge = judge
+        self._stream = stream
+        self._recorder = recorder
+        self._health = health
+        self._heartbeat_s = heartbeat_s
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Feed until the source ends or `stop` is called.
+
+        Raises:
+            VendorError: If the source cannot go on.
+            StoreError: If events cannot be recorded.
+        """
+        self._health.started()
+        try:
+            self._source.start()
+            while (delivery := self._source.take(self._heartbeat_s)) is not None:
+                self._bring(delivery)
+                if self._recorder:
+                    self._recorder.tick()
+            if not self._stopping.is_set():
+                self._beat()
+        finally:
+            self._source.close()
+            self._health.ended()
+
+    def stop(self) -> None:
+        """End, from any thread: what the source has told until now is still brought."""
+        self._stopping.set()
+        self._source.close()
+
+    def _bring(self, delivery: Delivery) -> None:
+        self._refuse_malformed(delivery)
+        if delivery.events.is_empty():
+            if not delivery.malformed:
+                self._beat()
+            return
+        events, refused = self._judge.judge(delivery.events)
+        if refused.height:
+            self._refuse(refused)
+        if events.height:
+            if self._recorder:
+                self._recorder.record(events)
+            self._stream.put(events)
+            self._health.accepted(events.height, events["time"][-1])
+
+    def _beat(self) -> None:
+        now = self._source.now_us()
+        beat = Event("heartbeat", "", now, moves=0, received=now, source=self._source.name)
+        self._stream.put(events_of([asdict(beat)]))
+        self._health.heartbeat()
+
+    def _refuse(self, refused: pl.DataFrame) -> None:
+        for reason, count in refused["reason"].value_counts().iter_rows():
+            self._health.refuse(reason, count)
+            _log.warning("events refused", why=REASONS[reason], count=count)
+        if self._recorder:
+            rows = refused.drop("reason")
+            lines = zip(refused["reason"], rows["received"], encode_events(rows), strict=True)
+            self._recorder.refuse(
+                [
+                    {"reason": reason, "received": received, "event": line.decode()}
+                    for reason, received, line in lines
+                ]
+            )
+
+    def _refuse_malformed(self, delivery: Delivery) -> None:
+        if not delivery.malformed:
+            return
+        self._health.refuse("malformed", len(delivery.malformed))
+        _log.warning("events refused", why=REASONS["malformed"], count=len(delivery.malformed))
+        if self._recorder:
+            self._recorder.refuse(
+                [
+                    {"reason": "malformed", "received": each.received, "text": each.text}
+                    for each in delivery.malformed
+                ]
+            )

@@ -1,0 +1,158 @@
+"""How the feed is: what it counted, when it had the last event, and what it missed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from lake.instant import from_microseconds, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log = structlog.get_logger(__name__)
+_FRESH_S: Final = 5.0
+_GAPS_MOST: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Events of a span that the feed does not have, or may not.
+
+    Attributes:
+        start: In microseconds.
+        end: In microseconds, exclusive; None: to the present, and on.
+        why: `unfilled`, REST could not tell them; `shed`, the feed could not keep up.
+        symbols: Whose they are; empty: any.
+        told: What went wrong.
+    """
+
+    start: int
+    end: int | None
+    why: str
+    symbols: tuple[str, ...] = ()
+    told: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """Return the gap as JSON has it."""
+        return {
+            "start": _instant(self.start),
+            "end": _instant(self.end),
+            "why": self.why,
+            "symbols": list(self.symbols),
+            "told": self.told,
+        }
+
+
+class Health:
+    """Told by the parts of a feed, asked by whoever watches it; from any thread.
+
+    Args:
+        clock: Tells seconds that never go back.
+
+    Attributes:
+        counts: `accepted`, `refused`, `heartbeats`, `connections`, `filled`, `shed` and so on.
+        refused: By reason.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.counts: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._gaps: deque[Gap] = deque(maxlen=_GAPS_MOST)
+        self._is_subscribed = False
+        self._is_running = False
+        self._event_at: float | None = None
+        self._sign_at: float | None = None
+        self._event_time: int | None = None
+        self._said = ""
+
+    def started(self) -> None:
+        """Note that the feed runs."""
+        self._is_running = True
+
+    def ended(self) -> None:
+        """Note that the feed does not run any more."""
+        self._is_running = self._is_subscribed = False
+
+    def connected(self, *, is_subscribed: bool) -> None:
+        """Note whether the source tells events, as far as is known."""
+        self._is_subscribed = is_subscribed
+
+    def said(self, text: str) -> None:
+        """Note what the source said last of how it is."""
+        self._said = text
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Add to a count."""
+        with self._lock:
+            self.counts[name] += number
+
+    def accepted(self, number: int, time_us: int) -> None:
+        """Note events that went on, and the time of the last."""
+        self.count("accepted", number)
+        self._event_time = time_us
+        self._event_at = self._sign_at = self._clock()
+
+    def refuse(self, reason: str, number: int) -> None:
+        """Note events that were refused."""
+        with self._lock:
+            self.counts["refused"] += number
+            self.refused[reason] += number
+
+    def heartbeat(self) -> None:
+        """Note a heartbeat that went on."""
+        self.count("heartbeats")
+        self._sign_at = self._clock()
+
+    def gap(self, gap: Gap) -> None:
+        """Note and log that events are missing."""
+        with self._lock:
+            self.counts["gaps"] += 1
+            self._gaps.append(gap)
+        _log.error("events are missing", **gap.document())
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What is missing: the last thousand of them, in the order in which they were found."""
+        with self._lock:
+            return tuple(self._gaps)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the feed runs."""
+        return self._is_running
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the source is subscribed to, and events or heartbeats go on."""
+        at = self._sign_at
+        is_fresh = at is not None and self._clock() - at <= _FRESH_S
+        return self._is_running and self._is_subscribed and is_fresh
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it as JSON has it."""
+        at = self._event_at
+        with self._lock:
+            counts, refused = dict(self.counts), dict(self.refused)
+        return {
+            "live": self.is_live,
+            "ready": self.is_ready,
+            "subscribed": self._is_subscribed,
+            "source_said": self._said,
+            "last_event": _instant(self._event_time),
+            "last_event_age_s": None if at is None else round(self._clock() - at, 3),
+            "counts": counts,
+            "refused": refused,
+            "gaps": [gap.document() for gap in self.gaps],
+        }
+
+
+def _instant(time_us: int | None) -> str | None:
+    return None if time_us is None else written(from_microseconds(time_us))

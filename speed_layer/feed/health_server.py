@@ -1,0 +1,67 @@
+"""The endpoint of a feed's health: /health/live and /health/ready, 200 or 503, and JSON."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from speed_layer.feed.health import Health
+
+_POLL_S: Final = 0.05
+
+
+class HealthServer:
+    """Answers while it is entered.
+
+    Args:
+        health: What it tells.
+        host: The address to listen on.
+        port: The port; 0: any free one.
+
+    Raises:
+        OSError: If the address or the port cannot be had.
+    """
+
+    def __init__(self, health: Health, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._server = _Server((host, port), _Handler)
+        self._server.health = health
+        self.url = f"http://{host}:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, args=(_POLL_S,), name="health", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    health: Health
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        health = self.server.health
+        is_well = {"/health/live": health.is_live, "/health/ready": health.is_ready}
+        if self.path not in is_well:
+            self.send_error(HTTPStatus.NOT_FOUND, "Allowed: /health/live, /health/ready")
+            return
+        body = json.dumps(health.document()).encode()
+        self.send_response(HTTPStatus.OK if is_well[self.path] else HTTPStatus.SERVICE_UNAVAILABLE)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the answer says it all."""

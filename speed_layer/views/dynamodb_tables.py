@@ -1,0 +1,166 @@
+"""The two tables of the view in DynamoDB: their keys, and rows as items.
+
+    PREFIXticks   symbol, time         latest and recent prices: time is `latest`, or `time#` and
+                                       when it was, in microseconds
+                  index `latest`       the latest prices: no others have the attribute `latest`
+    PREFIXbars    series, start        bars: series is SYMBOL#INTERVAL#HOURS
+                  index `by-interval`  interval, start: the keys alone, so that a change of a bar
+                                       writes nothing to it, and a hot interval holds up no bar
+
+Numbers are written as `repr` says them, the shortest text that reads back as the same float64;
+DynamoDB keeps 38 digits. What is null is left out. Items have a `ttl`, in seconds since 1970:
+DynamoDB deletes them some time after it, so who reads passes over them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from lake.live import BARS_SCHEMA, PRICES_SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+Item = dict[str, "AttributeValueTypeDef"]
+
+LATEST: Final = "latest"
+BY_INTERVAL: Final = "by-interval"
+
+
+def ticks_table(prefix: str) -> str:
+    """Return the name of the table of prices."""
+    return f"{prefix}ticks"
+
+
+def bars_table(prefix: str) -> str:
+    """Return the name of the table of bars."""
+    return f"{prefix}bars"
+
+
+def create_tables(client: DynamoDBClient, prefix: str) -> None:
+    """Create both tables, as tests and developers need them; on AWS, infrastructure does."""
+    ticks, bars = ticks_table(prefix), bars_table(prefix)
+    client.create_table(
+        TableName=ticks,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("symbol", "time", LATEST)
+        ],
+        KeySchema=[
+            {"AttributeName": "symbol", "KeyType": "HASH"},
+            {"AttributeName": "time", "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": LATEST,
+                "KeySchema": [{"AttributeName": LATEST, "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    client.create_table(
+        TableName=bars,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "series", "AttributeType": "S"},
+            {"AttributeName": "interval", "AttributeType": "S"},
+            {"AttributeName": "start", "AttributeType": "N"},
+        ],
+        KeySchema=[
+            {"AttributeName": "series", "KeyType": "HASH"},
+            {"AttributeName": "start", "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": BY_INTERVAL,
+                "KeySchema": [
+                    {"AttributeName": "interval", "KeyType": "HASH"},
+                    {"AttributeName": "start", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
+    for name in (ticks, bars):
+        client.get_waiter("table_exists").wait(TableName=name)
+        client.update_time_to_live(
+            TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ttl"}
+        )
+
+
+def series(symbol: str, interval: str, hours: str) -> str:
+    """Return the first key of a series' bars."""
+    return f"{symbol}#{interval}#{hours}"
+
+
+def bar_items(bars: pl.DataFrame, ttl: int) -> Iterator[Item]:
+    """Yield the item of each bar."""
+    for row in bars.iter_rows(named=True):
+        key = series(row["symbol"], row["interval"], row["hours"])
+        yield {"series": {"S": key}, "ttl": {"N": str(ttl)}, **_item(row)}
+
+
+def latest_items(prices: pl.DataFrame, ttl: int) -> Iterator[Item]:
+    """Yield the item of each price as its symbol's latest."""
+    for row in prices.iter_rows(named=True):
+        item = _item(row)
+        yield {
+            **item,
+            "at": item["time"],
+            "time": {"S": LATEST},
+            LATEST: item["symbol"],
+            "ttl": {"N": str(ttl)},
+        }
+
+
+def recent_items(prices: pl.DataFrame, ttl: int) -> Iterator[Item]:
+    """Yield the item of each price as one of its time."""
+    for row in prices.iter_rows(named=True):
+        item = _item(row)
+        yield {
+            **item,
+            "at": item["time"],
+            "time": {"S": f"time#{row['time']:016d}"},
+            "ttl": {"N": str(ttl)},
+        }
+
+
+def bars_of(items: Iterable[Item], now: dt.datetime) -> pl.DataFrame:
+    """Return the bars of items that stand: not vanished, nor past their time; as they come."""
+    return _frame((item for item in items if "close" in item), BARS_SCHEMA, now)
+
+
+def prices_of(items: Iterable[Item], now: dt.datetime) -> pl.DataFrame:
+    """Return the prices of items that stand: not null, nor past their time; as they come."""
+    timed = ({**item, "time": item["at"]} for item in items if "price" in item)
+    return _frame(timed, PRICES_SCHEMA, now)
+
+
+def _item(row: Mapping[str, object]) -> Item:
+    return {name: _attribute(value) for name, value in row.items() if value is not None}
+
+
+def _attribute(value: object) -> AttributeValueTypeDef:
+    return {"N": repr(value)} if isinstance(value, int | float) else {"S": str(value)}
+
+
+def _frame(items: Iterable[Item], schema: pl.Schema, now: dt.datetime) -> pl.DataFrame:
+    living = (item for item in items if int(item["ttl"]["N"]) > now.timestamp())
+    rows = [[_value(item.get(name), kind) for name, kind in schema.items()] for item in living]
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _value(attribute: AttributeValueTypeDef | None, kind: pl.DataType) -> object:
+    if attribute is None:
+        return None
+    if kind.is_float():
+        return float(attribute["N"])
+    if kind.is_integer():
+        return int(attribute["N"])
+    return dt.date.fromisoformat(attribute["S"]) if kind == pl.Date else attribute["S"]

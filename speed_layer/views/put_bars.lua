@@ -1,0 +1,30 @@
+-- Puts bars, each only over one of a lower version, and tells subscribers of those that it put.
+-- KEYS:    the filling's name, then of each bar the hash of its series and session
+-- ARGV:    a new filling's name, the channel, seconds to live, where in a key the symbol begins,
+--          then of each bar its record
+-- Returns: the filling's name
+-- Records: see records.py; a number here is a float64, so versions are exact below 2^53.
+local name = redis.call('GET', KEYS[1])
+if not name then
+  name = ARGV[1]
+  redis.call('SET', KEYS[1], name)
+end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+
+local news = {}
+for i = 2, #KEYS do
+  local key, record = KEYS[i], ARGV[i + 3]
+  local start = string.sub(record, 17, 24)
+  local held = redis.call('HGET', key, start)
+  if not held or struct.unpack('<i8', held) < struct.unpack('<i8', record) then
+    if redis.call('HSET', key, start, record) == 1 then
+      redis.call('EXPIRE', key, ARGV[3])
+    end
+    local symbol = string.match(key, '^[^:]+', ARGV[4])
+    news[#news + 1] = struct.pack('<BH', #symbol, #record) .. symbol .. record
+  end
+end
+if #news > 0 then
+  redis.call('PUBLISH', ARGV[2], 'b' .. table.concat(news))
+end
+return name
