@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import polars as pl
 
+from lake.eligibility import OUTSIDE
 from lake.errors import SnapshotError
 from lake.hours import DAY_MINUTES, hours_of
 from lake.wire import SCHEMA
@@ -208,7 +209,8 @@ class Engine:
             hours = self._hours(each)
             if hours is not None:
                 in_hours |= (minute >= _micros(hours.dawn)) & (minute < _micros(hours.dusk))
-        return number, in_hours
+        # OUTSIDE alone would be an instant of a session's hours: of those of 1969-12-31.
+        return number, in_hours & (minute != OUTSIDE)
 
     def _take(
         self,

@@ -17,6 +17,8 @@ from typing import Final
 
 from lake.session import EPOCH
 from tests.bench.demo import demo_job
+from tests.bench.engine import SESSIONS as ENGINE_SESSIONS
+from tests.bench.engine import engine
 from tests.bench.fetching import SESSIONS, fetching
 from tests.bench.incremental import incremental
 from tests.bench.intraday import intraday
@@ -89,6 +91,16 @@ The regular minutes of {symbols:,} symbols in eight sessions, committed and then
 * The year is made of links to the eight sessions: 252 files. They are read as they are, by
   `Lake.bars` without copies.
 """,
+    "engine": """## The stream engine
+
+Trades of some hundred symbols, 5,000 a second of the day, out of order by up to 30 s, with
+duplicates, corrections and cancels, into 1m, 5m, 15m, 1h, 2h, 4h and 1d bars and prices at once.
+
+* Plain dicts take one event at a time and know duplicates, but no correction and no cancel.
+* Small batches meet an engine that holds the flow of the minutes before.
+* Memory: {sessions_of_engine} sessions of the large market, one after the other, some trades a
+  symbol and session.
+""",
     "readers": """## Reading
 
 p50 / p95 in milliseconds of {queries} queries after a warm-up, each over other symbols and dates;
@@ -137,7 +149,7 @@ class Bench:
         self._symbols = symbols
         self._large = large
         self._said = {"symbols": symbols, "start": start, "end": LAST, "queries": queries}
-        self._said["sessions"] = SESSIONS
+        self._said |= {"sessions": SESSIONS, "sessions_of_engine": ENGINE_SESSIONS}
         self._said["live"] = large or symbols
         self.market = cache(lambda count: make_market(work, count, start))
         self.sections: dict[str, Callable[[], str]] = {
@@ -148,6 +160,7 @@ class Bench:
             "daily": lambda: incremental(self._resampled(), work),
             "fetch": self._fetch,
             "intraday": lambda: intraday(work, symbols, queries),
+            "engine": lambda: engine(symbols, large),
             "readers": lambda: readers(self._resampled(), work, queries),
             "streams": lambda: streams(symbols),
             "views": lambda: views(large or symbols, queries),
