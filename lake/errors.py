@@ -16,6 +16,7 @@ FiblakeError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
 ├── JobError                      AWS Batch refused, or cannot be reached
+├── FlinkError                    the Flink job cannot run here, or failed
 ├── BusyError                     another process does the same at the moment
 ├── VendorError                   a vendor of market data failed
 │   ├── VendorKeyError            there is no key, or the vendor refuses it
@@ -123,6 +124,10 @@ class SessionsChangedError(CalendarError):
 
 class JobError(FiblakeError):
     """AWS Batch refused what was asked of it, or cannot be reached."""
+
+
+class FlinkError(FiblakeError):
+    """The Flink job cannot run here, or failed."""
 
 
 class BusyError(FiblakeError):
