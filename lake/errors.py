@@ -17,6 +17,7 @@ FiblakeError
 │   └── SessionsChangedError      the calendar library disagrees with committed history
 ├── JobError                      AWS Batch refused, or cannot be reached
 ├── SnapshotError                 an engine's snapshot is damaged, or of another engine
+├── FlinkError                    the Flink job cannot run here, or failed
 ├── BusyError                     another process does the same at the moment
 ├── VendorError                   a vendor of market data failed
 │   ├── VendorKeyError            there is no key, or the vendor refuses it
@@ -128,6 +129,10 @@ class JobError(FiblakeError):
 
 class SnapshotError(FiblakeError):
     """A snapshot of a stream engine is damaged, or of another engine."""
+
+
+class FlinkError(FiblakeError):
+    """The Flink job cannot run here, or failed."""
 
 
 class BusyError(FiblakeError):

@@ -132,27 +132,26 @@ public class LiveBars extends ProcessTableFunction<RowData> {
             throws Exception {
         long clockBefore = symbol.clock;
         Hours.Day day = hours.of(event.minute);
-        if (day == null) {
+        if (day == null && hours.areBefore(event.minute)) {
             poison.inc();
             collect(Rows.refused("poison", line));
             return;
         }
-        if (!kind.equals(event.kind)) {
+        if (day == null || !kind.equals(event.kind)) {
             foreign.inc();
-            symbol.clock = Math.max(symbol.clock, event.time);
-        } else {
-            TimeContext<Long> time = context.timeContext(Long.class);
-            switch (symbol.apply(event, day, end -> time.registerOnTime((end + latenessUs) / 1000))) {
-                case ACCEPTED -> {
-                    accepted.inc();
-                    accept(time, journal, symbol, event);
-                    return;
-                }
-                case STALE -> stale.inc();
-                case LATE -> {
-                    late.inc();
-                    collect(Rows.refused("late", line));
-                }
+            return;
+        }
+        TimeContext<Long> time = context.timeContext(Long.class);
+        switch (symbol.apply(event, day, end -> time.registerOnTime((end + latenessUs) / 1000))) {
+            case ACCEPTED -> {
+                accepted.inc();
+                accept(time, journal, symbol, event);
+                return;
+            }
+            case STALE -> stale.inc();
+            case LATE -> {
+                late.inc();
+                collect(Rows.refused("late", line));
             }
         }
         if (symbol.clock > clockBefore) {
@@ -203,13 +202,10 @@ public class LiveBars extends ProcessTableFunction<RowData> {
     private boolean tell(Session session, long lateBefore) {
         boolean isChanged = session.isDirty();
         int formed = session.forming();
-        session.settle(lateBefore, cell -> {
-            if (cell.isBar()) {
-                collect(Rows.bar(session.day, cell));
-            }
-        });
-        Statement latest = isChanged ? session.latest() : null;
-        if (latest != null) {
+        session.settle(lateBefore, cell -> collect(Rows.bar(session.day, cell)));
+        Statement latest = session.latest();
+        if (isChanged && (latest != null || session.isPriceTold)) {
+            session.isPriceTold = true;
             collect(Rows.price(session.day, latest, session.daily.weight));
         }
         return session.forming() < formed;

@@ -13,6 +13,8 @@ final class Pace {
     private static final long MOST_US = 60_000_000;
     /** Speeds up to this are a live flow's, whose time comes in steps. */
     private static final double LIVE = 2;
+    /** How many measures in a row make a live flow: a pause of a replay is none. */
+    private static final int CALM = 10;
     /** In a live flow fewer than one in so many are a minute old. */
     private static final int OLD = 5;
 
@@ -22,7 +24,7 @@ final class Pace {
     private long seen;
     private long old;
     private long step = MOST_US;
-    private boolean isLive;
+    private int calm;
 
     /** Takes note of an event that was told at `time`; microseconds since 1970. */
     void see(long time) {
@@ -39,7 +41,7 @@ final class Pace {
 
     /** Whether event time passes as the wall clock does. */
     boolean isLive() {
-        return isLive;
+        return calm >= CALM;
     }
 
     /** Returns how long after an event, in event time, what it changed is to be told; in µs. */
@@ -50,7 +52,8 @@ final class Pace {
     private void measure(long passedUs) {
         if (from != Long.MIN_VALUE) {
             double speed = (double) (latest - from) / passedUs;
-            isLive = speed <= LIVE && old * OLD < seen;
+            boolean isLive = speed <= LIVE && old * OLD < seen;
+            calm = isLive ? calm + 1 : 0;
             step = isLive ? 0 : (long) Math.min(MOST_US, speed * MEASURE_US);
         }
         from = latest;

@@ -33,6 +33,9 @@ final class Session {
     /** By the minute in which they printed: what is known of each thing that was told. */
     private final TreeMap<Long, Map<Statement, Statement>> inForce = new TreeMap<>();
 
+    /** Whether a price was told; if there is none any more, that is told too. */
+    boolean isPriceTold;
+
     private int retained;
 
     Session(Hours.Day day) {
@@ -70,7 +73,7 @@ final class Session {
         } else {
             restate(minute);
             if (held.minute != statement.minute) {
-                restate(day.index(held.minute));
+                leave(day.index(held.minute), statement);
             }
         }
         dirty.set(minute);
@@ -117,16 +120,20 @@ final class Session {
                 cell.isFinal = true;
                 each.remove();
             }
-            if (cell.isFinal || cell.isChanged) {
-                cell.isChanged = false;
+            boolean isDue = cell.isFinal || cell.isChanged;
+            cell.isChanged = false;
+            if (isDue && (cell.isTold || cell.isBar())) {
+                cell.isTold = true;
                 onBar.accept(cell);
             }
         }
     }
 
-    /** Marks as told what was final by an instant, and what changed in no minute after it. */
+    /** Goes on after a restore: what was final by an instant was told, the rest is told again. */
     void resume(long lateBefore) {
         settle(lateBefore, cell -> {});
+        forming.forEach(cell -> cell.isTold = true);
+        isPriceTold = true;
         for (Cell minute : cells.get(0).values()) {
             if (!minute.isFinal) {
                 dirty.set(minute.begin);
@@ -160,6 +167,14 @@ final class Session {
         return inForce.values();
     }
 
+    /** Makes good what a minute lost of its version before a restore. */
+    void restoreLeft(int minute, long left, LongConsumer onEnd) {
+        Cell cell = cell(minute, onEnd);
+        cell.left += left;
+        cell.weight += left;
+        dirty.set(minute);
+    }
+
     /** Returns the bar of a minute, with those around it made where they are not there yet. */
     private Cell cell(int minute, LongConsumer onEnd) {
         Cell cell = cells.get(0).get(minute);
@@ -177,6 +192,12 @@ final class Session {
             }
         }
         return cell;
+    }
+
+    /** Takes a statement out of a minute; the version of its bars grows all the same. */
+    private void leave(int minute, Statement later) {
+        cells.get(0).get(minute).left += later.weight();
+        restate(minute);
     }
 
     /** Makes a minute anew of the statements in force. */
