@@ -63,9 +63,7 @@ def _minute(rolled: random.Random, hours: SessionHours, time: int) -> int:
     return time - time % MINUTE_US
 
 
-def _sent(
-    rolled: random.Random, hours: SessionHours, event: Event
-) -> list[tuple[int, Event]]:
+def _sent(rolled: random.Random, hours: SessionHours, event: Event) -> list[tuple[int, Event]]:
     """Return when an event is sent, again, and restated."""
     late = 25 * MINUTE_US if rolled.random() < 0.02 else 0
     sent = [(event.time + rolled.choice(_DELAYS_US) + late, event)]

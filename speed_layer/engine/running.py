@@ -7,14 +7,14 @@ that was recorded of the session is applied anew.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import structlog
 
-from lake.errors import FiblakeError, ViewError
+from lake.errors import ViewError
+from speed_layer.chores import Chore
 from speed_layer.corrections import late_among
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ class Running:
         self._filling = view.filling
         pace = pace or Pace()
         self._chores = (
-            _Chore(pace.snapshot_s, lambda: keep(engine, self._received)),
-            _Chore(pace.corrections_s, self._correct),
-            _Chore(pace.forget_s, self._cover),
-            _Chore(_REFILL_S, self._fill_if_empty),
+            Chore(pace.snapshot_s, lambda: keep(engine, self._received)),
+            Chore(pace.corrections_s, self._correct),
+            Chore(pace.forget_s, self._cover),
+            Chore(_REFILL_S, self._fill_if_empty),
         )
 
     def run(self) -> None:
@@ -138,23 +138,3 @@ class Running:
 
     def _correct(self) -> None:
         self._corrections.apply(self._engine.clock)
-
-
-class _Chore:
-    """Something that is done again and again; a failure is told, and tried again the next time."""
-
-    def __init__(self, every_s: float, do: Callable[[], None]) -> None:
-        self._every_s = every_s
-        self._do = do
-        self._due = time.monotonic() + every_s
-
-    def do_if_due(self) -> None:
-        if time.monotonic() >= self._due:
-            self.do()
-
-    def do(self) -> None:
-        try:
-            self._do()
-        except FiblakeError as error:
-            _log.warning("not done; tried again later", error=str(error))
-        self._due = time.monotonic() + self._every_s

@@ -15,7 +15,7 @@ from lake.hours import hours_of
 from lake.session import SessionTable
 from tests.flink import EVER, Job, identities, identities_of, lines_of, oracles, told_of
 from tests.flow import rough_day
-from tests.trading import MINUTE_US, assert_told, heartbeat, micros
+from tests.trading import assert_told, heartbeat, micros
 
 SESSIONS = [dt.date(2026, 3, 6), dt.date(2026, 3, 9), dt.date(2026, 11, 27), dt.date(2026, 11, 30)]
 """Before and after the clocks change; one that closes at 13:00, and the one after it."""
