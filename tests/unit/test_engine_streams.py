@@ -25,7 +25,7 @@ def assert_counted(expected: Oracle, engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("kind", ["trade", "minute"])
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_bars_prices_and_what_is_late_are_the_laws(kind: Kind, data: st.DataObject) -> None:
     events = data.draw(streams(table(), kind=kind))
@@ -42,7 +42,7 @@ def test_bars_prices_and_what_is_late_are_the_laws(kind: Kind, data: st.DataObje
     assert_counted(expected, engine)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_what_is_told_after_each_batch_is_the_laws_then(data: st.DataObject) -> None:
     events = data.draw(streams(table(), most=30))
@@ -55,7 +55,7 @@ def test_what_is_told_after_each_batch_is_the_laws_then(data: st.DataObject) -> 
         assert_told(oracle.take([event]), told)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_each_version_is_told_once_and_higher_than_the_one_before(data: st.DataObject) -> None:
     engine = Engine(table())
@@ -68,7 +68,7 @@ def test_each_version_is_told_once_and_higher_than_the_one_before(data: st.DataO
             versions[key] = row["version"]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_the_order_of_what_is_not_late_does_not_matter(data: st.DataObject) -> None:
     events = data.draw(streams(table()))
@@ -94,7 +94,7 @@ def _told(engine: Engine, events: list[Event]) -> Told:
 
 
 @pytest.mark.parametrize("kind", ["trade", "minute"])
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_an_engine_that_is_stopped_and_restored_goes_on_as_if_nothing_were(
     kind: Kind, data: st.DataObject
