@@ -16,6 +16,8 @@ FiblakeError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
 ├── JobError                      AWS Batch refused, or cannot be reached
+├── SnapshotError                 an engine's snapshot is damaged, or of another engine
+├── FlinkError                    the Flink job cannot run here, or failed
 ├── BusyError                     another process does the same at the moment
 ├── VendorError                   a vendor of market data failed
 │   ├── VendorKeyError            there is no key, or the vendor refuses it
@@ -123,6 +125,14 @@ class SessionsChangedError(CalendarError):
 
 class JobError(FiblakeError):
     """AWS Batch refused what was asked of it, or cannot be reached."""
+
+
+class SnapshotError(FiblakeError):
+    """A snapshot of a stream engine is damaged, or of another engine."""
+
+
+class FlinkError(FiblakeError):
+    """The Flink job cannot run here, or failed."""
 
 
 class BusyError(FiblakeError):

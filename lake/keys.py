@@ -31,6 +31,7 @@ LIVE_BARS: Final = "speed/bars/"
 MINUTE_MANIFESTS: Final = "meta/bronze/minute/"
 TRADES_CHECKPOINTS: Final = "meta/trades/checkpoints/"
 RECONCILIATIONS: Final = "meta/reconciliation/"
+DIFFERENCES: Final = "speed/reconciliation/"
 SILVER: Final = "silver/"
 SILVER_CHECKPOINTS: Final = "meta/silver/"
 INTRADAY_CHECKPOINTS: Final = "meta/silver_intraday/"
@@ -126,8 +127,8 @@ def reconciliation(session: dt.date) -> str:
 
 
 def differences(session: dt.date) -> str:
-    """Return the key of the differences that a session's reconciliation found."""
-    return f"speed/reconciliation/year={session.year}/session={session}/differences.parquet"
+    """Return the key of the bars that a session's reconciliation found to differ."""
+    return f"{DIFFERENCES}{_session_path(session)}"
 
 
 def late(session: dt.date, digest: str) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lake.event import Kind
     from lake.hours import SessionHours
+    from lake.interval import Interval
 
 MINUTE_US: Final = 60_000_000
 _IDENTITY: Final = ("symbol", "kind", "time", "sequence")
@@ -47,8 +48,17 @@ def in_force(events: pl.DataFrame) -> pl.DataFrame:
         events: Schema `EVENTS`, in order of receipt: of equal revisions the first holds.
     """
     told = events.filter(pl.col("kind") != "heartbeat")
-    latest = told.sort("revision", descending=True, maintain_order=True)
-    return latest.unique(_IDENTITY, keep="first", maintain_order=True).sort(_IDENTITY)
+    # By numbers, at less than half the time.
+    ranked = [_ranked(told[name]) for name in _IDENTITY[:2]]
+    rows = told.select(*ranked, "time", "sequence", restated=-pl.col("revision")).with_row_index()
+    ordered = rows.sort(*_IDENTITY, "restated", "index")
+    is_other = pl.any_horizontal(pl.col(name) != pl.col(name).shift(1) for name in _IDENTITY)
+    return told[ordered.filter(is_other.fill_null(value=True))["index"]]
+
+
+def _ranked(texts: pl.Series) -> pl.Series:
+    """Return the place of each text in their order."""
+    return texts.cast(pl.Enum(texts.unique().sort())).to_physical()
 
 
 def within(events: pl.DataFrame, hours: SessionHours, kind: Kind = "trade") -> pl.DataFrame:
@@ -94,10 +104,9 @@ def bars_of(minutes: pl.DataFrame, hours: SessionHours, *, over: int | None = No
     Returns:
         Schema `LIVE_BARS`; prices are null where what there was is void.
     """
-    parts = [
-        _intraday(minutes, hours, interval.minutes, str(interval)) for interval in MINUTE_INTERVALS
-    ]
-    bars = pl.concat([*parts, _daily(minutes, hours)])
+    parts = [keyed(minutes, hours, interval) for interval in MINUTE_INTERVALS]
+    parts.append(keyed(_prices_of_regular_hours(minutes, hours), hours, DAILY))
+    bars = pl.concat([_folded(part) for part in parts])
     final = pl.lit(value=True) if over is None else pl.col("end") <= over
     is_bar = pl.col("open").is_not_null() & pl.col("close").is_not_null()
     return bars.select(
@@ -193,42 +202,49 @@ def _merging() -> Sequence[pl.Expr]:
     )
 
 
-def _intraday(
-    minutes: pl.DataFrame, hours: SessionHours, length: int, interval: str
-) -> pl.DataFrame:
+def keyed(minutes: pl.DataFrame, hours: SessionHours, interval: Interval) -> pl.DataFrame:
+    """Return rows of minutes with the bar of an interval that each is in.
+
+    Args:
+        minutes: `minute`, and whatever else.
+        hours: Of their session.
+        interval: An intraday one, or `1d`.
+
+    Returns:
+        The same rows in order, with interval, hours, start and end (both in microseconds).
+    """
+    if interval == DAILY:
+        midnight = dt.datetime.combine(hours.session, dt.time(), dt.UTC)
+        return minutes.with_columns(
+            interval=pl.lit(str(interval)),
+            hours=pl.lit("regular"),
+            start=pl.lit(_micros(midnight)),
+            end=pl.lit(_micros(hours.dusk)),
+        )
     dawn = _micros(hours.dawn)
-    begin, lasts = hours.buckets(length)
+    begin, lasts = hours.buckets(interval.minutes)
     place = (minutes["minute"].to_numpy() - dawn) // MINUTE_US
     first = begin[place]
     opens, closes = hours.edges
-    keyed = minutes.with_columns(
-        interval=pl.lit(interval),
+    return minutes.with_columns(
+        interval=pl.lit(str(interval)),
         hours=pl.Series(np.where((first >= opens) & (first < closes), "regular", "extended")),
         start=pl.Series(dawn + first * MINUTE_US),
         end=pl.Series(dawn + (first + lasts[place]) * MINUTE_US),
     )
-    return _folded(keyed)
 
 
-def _daily(minutes: pl.DataFrame, hours: SessionHours) -> pl.DataFrame:
-    """Return bars of the day: prices of regular hours, the rest of all."""
+def _prices_of_regular_hours(minutes: pl.DataFrame, hours: SessionHours) -> pl.DataFrame:
+    """Return minutes as the bar of the day takes them: with the prices of regular hours alone."""
     opens, closes = (_micros(at) for at in (hours.open, hours.close))
     regular = pl.col("minute").is_between(opens, closes, closed="left")
-    midnight = dt.datetime.combine(hours.session, dt.time(), dt.UTC)
-    keyed = minutes.with_columns(
-        *(pl.when(regular).then(name).alias(name) for name in _ENDS),
-        interval=pl.lit(str(DAILY)),
-        hours=pl.lit("regular"),
-        start=pl.lit(_micros(midnight)),
-        end=pl.lit(_micros(hours.dusk)),
-    )
-    return _folded(keyed)
+    return minutes.with_columns(pl.when(regular).then(name).alias(name) for name in _ENDS)
 
 
-def _folded(keyed: pl.DataFrame) -> pl.DataFrame:
+def _folded(minutes: pl.DataFrame) -> pl.DataFrame:
     key = ("symbol", "interval", "hours", "start", "end")
     # The minutes are in order: so are those of each group.
-    merged = keyed.group_by(key).agg(*_merging(), pl.col("weight", "minutes").sum())
+    merged = minutes.group_by(key).agg(*_merging(), pl.col("weight", "minutes").sum())
     return merged.select(*key, *_MERGED).sort("symbol", "start")
 
 

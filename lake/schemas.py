@@ -242,3 +242,25 @@ Of two, the one of the later session is in force, within one the one of the high
 sum over the session's statements in force of 1 + revision. A null price: no such price (any more);
 its `time` and `received` are 0, its `source` is empty.
 """
+
+_COMPARED: Final = [*_VALUES, _MINUTES[0]]
+
+DIFFERENCES: Final = pa.schema(
+    [
+        *[LIVE_BARS.field(name) for name in ("symbol", "interval", "session", "hours", "start")],
+        pa.field("cause", pa.string(), nullable=False),
+        pa.field("lacks", pa.string()),
+        pa.field("fields", pa.string(), nullable=False),
+        pa.field("version", pa.int64()),
+        *[
+            pa.field(f"{side}_{field.name}", field.type)
+            for field in _COMPARED
+            for side in ("speed", "batch")
+        ],
+    ]
+)
+"""Bars of which the speed layer and batch told differently; one row a bar.
+
+`cause` is `missing` (`lacks` tells who lacks it: `speed` or `batch`), `late`, `corrected`, `vendor`
+or `unexplained`; `fields` names those that differ, with commas; `version` is that of the live bar.
+"""

@@ -1,4 +1,4 @@
-"""A server in front of an S3 server: it counts the requests that pass, and lets some of them fail.
+"""A server in front of AWS's or one like it: it counts the requests, and lets some of them fail.
 
 boto3, DuckDB ──► FaultProxy ──► moto
                       │
@@ -12,6 +12,7 @@ proxy.counts["LIST"]
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ class Request:
         by: Who asks: DuckDB, or boto3.
         key_id: The id of the access key that signed it.
         conditional: Whether it has an If-Match or If-None-Match.
+        operation: Of DynamoDB, as `PutItem`.
     """
 
     kind: Kind
@@ -43,6 +45,7 @@ class Request:
     by: Literal["duckdb", "boto3"]
     key_id: str
     conditional: bool
+    operation: str
 
 
 def by_boto3(request: Request) -> bool:
@@ -69,6 +72,23 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class JsonAnswer:
+    """An answer in place of DynamoDB's."""
+
+    status: HTTPStatus
+    told: Mapping[str, object]
+
+    @classmethod
+    def error(cls, status: HTTPStatus, code: str) -> Self:
+        """Return an error as DynamoDB tells it."""
+        return cls(status, {"__type": f"com.amazonaws.dynamodb#{code}", "message": "So be it."})
+
+    def body(self) -> bytes:
+        """Return it as DynamoDB writes it."""
+        return json.dumps(self.told).encode()
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """The request is done, but the connection ends after so many bytes of the answer's body.
 
@@ -85,6 +105,8 @@ class Meanwhile:
     event: Callable[[], object]
 
 
+Fault = Answer | JsonAnswer | Cut | Meanwhile
+
 SLOW_DOWN: Final = Answer(HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown")
 EXPIRED: Final = Answer(HTTPStatus.BAD_REQUEST, "ExpiredToken")
 DENIED: Final = Answer(HTTPStatus.FORBIDDEN, "AccessDenied")
@@ -93,7 +115,7 @@ INVALID: Final = Answer(HTTPStatus.FORBIDDEN, "InvalidAccessKeyId")
 
 @dataclass(slots=True)
 class _Fault:
-    how: Answer | Cut | Meanwhile
+    how: Fault
     when: Callable[[Request], bool]
     left: float
 
@@ -138,7 +160,7 @@ class FaultProxy:
 
     def fail(
         self,
-        how: Answer | Cut | Meanwhile,
+        how: Fault,
         *,
         times: float = 1,
         when: Callable[[Request], bool] = lambda _: True,
@@ -157,7 +179,7 @@ class FaultProxy:
         with self._lock:
             self._faults.clear()
 
-    def fault_of(self, request: Request) -> Answer | Cut | Meanwhile | None:
+    def fault_of(self, request: Request) -> Fault | None:
         """Note a request, and return how it fails."""
         with self._lock:
             self.seen.append(request)
@@ -176,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.of.fault_of(_request(self.command, self.path, self.headers))
-        if isinstance(fault, Answer):
+        if isinstance(fault, Answer | JsonAnswer):
             self._answer(fault.status, {"Content-Type": "application/xml"}, fault.body())
             return
         if isinstance(fault, Meanwhile):
@@ -229,6 +251,7 @@ def _request(method: str, path: str, headers: Message) -> Request:
         by="duckdb" if "duckdb" in (headers.get("User-Agent") or "").lower() else "boto3",
         key_id=signed.partition("/")[0],
         conditional="If-Match" in headers or "If-None-Match" in headers,
+        operation=(headers.get("X-Amz-Target") or "").partition(".")[2],
     )
 
 

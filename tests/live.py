@@ -86,7 +86,7 @@ def redis_server() -> Iterator[RedisServer]:
     server = RedisServer()
     server.start()
     yield server
-    server.kill()
+    server.stop()
 
 
 @pytest.fixture
@@ -114,8 +114,9 @@ def dynamodb_environment(moto_server: MotoServer, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def open_dynamodb(dynamodb_environment: None, views: list[View]) -> OpenView:
+def open_dynamodb(request: pytest.FixtureRequest, views: list[View]) -> OpenView:
     """Open a view in DynamoDB, always the same one."""
+    request.getfixturevalue("dynamodb_environment")
     open_ = _opener(views, view="dynamodb", dynamodb_prefix=_name(), dynamodb_retry_ms=1)
     open_().create_tables()  # type: ignore[attr-defined]
     return open_

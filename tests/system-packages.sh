@@ -6,6 +6,10 @@ set -eu
 needed() {
     echo "chromium,chromium-browser chromium the page"
     echo "redis-server redis-server the realtime view in Redis"
+    echo "node nodejs Kinesis"
+    echo "npm npm Kinesis"
+    echo "javac openjdk-17-jdk-headless Flink"
+    echo "mvn maven Flink"
 }
 
 is_there() {

@@ -7,7 +7,7 @@ changes: so there is one way up for what is added, corrected and cancelled.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,12 +17,13 @@ from speed_layer.engine.kept import Kept
 from speed_layer.engine.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from lake.hours import SessionHours
 
+_KEPT: Final = "kept "
 _NONE: Final = np.empty(0, dtype=np.int64)
 
 
@@ -143,21 +144,26 @@ class Day:
         """Merge statements of new things into their minutes."""
         if not len(rows):
             return
-        slots, (values, marks) = statements.folded(rows)
+        slots, place = np.unique(rows["slot"], return_inverse=True)
+        self._merge(slots, statements.folded(rows, place, len(slots)), taken)
+
+    def _merge(self, slots: NDArray[np.int64], more: parts.Parts, taken: Taken) -> None:
+        values, marks = more
         held = self.slots.values[slots], self.slots.marks[slots]
         merged = parts.merged(np.stack([held[0], values]), np.stack([held[1], marks]))
         self._put_minutes(slots, merged, taken)
 
     def _remake(self, slots: NDArray[np.int64], taken: Taken) -> None:
         """Make minutes anew of what is kept of them."""
-        is_asked = np.zeros(self.slots.count, dtype=bool)
-        is_asked[slots] = True
+        # From 1 on: 0 is what was not asked for.
+        place = np.zeros(self.slots.count, dtype=np.int64)
+        place[slots] = np.arange(1, len(slots) + 1)
         keys = self._keys_of(self.slots.bucket[slots])
-        rows = np.concatenate([self.kept[key].of(is_asked) for key in keys])
+        rows = np.concatenate([self.kept[key].of(place > 0) for key in keys])
         values, marks = parts.nothing(len(slots))
         marks[:, parts.WEIGHT] = self.slots.left[slots]
-        self._put_minutes(slots, (values, marks), taken)
-        self._add(rows, taken)
+        self.slots.put(slots, (values, marks))
+        self._merge(slots, statements.folded(rows, place[rows["slot"]] - 1, len(slots)), taken)
 
     def _keys_of(self, minutes: NDArray[np.int32]) -> list[int]:
         """Return where statements of minutes are kept: a closing print comes after its minute."""
@@ -220,9 +226,9 @@ class Day:
         """
         by_end = self.buckets.by_end
         ended = int(np.searchsorted(self.buckets.end[by_end], over, "right"))
-        if ended <= self._ended:
-            return _NONE
         final = by_end[self._ended : ended]
+        if not len(final):
+            return _NONE
         self._ended = ended
         self.is_final[final] = True
         for key in [key for key in self.kept if key < over]:
@@ -237,10 +243,30 @@ class Day:
         """Return those that have a price, or were told to; they count as told now."""
         return self._tell(slots, parts.has_price(self.slots.values[slots]))
 
+    def told(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the slots of all bars and of all prices that were told."""
+        told = np.flatnonzero(self.slots.is_told[: self.slots.count])
+        is_price = self.slots.bucket[told] == self.buckets.count - 1
+        return told[~is_price], told[is_price]
+
     def _tell(self, slots: NDArray[np.int64], is_there: NDArray[np.bool_]) -> NDArray[np.int64]:
         told = slots[is_there | self.slots.is_told[slots]]
         self.slots.is_told[told] = True
         return told
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that is known, as arrays by name."""
+        kept = {f"{_KEPT}{key}": kept.rows.view(np.uint8) for key, kept in self.kept.items()}
+        return {**kept, **self.slots.state(), "is_final": self.is_final}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take what `state` told."""
+        for name, column in state.items():
+            if name.startswith(_KEPT):
+                self.kept[int(name.removeprefix(_KEPT))] = Kept(column.view(self._dtype))
+        self.slots.restore(state)
+        self.is_final = state["is_final"]
+        self._ended = int(self.is_final.sum())
 
 
 def _groups(keys: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:

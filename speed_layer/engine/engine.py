@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import polars as pl
 
+from lake.eligibility import OUTSIDE
+from lake.errors import SnapshotError
 from lake.hours import DAY_MINUTES, hours_of
+from lake.wire import SCHEMA
 from speed_layer.engine.buckets import MINUTE_US
 from speed_layer.engine.day import Day
 from speed_layer.engine.frames import BARS_SCHEMA, PRICES_SCHEMA, bars_of, prices_of
 from speed_layer.engine.names import Names
+from speed_layer.engine.snapshot import HINT, packed, unpacked
 from speed_layer.engine.statements import stated
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from lake.event import Kind
     from lake.hours import SessionHours
     from lake.session import SessionTable
+    from speed_layer.engine.snapshot import Arrays
 
 LATENESS: Final = dt.timedelta(minutes=15)
 _US: Final = dt.timedelta(microseconds=1)
@@ -31,6 +36,9 @@ _DAY_US: Final = 86_400_000_000
 _BEFORE_DAWN: Final = 4 * 3_600_000_000
 """What 04:00 to 20:00 at the exchange is less this, is on one date of UTC, in summer and winter."""
 _REMEMBERED: Final = 64
+_NO_EVENTS: Final = SCHEMA.to_frame()
+_NO_BARS: Final = BARS_SCHEMA.to_frame()
+_NO_PRICES: Final = PRICES_SCHEMA.to_frame()
 
 
 @dataclass
@@ -102,7 +110,7 @@ class Engine:
             events: Schema `EVENTS`, judged, in order of receipt.
         """
         if events.is_empty():
-            return self._changes({}, events)
+            return self._changes({}, _NO_EVENTS)
         minute = events["minute"].to_numpy()
         is_ours = (events["kind"] == self._kind).to_numpy()
         is_heartbeat = (events["kind"] == "heartbeat").to_numpy()
@@ -116,7 +124,80 @@ class Engine:
         is_late = is_ours & (clock >= minute + MINUTE_US + self._lateness)
         changed = self._take(events, np.flatnonzero(is_ours & ~is_late), number, clock, is_late)
         self.counts.late += int(is_late.sum())
-        return self._changes(changed, events.filter(is_late))
+        return self._changes(changed, events.filter(is_late) if is_late.any() else _NO_EVENTS)
+
+    def everything(self) -> Changes:
+        """Return all bars and prices of the sessions that are not over, for who lost them."""
+        bars: list[pl.DataFrame] = []
+        prices: list[pl.DataFrame] = []
+        for _, day in sorted(self._days.items()):
+            told_bars, told_prices = day.told()
+            bars.append(bars_of(day, told_bars, self._symbols.texts))
+            prices.append(prices_of(day, told_prices, self._symbols.texts, self._sources.texts))
+        return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), _NO_EVENTS)
+
+    def snapshot(self) -> bytes:
+        """Return all that the engine knows, for `restored`."""
+        document = {
+            "kind": self._kind,
+            "lateness": self._lateness,
+            "clock": self.clock,
+            "counts": asdict(self.counts),
+            "symbols": self._symbols.texts.tolist(),
+            "sources": self._sources.texts.tolist(),
+            "days": {number: str(day.buckets.hours) for number, day in self._days.items()},
+        }
+        arrays = {
+            f"{number} {name}": column
+            for number, day in self._days.items()
+            for name, column in day.state().items()
+        }
+        return packed(document, arrays)
+
+    @classmethod
+    def restored(
+        cls,
+        data: bytes,
+        table: SessionTable,
+        *,
+        kind: Kind = "trade",
+        lateness: dt.timedelta = LATENESS,
+    ) -> Self:
+        """Return the engine of a snapshot: it goes on as if it had never stopped.
+
+        Args:
+            data: Of `snapshot`.
+            table: As of the engine, and so are the others.
+            kind: Of the events that count.
+            lateness: How long after its end a minute can change.
+
+        Raises:
+            SnapshotError: If it is damaged, of another engine, or of one with other arguments.
+        """
+        engine = cls(table, kind=kind, lateness=lateness)
+        document, arrays = unpacked(data)
+        engine._restore(document, arrays)
+        return engine
+
+    def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
+        days = {int(number): hours for number, hours in document["days"].items()}
+        hours = {number: str(self._hours(number)) for number in days}
+        asked = {"kind": self._kind, "lateness": self._lateness, "hours": hours}
+        stored = {"kind": document["kind"], "lateness": document["lateness"], "hours": days}
+        if asked != stored:
+            fact = f"The snapshot is of an engine with {stored}, not {asked}."
+            raise SnapshotError(fact, hint=HINT)
+        self.clock = document["clock"]
+        self.counts = Counts(**document["counts"])
+        self._symbols = Names(document["symbols"])
+        self._sources = Names(document["sources"])
+        for number in days:
+            told = {
+                name.partition(" ")[2]: each
+                for name, each in arrays.items()
+                if name.startswith(f"{number} ")
+            }
+            self._day(number).restore(told)
 
     def _sessions(
         self, minute: NDArray[np.int64], is_ours: NDArray[np.bool_]
@@ -128,7 +209,8 @@ class Engine:
             hours = self._hours(each)
             if hours is not None:
                 in_hours |= (minute >= _micros(hours.dawn)) & (minute < _micros(hours.dusk))
-        return number, in_hours
+        # OUTSIDE alone would be an instant of a session's hours: of those of 1969-12-31.
+        return number, in_hours & (minute != OUTSIDE)
 
     def _take(
         self,
@@ -177,20 +259,25 @@ class Engine:
 
     def _changes(self, changed: dict[int, list[NDArray[np.int64]]], late: pl.DataFrame) -> Changes:
         """Return what changed and what is over now; forget sessions that are."""
-        bars, prices = [BARS_SCHEMA.to_frame()], [PRICES_SCHEMA.to_frame()]
+        bars: list[pl.DataFrame] = []
+        prices: list[pl.DataFrame] = []
         for number, day in sorted(self._days.items()):
             over = (self.clock - self._lateness - day.buckets.dawn) // MINUTE_US
             moved, priced = day.raise_up(changed.get(number, []))
             ended = day.end(over)
             told = day.tell_bars(np.union1d(moved, ended) if len(ended) else moved)
             if len(told):
-                bars.append(bars_of(day, told, self._symbols.series))
+                bars.append(bars_of(day, told, self._symbols.texts))
             told = day.tell_prices(priced)
             if len(told):
-                prices.append(prices_of(day, told, self._symbols.series, self._sources.series))
+                prices.append(prices_of(day, told, self._symbols.texts, self._sources.texts))
             if over >= DAY_MINUTES:
                 del self._days[number]
-        return Changes(pl.concat(bars), pl.concat(prices), late)
+        return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), late)
+
+
+def _whole(frames: list[pl.DataFrame], nothing: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat(frames or [nothing]) if len(frames) != 1 else frames[0]
 
 
 def _hours(table: SessionTable, number: int) -> SessionHours | None:

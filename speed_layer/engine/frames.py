@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 BARS_SCHEMA: Final = pl.Schema(pl.from_arrow(LIVE_BARS.empty_table()).schema)  # type: ignore[union-attr]
 PRICES_SCHEMA: Final = pl.Schema(pl.from_arrow(PRICES.empty_table()).schema)  # type: ignore[union-attr]
-_LEVELS: Final = pl.Series(LEVELS)
-_HOURS: Final = pl.Series(HOURS)
-_STATES: Final = pl.Series(["forming", "final"])
+_LEVELS: Final = np.array(LEVELS, dtype=object)
+_HOURS: Final = np.array(HOURS, dtype=object)
+_STATES: Final = np.array(["forming", "final"], dtype=object)
 
 
-def bars_of(day: Day, slots: NDArray[np.int64], symbols: pl.Series) -> pl.DataFrame:
+def bars_of(day: Day, slots: NDArray[np.int64], symbols: NDArray[np.object_]) -> pl.DataFrame:
     """Return the bars of some slots, schema `LIVE_BARS`.
 
     Args:
@@ -34,32 +34,33 @@ def bars_of(day: Day, slots: NDArray[np.int64], symbols: pl.Series) -> pl.DataFr
     """
     values, marks = day.slots.values[slots], day.slots.marks[slots]
     bucket = day.slots.bucket[slots]
-    is_bar = parts.is_bar(values)
     is_final = day.is_final[bucket]
     volume, notional = values[:, parts.VOLUME], values[:, parts.NOTIONAL]
-    prices = {name: values[:, place] for place, name in enumerate(parts.VALUES[: parts.CLOSE + 1])}
-    with np.errstate(invalid="ignore", divide="ignore"):
-        vwap = np.where(volume > 0, notional / volume, np.nan)
-    return pl.DataFrame(
-        {
-            "symbol": symbols.gather(day.slots.symbol[slots]),
-            "interval": _LEVELS.gather(day.buckets.level[bucket]),
-            "session": pl.repeat(day.buckets.hours.session, len(slots), dtype=pl.Date, eager=True),
-            "hours": _HOURS.gather(day.buckets.within[bucket]),
-            "start": day.buckets.start[bucket],
-            **{name: _known(price, is_bar & np.isfinite(price)) for name, price in prices.items()},
-            "volume": volume,
-            "vwap": _known(vwap, ~np.isnan(vwap)),
-            "trades": _known(values[:, parts.TRADES], ~np.isnan(values[:, parts.TRADES])),
-            "minutes": marks[:, parts.MINUTES],
-            "state": _STATES.gather(is_final.astype(np.int64)),
-            "version": 2 * marks[:, parts.WEIGHT] + is_final,
-        }
-    ).cast(BARS_SCHEMA)
+    prices = values[:, : parts.CLOSE + 1]
+    prices[np.isinf(prices) | ~parts.is_bar(values)[:, None]] = np.nan
+    vwap = np.divide(notional, volume, out=np.full(len(slots), np.nan), where=volume > 0)
+    columns = [
+        _texts(symbols[day.slots.symbol[slots]]),
+        _texts(_LEVELS[day.buckets.level[bucket]]),
+        _dates(day, len(slots)),
+        _texts(_HOURS[day.buckets.within[bucket]]),
+        pl.Series(day.buckets.start[bucket]),
+        *(_known(price) for price in prices.T),
+        pl.Series(volume),
+        _known(vwap),
+        _whole(values[:, parts.TRADES]),
+        pl.Series(marks[:, parts.MINUTES].astype(np.int32)),
+        _texts(_STATES[is_final.astype(np.int64)]),
+        pl.Series(2 * marks[:, parts.WEIGHT] + is_final),
+    ]
+    return _frame(BARS_SCHEMA, columns)
 
 
 def prices_of(
-    day: Day, slots: NDArray[np.int64], symbols: pl.Series, sources: pl.Series
+    day: Day,
+    slots: NDArray[np.int64],
+    symbols: NDArray[np.object_],
+    sources: NDArray[np.object_],
 ) -> pl.DataFrame:
     """Return the prices of some slots, schema `PRICES`.
 
@@ -70,19 +71,37 @@ def prices_of(
         sources: All, by number; the first is none's.
     """
     price, marks = day.slots.values[slots, parts.CLOSE], day.slots.marks[slots]
-    is_known = ~np.isnan(price)
-    return pl.DataFrame(
-        {
-            "symbol": symbols.gather(day.slots.symbol[slots]),
-            "session": pl.repeat(day.buckets.hours.session, len(slots), dtype=pl.Date, eager=True),
-            "price": _known(price, is_known),
-            "time": np.where(is_known, marks[:, parts.CLOSE_TIME], 0),
-            "received": marks[:, parts.RECEIVED],
-            "source": sources.gather(marks[:, parts.SOURCE]),
-            "version": marks[:, parts.WEIGHT],
-        }
-    ).cast(PRICES_SCHEMA)
+    columns = [
+        _texts(symbols[day.slots.symbol[slots]]),
+        _dates(day, len(slots)),
+        _known(price),
+        pl.Series(np.where(np.isnan(price), 0, marks[:, parts.CLOSE_TIME])),
+        pl.Series(marks[:, parts.RECEIVED]),
+        _texts(sources[marks[:, parts.SOURCE]]),
+        pl.Series(marks[:, parts.WEIGHT]),
+    ]
+    return _frame(PRICES_SCHEMA, columns)
 
 
-def _known(column: NDArray[np.float64], is_known: NDArray[np.bool_]) -> pl.Series:
-    return pl.Series(np.where(is_known, column, np.nan), nan_to_null=True)
+# A frame of a few rows is made many times a second: what is slow of Polars then is its casts.
+def _frame(schema: pl.Schema, columns: list[pl.Series]) -> pl.DataFrame:
+    named = [column.alias(name) for name, column in zip(schema, columns, strict=True)]
+    return pl.DataFrame(named)
+
+
+def _texts(texts: NDArray[np.object_]) -> pl.Series:
+    return pl.Series(texts.tolist(), dtype=pl.String)
+
+
+def _dates(day: Day, count: int) -> pl.Series:
+    return pl.Series(np.full(count, day.buckets.hours.session, dtype="datetime64[D]"))
+
+
+def _known(column: NDArray[np.float64]) -> pl.Series:
+    return pl.Series(column, nan_to_null=True)
+
+
+def _whole(column: NDArray[np.float64]) -> pl.Series:
+    if np.isnan(column).any():
+        return _known(column).cast(pl.Int64)
+    return pl.Series(column.astype(np.int64))

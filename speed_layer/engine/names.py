@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import polars as pl
     from numpy.typing import NDArray
 
 
@@ -28,7 +28,7 @@ class Names:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._numbers = _Numbers((name, number) for number, name in enumerate(known))
-        self._series = pl.Series(dtype=pl.String)
+        self._texts = np.empty(0, dtype=object)
 
     def numbers(self, names: pl.Series) -> NDArray[np.int64]:
         """Return the number of each name."""
@@ -36,8 +36,8 @@ class Names:
         return np.fromiter(told, dtype=np.int64, count=len(names))
 
     @property
-    def series(self) -> pl.Series:
+    def texts(self) -> NDArray[np.object_]:
         """All names, each at its number."""
-        if len(self._series) < len(self._numbers):
-            self._series = pl.Series(list(self._numbers), dtype=pl.String)
-        return self._series
+        if len(self._texts) < len(self._numbers):
+            self._texts = np.array(list(self._numbers), dtype=object)
+        return self._texts

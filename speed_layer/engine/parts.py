@@ -73,33 +73,6 @@ def merged(values: NDArray[np.float64], marks: NDArray[np.int64]) -> Parts:
     return made, told
 
 
-def folded(
-    values: NDArray[np.float64], marks: NDArray[np.int64], starts: NDArray[np.int64]
-) -> Parts:
-    """Return what runs of parts merge into, each in order of time and sequence.
-
-    Args:
-        values: Of shape (n, values).
-        marks: Of shape (n, marks).
-        starts: Where each run begins.
-    """
-    row = np.arange(len(values))
-    first = np.minimum.reduceat(np.where(np.isnan(values[:, OPEN]), _MOST, row), starts)
-    last = np.maximum.reduceat(np.where(np.isnan(values[:, CLOSE]), -1, row), starts)
-    has_open, has_close = first < _MOST, last >= 0
-    first[~has_open] = 0
-    made, told = np.empty((len(starts), len(VALUES))), np.empty((len(starts), len(MARKS)), np.int64)
-    made[:, OPEN] = np.where(has_open, values[first, OPEN], np.nan)
-    made[:, CLOSE] = np.where(has_close, values[last, CLOSE], np.nan)
-    made[:, HIGH] = np.maximum.reduceat(values[:, HIGH], starts)
-    made[:, LOW] = np.minimum.reduceat(values[:, LOW], starts)
-    made[:, _SUMS] = np.add.reduceat(values[:, _SUMS], starts)
-    told[:, _COUNTS] = np.add.reduceat(marks[:, _COUNTS], starts)
-    told[:, _OPENED] = np.where(has_open[:, None], marks[first, _OPENED], NO_MARKS[_OPENED])
-    told[:, _CLOSED] = np.where(has_close[:, None], marks[last, _CLOSED], NO_MARKS[_CLOSED])
-    return made, told
-
-
 def unpriced(values: NDArray[np.float64], marks: NDArray[np.int64]) -> Parts:
     """Return parts without their prices."""
     values, marks = values.copy(), marks.copy()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from speed_layer.engine.parts import NO_MARKS, NO_VALUES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from speed_layer.engine.parts import Parts
 
 T = TypeVar("T", bound=np.generic)
 _FEW: Final = 1024
+_COLUMNS: Final = ("values", "marks", "symbol", "bucket", "left", "is_told")
 
 
 class Slots:
@@ -68,18 +71,17 @@ class Slots:
         """Put parts into slots."""
         self.values[slots], self.marks[slots] = made
 
-    def restore(self, told: dict[str, NDArray[np.generic]]) -> None:
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that there is, as arrays by name."""
+        return {name: getattr(self, name)[: self.count] for name in _COLUMNS}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take what `state` told."""
-        for name, column in told.items():
-            setattr(self, name, column)
+        for name in _COLUMNS:
+            setattr(self, name, state[name])
         self.count = len(self.symbol)
         self._index = grown(self._index, int(self.symbol.max()) + 1, 0)
         self._index[self.symbol[1:], self.bucket[1:]] = np.arange(1, self.count)
-
-    def state(self) -> dict[str, NDArray[np.generic]]:
-        """Return all that there is."""
-        names = ("values", "marks", "symbol", "bucket", "left", "is_told")
-        return {name: getattr(self, name)[: self.count] for name in names}
 
     def _make(self, symbol: NDArray[np.int64], bucket: NDArray[np.int64]) -> None:
         width = self._index.shape[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from speed_layer.engine.parts import Parts
 
+T = TypeVar("T", bound=np.generic)
+_FIRST, _LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 _COMMON: Final = [
     ("time", "i8"),
     ("sequence", "i8"),
@@ -51,52 +53,81 @@ def stated(
     return rows
 
 
-def folded(rows: NDArray[np.void]) -> tuple[NDArray[np.int64], Parts]:
-    """Return the slots that statements are of, and what they make of each together."""
-    slot = rows["slot"].astype(np.int64)
-    rows = rows[np.lexsort((rows["sequence"], rows["time"], slot))]
-    slot = rows["slot"]
-    starts = np.flatnonzero(np.diff(slot, prepend=-1))
-    return slot[starts].astype(np.int64), parts.folded(_values(rows), _marks(rows), starts)
+def folded(rows: NDArray[np.void], place: NDArray[np.int64], count: int) -> Parts:
+    """Return what statements make together.
+
+    Args:
+        rows: Each of another thing, in any order.
+        place: Of the part that each goes into.
+        count: How many parts there are.
+    """
+    brought = _of_trades(rows) if rows.dtype == TRADES else _of_aggregates(rows)
+    values, marks = parts.nothing(count)
+    for column in (parts.VOLUME, parts.NOTIONAL, parts.TRADES):
+        values[:, column] = np.bincount(place, brought[column], count)
+    marks[:, parts.WEIGHT] = np.bincount(place, 1 + rows["revision"], count)
+    values[:, parts.HIGH] = _extreme(np.maximum, place, brought[parts.HIGH], -np.inf, count)
+    values[:, parts.LOW] = _extreme(np.minimum, place, brought[parts.LOW], np.inf, count)
+    first = _outermost(np.minimum, rows, place, brought[parts.OPEN], count)
+    values[place[first], parts.OPEN] = brought[parts.OPEN][first]
+    marks[place[first], parts.OPEN_TIME] = rows["time"][first]
+    marks[place[first], parts.OPEN_SEQUENCE] = rows["sequence"][first]
+    last = _outermost(np.maximum, rows, place, brought[parts.CLOSE], count)
+    values[place[last], parts.CLOSE] = brought[parts.CLOSE][last]
+    marks[place[last], parts.CLOSE_TIME] = rows["time"][last]
+    marks[place[last], parts.CLOSE_SEQUENCE] = rows["sequence"][last]
+    marks[place[last], parts.RECEIVED] = rows["received"][last]
+    marks[place[last], parts.SOURCE] = rows["source"][last]
+    return values, marks
 
 
-def _values(rows: NDArray[np.void]) -> NDArray[np.float64]:
-    """Return what each brings; see `lake.event.contribution`."""
-    names: Any = rows.dtype.names
-    values = np.empty((len(rows), len(parts.VALUES)))
-    if "vwap" in names:
-        return _of_aggregates(rows, values)
-    price, moves = rows["price"], rows["moves"]
-    opens, counts = (moves & OPEN_CLOSE) > 0, (moves & VOLUME) > 0
-    extreme = (moves & HIGH_LOW) > 0
-    values[:, parts.OPEN] = values[:, parts.CLOSE] = np.where(opens, price, np.nan)
-    values[:, parts.HIGH] = np.where(extreme, price, -np.inf)
-    values[:, parts.LOW] = np.where(extreme, price, np.inf)
-    values[:, parts.VOLUME] = np.where(counts, rows["size"], 0.0)
-    values[:, parts.NOTIONAL] = np.where(counts, price * rows["size"], 0.0)
-    values[:, parts.TRADES] = counts
-    return values
+def _outermost(
+    pick: np.ufunc,
+    rows: NDArray[np.void],
+    place: NDArray[np.int64],
+    price: NDArray[np.float64],
+    count: int,
+) -> NDArray[np.int64]:
+    """Return for each part which row is the first or last by time and sequence with a price."""
+    which = np.flatnonzero(~np.isnan(price))
+    for name in ("time", "sequence"):
+        key, at = rows[name][which], place[which]
+        least = _LAST if pick is np.minimum else _FIRST
+        which = which[key == _extreme(pick, at, key, least, count)[at]]
+    return which
 
 
-def _of_aggregates(rows: NDArray[np.void], values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _extreme(
+    pick: np.ufunc, place: NDArray[np.int64], column: NDArray[T], neutral: float, count: int
+) -> NDArray[T]:
+    made = np.full(count, neutral, dtype=column.dtype)
+    pick.at(made, place, column)
+    return made
+
+
+def _of_trades(rows: NDArray[np.void]) -> list[NDArray[np.float64]]:
+    """Return what each brings, by column of values; see `lake.event.contribution`."""
+    price, moves = rows["price"].copy(), rows["moves"]
+    volume = np.where(moves & VOLUME, rows["size"], 0.0)
+    last = np.where(moves & OPEN_CLOSE, price, np.nan)
+    has_extreme = moves & HIGH_LOW
+    high, low = np.where(has_extreme, price, -np.inf), np.where(has_extreme, price, np.inf)
+    return [last, high, low, last, volume, price * volume, (moves & VOLUME) / VOLUME]
+
+
+def _of_aggregates(rows: NDArray[np.void]) -> list[NDArray[np.float64]]:
     traded = rows["size"] != 0
-    values[:, parts.OPEN] = rows["open"]
-    values[:, parts.HIGH] = np.where(np.isnan(rows["high"]), -np.inf, rows["high"])
-    values[:, parts.LOW] = np.where(np.isnan(rows["low"]), np.inf, rows["low"])
-    values[:, parts.CLOSE] = rows["price"]
-    values[:, parts.VOLUME] = rows["size"]
-    values[:, parts.NOTIONAL] = np.where(traded, rows["vwap"] * rows["size"], 0.0)
-    values[:, parts.TRADES] = np.where(traded, rows["trades"], 0.0)
-    values[rows["moves"] == 0] = parts.NO_VALUES
-    return values
-
-
-def _marks(rows: NDArray[np.void]) -> NDArray[np.int64]:
-    marks = np.empty((len(rows), len(parts.MARKS)), dtype=np.int64)
-    marks[:, parts.WEIGHT] = 1 + rows["revision"]
-    marks[:, parts.MINUTES] = 0
-    marks[:, parts.OPEN_TIME] = marks[:, parts.CLOSE_TIME] = rows["time"]
-    marks[:, parts.OPEN_SEQUENCE] = marks[:, parts.CLOSE_SEQUENCE] = rows["sequence"]
-    marks[:, parts.RECEIVED] = rows["received"]
-    marks[:, parts.SOURCE] = rows["source"]
-    return marks
+    columns = [
+        rows["open"],
+        np.where(np.isnan(rows["high"]), -np.inf, rows["high"]),
+        np.where(np.isnan(rows["low"]), np.inf, rows["low"]),
+        rows["price"],
+        rows["size"],
+        np.where(traded, rows["vwap"] * rows["size"], 0.0),
+        np.where(traded, rows["trades"], 0.0),
+    ]
+    is_there = rows["moves"] > 0
+    return [
+        np.where(is_there, column, neutral)
+        for column, neutral in zip(columns, parts.NO_VALUES, strict=True)
+    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lake.conditions import load_conditions
@@ -12,6 +11,7 @@ from lake.errors import VendorKeyError
 from lake.hours import hours_of, timetable
 from lake.instant import microseconds
 from lake.recorded import only_source
+from lake.state import state_folder
 from speed_layer.feed.feed import Feed
 from speed_layer.feed.health_server import HealthServer
 from speed_layer.feed.judge import Judge
@@ -22,6 +22,7 @@ from speed_layer.feed.spool import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lake.clock import Clock
     from lake.hours import Timetable
@@ -129,4 +130,4 @@ def _replay(spec: FeedSpec, session: dt.date, store: ObjectStore, sessions: Sess
 
 def _recorder(settings: Settings, store: ObjectStore, days: Timetable) -> Recorder:
     limits = Limits(settings.feed_land_seconds, settings.feed_land_mib * _MIB)
-    return Recorder(store, NAME, Path(settings.feed_spool).expanduser(), days, limits)
+    return Recorder(store, NAME, state_folder(settings) / "spool", days, limits)

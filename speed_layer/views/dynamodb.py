@@ -11,12 +11,10 @@ from lake.clock import SystemClock
 from lake.errors import ViewError
 from lake.interval import DAILY, MINUTE_INTERVALS
 from speed_layer.views import dynamodb_tables as tables
-from speed_layer.views.dynamodb_server import DynamoDBServer
+from speed_layer.views.dynamodb_server import DynamoDBServer, part
 from speed_layer.views.records import (
     highest_bars,
     highest_prices,
-    standing_bars,
-    standing_prices,
 )
 
 if TYPE_CHECKING:
@@ -93,7 +91,7 @@ class DynamoDBView:
     def price(self, symbols: Iterable[str] | None = None) -> pl.DataFrame:
         """Return the latest prices; of all, those of a moment ago: an index follows its table."""
         found = self._all_latest() if symbols is None else self._latest_of(list(symbols))
-        return standing_prices(tables.prices_of(found, self._clock.now()))
+        return tables.prices_of(found, self._clock.now()).sort("symbol")
 
     def recent(self, symbol: str) -> pl.DataFrame:
         """Return a symbol's prices of the last 24 hours as they were told, in order of time."""
@@ -116,7 +114,7 @@ class DynamoDBView:
             },
             ConsistentRead=True,
         )
-        return standing_bars(tables.bars_of(found, self._clock.now()))
+        return tables.bars_of(found, self._clock.now())
 
     def forget(self, *, daily: dt.date | None, minute: dt.date | None) -> None:
         """Drop what the batch layer has covered."""
@@ -165,12 +163,15 @@ class DynamoDBView:
         return self._pages(self._server.client.scan, scan)
 
     def _pages(self, read: Any, what: dict[str, Any]) -> Iterator[Item]:  # noqa: ANN401 - likewise
-        page: dict[str, Any] = self._server.ask(lambda: read(**what))
-        yield from page["Items"]
-        while "LastEvaluatedKey" in page:
-            more = {**what, "ExclusiveStartKey": page["LastEvaluatedKey"]}
-            page = self._server.ask(partial(read, **more))
-            yield from page["Items"]
+        def get(**more: Any) -> tuple[list[Item], Any]:  # noqa: ANN401 - likewise
+            answer = read(**what, **more)
+            return part(answer, "Items"), answer.get("LastEvaluatedKey")
+
+        items, last = self._server.ask(get)
+        yield from items
+        while last:
+            items, last = self._server.ask(partial(get, ExclusiveStartKey=last))
+            yield from items
 
     def _latest_of(self, symbols: list[str]) -> Iterator[Item]:
         table = tables.ticks_table(self._prefix)
@@ -178,7 +179,7 @@ class DynamoDBView:
 
         def get(wanted: Any) -> tuple[list[Item], Any]:  # noqa: ANN401 - likewise
             answer = self._server.client.batch_get_item(RequestItems=wanted)
-            return answer["Responses"][table], answer["UnprocessedKeys"]
+            return part(answer, "Responses").get(table, []), part(answer, "UnprocessedKeys")
 
         for at in range(0, len(keys), _GOT_AT_ONCE):
             wanted = {table: {"Keys": keys[at : at + _GOT_AT_ONCE], "ConsistentRead": True}}
@@ -203,7 +204,7 @@ class DynamoDBView:
 
         def write(wanted: Any) -> tuple[None, Any]:  # noqa: ANN401 - likewise
             answer = self._server.client.batch_write_item(RequestItems=wanted)
-            return None, answer["UnprocessedItems"]
+            return None, part(answer, "UnprocessedItems")
 
         self._server.ask_for_all(write, {tables.bars_table(self._prefix): requests})
 

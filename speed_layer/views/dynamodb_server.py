@@ -13,7 +13,7 @@ from lake.attempts import pause
 from lake.errors import ViewError, ViewRefusedError, ViewUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from types_boto3_dynamodb import DynamoDBClient
 
@@ -34,8 +34,21 @@ _HELD: Final = "ConditionalCheckFailedException"
 Answer = TypeVar("Answer")
 
 
-class UnprocessedError(Exception):
-    """DynamoDB answered a batch in part, and wants to be asked for the rest more slowly."""
+class UnfinishedError(Exception):
+    """An answer broke off, or DynamoDB wants to be asked for the rest more slowly."""
+
+
+def part(answer: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - of any kind
+    """Return what an answer always has.
+
+    Raises:
+        UnfinishedError: If it broke off: botocore takes that for an empty one.
+    """
+    try:
+        return answer[name]
+    except KeyError:
+        told = "its answer broke off."
+        raise UnfinishedError(told) from None
 
 
 class DynamoDBServer:
@@ -73,7 +86,7 @@ class DynamoDBServer:
         for number in range(1, self._attempts + 1):
             try:
                 return work()
-            except (ClientError, BotoCoreError, UnprocessedError) as error:
+            except (ClientError, BotoCoreError, UnfinishedError) as error:
                 if not _is_passing(error):
                     raise _refused(error) from None
                 if number == self._attempts:
@@ -115,7 +128,7 @@ class DynamoDBServer:
             answers.append(answer)
             if what:
                 told = "it asks to slow down."
-                raise UnprocessedError(told)
+                raise UnfinishedError(told)
 
         self.ask(go_on)
         return answers
@@ -127,9 +140,11 @@ class DynamoDBServer:
 
 def _is_passing(error: Exception) -> bool:
     if not isinstance(error, ClientError):
-        return isinstance(error, (HTTPClientError, UnprocessedError))
+        return isinstance(error, (HTTPClientError, UnfinishedError))
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-    return _code(error) in _THROTTLES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    # Of an error that broke off, botocore knows the status alone.
+    is_broken = _code(error).isdigit()
+    return is_broken or _code(error) in _THROTTLES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _code(error: ClientError) -> str:

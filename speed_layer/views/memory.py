@@ -86,7 +86,7 @@ class MemoryView:
         found = (
             known if symbols is None else {name: known[name] for name in symbols if name in known}
         )
-        return records.standing_prices(records.unpack_prices([*found], [*found.values()]))
+        return records.standing_prices(found)
 
     def bars(self, symbol: str, interval: Interval, hours: Hours = "regular") -> pl.DataFrame:
         """Return the bars of a symbol."""
@@ -94,7 +94,7 @@ class MemoryView:
         oldest = self._clock.now() - self._kept
         days = [day for day in list(self._days.values()) if day.changed > oldest]
         held = b"".join(bytes(day.bars.get(key, b"")) for day in days)
-        return records.standing_bars(records.unpack_bars(symbol, held))
+        return records.standing_bars(symbol, held)
 
     def subscribe(self, symbols: Iterable[str] | None = None) -> Mailbox:
         """Return the changes from now on."""

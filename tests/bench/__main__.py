@@ -1,4 +1,4 @@
-"""`make bench`: measures the batch layer and the readers beside others, and writes the page.
+"""`make bench`: measures what is built and read beside others, and writes the page.
 
 A run of all sections at full size writes docs/benchmarks.md; any other prints its tables alone.
 """
@@ -17,6 +17,8 @@ from typing import Final
 
 from lake.session import EPOCH
 from tests.bench.demo import demo_job
+from tests.bench.engine import SESSIONS as ENGINE_SESSIONS
+from tests.bench.engine import engine
 from tests.bench.fetching import SESSIONS, fetching
 from tests.bench.incremental import incremental
 from tests.bench.intraday import intraday
@@ -24,7 +26,9 @@ from tests.bench.lakes import LAST, Market, make_market, without_silver
 from tests.bench.machine import machine
 from tests.bench.readers import QUERIES, readers
 from tests.bench.resampling import SideBySide, growth, ours_task
+from tests.bench.streams import streams
 from tests.bench.timing import ROOT, markdown, run_alone
+from tests.bench.views import views
 
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
 FULL: Final = 5_350
@@ -87,6 +91,16 @@ The regular minutes of {symbols:,} symbols in eight sessions, committed and then
 * The year is made of links to the eight sessions: 252 files. They are read as they are, by
   `Lake.bars` without copies.
 """,
+    "engine": """## The stream engine
+
+Trades of some hundred symbols, 5,000 a second of the day, out of order by up to 30 s, with
+duplicates, corrections and cancels, into 1m, 5m, 15m, 1h, 2h, 4h and 1d bars and prices at once.
+
+* Plain dicts take one event at a time and know duplicates, but no correction and no cancel.
+* Small batches meet an engine that holds the flow of the minutes before.
+* Memory: {sessions_of_engine} sessions of the large market, one after the other, some trades a
+  symbol and session.
+""",
     "readers": """## Reading
 
 p50 / p95 in milliseconds of {queries} queries after a warm-up, each over other symbols and dates;
@@ -97,6 +111,22 @@ the least p50 is bold.
 * Polars (`scan_parquet`) and DuckDB (`read_parquet`) read the same files of silver as they are.
 * chDB has a copy in MergeTree tables ordered by listing and start, that of 5d in a part a year.
 * ArcticDB has two copies in LMDB: a symbol per ticker, and a symbol per date for the whole market.
+""",
+    "streams": """## Streams
+
+Events of 500 symbols, from put to taken: between two threads, and through a local Kinesis server of
+four shards on the same cores, which is much slower than Kinesis and limits what it measures.
+""",
+    "views": """## The realtime view
+
+The forming bars of seven intervals of {live:,} symbols, put over and over in ever higher versions,
+7,000 at once; then one series read, and one bar put and told to a subscriber of the same process:
+p50 / p95 of {queries} queries.
+
+* MiB are those of one such set of bars: of the process, or of Redis.
+* Redis runs beside it, on the same cores, and bar by bar is as pipelined, one bar at once.
+* DynamoDB is moto's server, which answers one request after the other: it says what is written and
+  read per bar, not how fast AWS is. 140 bars.
 """,
 }
 
@@ -119,7 +149,8 @@ class Bench:
         self._symbols = symbols
         self._large = large
         self._said = {"symbols": symbols, "start": start, "end": LAST, "queries": queries}
-        self._said["sessions"] = SESSIONS
+        self._said |= {"sessions": SESSIONS, "sessions_of_engine": ENGINE_SESSIONS}
+        self._said["live"] = large or symbols
         self.market = cache(lambda count: make_market(work, count, start))
         self.sections: dict[str, Callable[[], str]] = {
             "demo": lambda: demo_job(work),
@@ -129,7 +160,10 @@ class Bench:
             "daily": lambda: incremental(self._resampled(), work),
             "fetch": self._fetch,
             "intraday": lambda: intraday(work, symbols, queries),
+            "engine": lambda: engine(symbols, large),
             "readers": lambda: readers(self._resampled(), work, queries),
+            "streams": lambda: streams(symbols),
+            "views": lambda: views(large or symbols, queries),
         }
 
     def page(self, names: Sequence[str]) -> str:

@@ -21,7 +21,19 @@ from tests.bench.with_polars import resample_with_polars
 from tests.conftest import NOW
 
 PARTITION = keys.silver(Interval.parse("13d"), 2015)
-SECTIONS = ("demo", "generate", "resample", "growth", "daily", "fetch", "intraday", "readers")
+SECTIONS = (
+    "demo",
+    "generate",
+    "resample",
+    "growth",
+    "daily",
+    "fetch",
+    "intraday",
+    "engine",
+    "readers",
+    "streams",
+    "views",
+)
 
 
 @pytest.fixture(scope="module")

@@ -158,7 +158,7 @@ def test_a_feed_without_a_sign_for_a_while_is_not_ready() -> None:
 def test_a_replay_is_opened_as_it_is_named_and_is_not_recorded_again(
     store: LocalStore, tmp_path: Path, sessions: SessionTable, clock: SetClock
 ) -> None:
-    settings = Settings.model_validate({"feed_spool": str(tmp_path / "spool")})
+    settings = Settings.model_validate({"state": str(tmp_path / "state")})
     with Recorder(store, "massive", tmp_path / "spool", hours()) as recorder:
         recorder.record(EVENTS)  # with a `minute` and `moves` that no judge would tell
     stream = Listing()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import polars as pl
 import pytest
@@ -15,7 +16,7 @@ from lake.wire import decode_events
 from speed_layer.streams.kinesis_service import Service
 from speed_layer.streams.kinesis_writer import Kinesis
 from tests.events import heartbeat, sequences, trades
-from tests.kinesis import KinesisServer
+from tests.kinesis import KinesisServer, running
 from tests.kinesis_proxy import KinesisProxy
 
 MakeWriter = Callable[..., Kinesis]
@@ -178,6 +179,23 @@ def test_a_heartbeat_reaches_the_shards_made_since_the_last(
     ]
 
     assert [{0}, {1}, {1}, {2}] == by_shard
+
+
+def test_what_a_killed_server_did_not_take_is_named_and_can_be_put_again() -> None:
+    with running() as server:
+        name = server.stream()
+        settings = Settings.model_validate(server.settings(kinesis_attempts=2))
+        with closing(Kinesis(Service.of(settings), name)) as kinesis:
+            kinesis.put(trades(["A", "B"]))
+            server.kill()
+            with pytest.raises(StreamUnavailableError, match="Not written: 3 lines") as error:
+                kinesis.put(trades(["A", "B", "C"], first=2))
+            server.start()
+            server.stream(name=name)
+            kinesis.put(decode_events(error.value.unwritten)[0])
+        found = told(server, name)
+
+    assert [2, 3, 4] == sorted(found["sequence"])
 
 
 def test_a_busy_symbol_is_written_in_order_across_requests(

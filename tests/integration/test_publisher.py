@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -26,9 +27,11 @@ from speed_layer.checkpoint import Checkpoint, read_checkpoint
 from speed_layer.publisher import Pace, Publisher
 from speed_layer.streams.kinesis_reader import KinesisReader
 from speed_layer.streams.kinesis_service import Service
-from speed_layer.views import MemoryView
+from speed_layer.views import MemoryView, View
+from speed_layer.views.choosing import open_view
 from tests.events import OPEN_US, trades
 from tests.kinesis import KinesisServer, running
+from tests.parts import RedisServer
 
 DAY = dt.date(2026, 1, 5)
 SYMBOLS = ["A", "B", "C"]
@@ -74,11 +77,14 @@ class FragileStore(LocalStore):
 class Setting:
     """A stream, a lake, a view, and publishers between them."""
 
-    def __init__(self, server: KinesisServer, store: FragileStore) -> None:
+    def __init__(
+        self, server: KinesisServer, store: FragileStore, view: View | None = None
+    ) -> None:
         self.server = server
         self.store = store
         self.name = server.stream(shards=2)
-        self.view = FragileView()
+        self.fragile = FragileView()
+        self.view = view or self.fragile
         self._services: list[Service] = []
 
     def put(self, told: Told) -> None:
@@ -111,10 +117,19 @@ class Setting:
 
 
 @pytest.fixture
-def setting(kinesis_server: KinesisServer, tmp_path: Any) -> Iterator[Setting]:
+def setting(kinesis_server: KinesisServer, tmp_path: Path) -> Iterator[Setting]:
     made = Setting(kinesis_server, FragileStore(tmp_path / "lake"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A server of the test's own, to be killed."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.stop()
 
 
 def told(version: int, *symbols: str) -> Told:
@@ -159,7 +174,7 @@ def until(publisher: Publisher, done: Callable[[], bool]) -> None:
     pytest.fail("it was not done in 200 steps")
 
 
-def held(view: MemoryView) -> pl.DataFrame:
+def held(view: View) -> pl.DataFrame:
     minute = Interval.parse("1m")
     return pl.concat([view.bars(symbol, minute) for symbol in SYMBOLS])
 
@@ -230,12 +245,12 @@ def test_everything_told_twice_and_out_of_order_ends_in_the_same(setting: Settin
 def test_while_the_view_is_away_it_waits_and_says_so_and_then_goes_on(setting: Setting) -> None:
     setting.put(told(1))
     publisher, stop = setting.publisher(), threading.Event()
-    setting.view.is_away = True
+    setting.fragile.is_away = True
     thread = threading.Thread(target=publisher.run, args=(stop,))
     thread.start()
     _wait(lambda: publisher.health.counts["failures"] > 3)
     was_ready, said = publisher.health.is_ready, publisher.health.document()["away"]
-    setting.view.is_away = False
+    setting.fragile.is_away = False
     _wait(has(setting, 1))
     stop.set()
     thread.join(PATIENCE_S)
@@ -254,7 +269,7 @@ def test_a_view_that_lost_what_it_held_is_filled_anew_though_nothing_new_is_told
     publisher = setting.publisher()
     until(publisher, has(setting, 1))
     publisher.keep()
-    setting.view.lose()
+    setting.fragile.lose()
     if is_restarted:
         publisher = setting.publisher()
     until(publisher, has(setting, 1))
@@ -279,7 +294,32 @@ def test_while_the_lake_is_away_bars_go_on_and_what_is_late_waits(setting: Setti
     assert {} == publisher.health.away
 
 
-def test_a_stream_lost_with_its_server_is_a_gap_that_is_told_and_kept(tmp_path: Any) -> None:
+def test_a_redis_killed_mid_stream_and_started_empty_ends_with_all_bars(
+    kinesis_server: KinesisServer, tmp_path: Path, views: list[View], redis: RedisServer
+) -> None:
+    told_to = {"view": "redis", "redis_url": redis.url, "redis_retry_ms": 1}
+    views.append(open_view(Settings.model_validate(told_to)))
+    setting = Setting(kinesis_server, FragileStore(tmp_path / "lake"), views[0])
+    setting.put(told(1, "A"))
+    publisher, stop = setting.publisher(), threading.Event()
+    thread = threading.Thread(target=publisher.run, args=(stop,))
+    thread.start()
+    _wait(lambda: 1 == publisher.health.counts["bars"])
+    redis.stop()
+    setting.put(told(2, "B", "C"))
+    _wait(lambda: "view" in publisher.health.away)
+    redis.start()
+    _wait(lambda: publisher.health.is_ready and setting.view.price().height == len(SYMBOLS))
+    stop.set()
+    thread.join(PATIENCE_S)
+    bars, prices = held(setting.view), setting.view.price()
+    setting.close()
+
+    assert_frame_equal(pl.concat([told(1, "A").bars, told(2, "B", "C").bars]), bars)
+    assert [1, 2, 2] == prices["version"].to_list()
+
+
+def test_a_stream_lost_with_its_server_is_a_gap_that_is_told_and_kept(tmp_path: Path) -> None:
     with running() as server:
         setting = Setting(server, FragileStore(tmp_path / "lake"))
         setting.put(told(1))

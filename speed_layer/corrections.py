@@ -1,0 +1,99 @@
+"""The correction stream applied: bars that late statements change, computed anew from all of them.
+
+What comes too late for an engine is known by its recording. The symbols it names are recomputed by
+the batch's own law from all that was recorded of the session. Only bars that are final are put into
+the view: an engine goes on telling of those that form, and would only take back what it does not
+know. So a longer bar is put right once it is final, and the day's once the day is over.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+import structlog
+
+from lake.exchange import trading_day
+from lake.hours import hours_of
+from lake.instant import from_microseconds, microseconds
+from lake.live_bars import MINUTE_US, bars_of, in_force, minutes_of, prices_of, within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lake.event import Kind
+    from lake.hours import SessionHours
+    from lake.session import SessionTable
+
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+_log = structlog.get_logger(__name__)
+
+
+class Corrections:
+    """Symbols with late statements, until their session is over and all their bars are put right.
+
+    Args:
+        table: The sessions.
+        recorded: Returns all that was recorded of a session, in order of receipt.
+        put: Takes bars and prices, as a view does.
+        kind: Of which events bars are made.
+        lateness: How long after its end a bar may still change.
+    """
+
+    def __init__(
+        self,
+        table: SessionTable,
+        recorded: Callable[[dt.date], pl.DataFrame],
+        put: Callable[[pl.DataFrame, pl.DataFrame], None],
+        *,
+        kind: Kind,
+        lateness: dt.timedelta,
+    ) -> None:
+        self._table = table
+        self._recorded = recorded
+        self._put = put
+        self._kind = kind
+        self._lateness = lateness
+        self._late: dict[dt.date, set[str]] = {}
+
+    def note(self, late: pl.DataFrame) -> None:
+        """Take late statements, schema `EVENTS`."""
+        for minute, symbol in late.select("minute", "symbol").unique().iter_rows():
+            session = trading_day(from_microseconds(minute))
+            self._late.setdefault(session, set()).add(symbol)
+
+    def apply(self, clock_us: int) -> None:
+        """Recompute the symbols that were named, and put their final bars into the view.
+
+        Args:
+            clock_us: The time of the flow, in microseconds since 1970: bars that end `lateness`
+                before it are final.
+
+        Raises:
+            ViewError: If the view cannot be reached; the symbols are kept for the next time.
+            DamagedObjectError: If what was recorded cannot be read; likewise.
+        """
+        over = from_microseconds(clock_us) - self._lateness
+        for session in sorted(self._late):
+            hours = hours_of(session, self._table)
+            statements = self._statements(hours)
+            bars = bars_of(minutes_of(statements), hours, over=microseconds(over))
+            is_over = hours.dusk <= over
+            prices = prices_of(statements, session)
+            final = bars.filter(pl.col("state") == "final")
+            self._put(final, prices if is_over else prices.clear())
+            _log.info("corrected", session=str(session), symbols=len(self._late[session]))
+            if is_over:
+                del self._late[session]
+
+    def _statements(self, hours: SessionHours) -> pl.DataFrame:
+        events = self._recorded(hours.session)
+        named = events.filter(pl.col("symbol").is_in(self._late[hours.session]))
+        return in_force(within(named, hours, self._kind))
+
+
+def late_among(events: pl.DataFrame, lateness: dt.timedelta) -> pl.DataFrame:
+    """Return the events that an engine found late, of a whole session's in order of receipt."""
+    over = pl.col("time").cum_max() - lateness // _MICROSECOND - MINUTE_US
+    return events.filter(pl.col("minute") <= over, pl.col("kind") != "heartbeat")

@@ -1,0 +1,160 @@
+"""The embedded engine at work: events out of a stream, what they change into a view.
+
+Killed and started again it goes on from its last snapshot: the events recorded since are applied,
+and those that were in it already change nothing. Where there is no snapshot, or a damaged one, all
+that was recorded of the session is applied anew.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+import structlog
+
+from lake.errors import FiblakeError, ViewError
+from speed_layer.corrections import late_among
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable
+
+    from speed_layer.corrections import Corrections
+    from speed_layer.covering import Covering
+    from speed_layer.engine.engine import Changes, Engine
+    from speed_layer.streams.in_process import InProcess
+    from speed_layer.views.protocol import View
+
+_WAIT_S: Final = 0.5
+_REFILL_S: Final = 1.0
+_LACKING: Final = ""
+"""No view's filling: what was put into it since is not in it."""
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often what is not urgent is done, in seconds."""
+
+    snapshot_s: float = 30.0
+    corrections_s: float = 60.0
+    forget_s: float = 10.0
+
+
+class Running:
+    """Applies the events of a stream until it is closed.
+
+    Args:
+        engine: Applies them.
+        stream: Where they come from.
+        view: Where what changed goes.
+        corrections: Takes what is late.
+        keep: Keeps a snapshot of the engine, and when the last event in it was received.
+        received: When the last event in the engine was received, in microseconds; 0: it has none.
+        covering: Keeps what batch has covered, and lets the view forget it; None: nobody does.
+        pace: How often the last three are done.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts that it brings together
+        self,
+        engine: Engine,
+        stream: InProcess,
+        view: View,
+        *,
+        corrections: Corrections,
+        keep: Callable[[Engine, int], None] = lambda _engine, _received: None,
+        received: int = 0,
+        covering: Covering | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._engine = engine
+        self._stream = stream
+        self._view = view
+        self._corrections = corrections
+        self._covering = covering
+        self._received = received
+        self._filling = view.filling
+        pace = pace or Pace()
+        self._chores = (
+            _Chore(pace.snapshot_s, lambda: keep(engine, self._received)),
+            _Chore(pace.corrections_s, self._correct),
+            _Chore(pace.forget_s, self._cover),
+            _Chore(_REFILL_S, self._fill_if_empty),
+        )
+
+    def run(self) -> None:
+        """Apply events until the stream is closed and empty; then do each chore once more."""
+        while (events := self._stream.take(_WAIT_S)) is not None:
+            if not events.is_empty():
+                self.apply(events)
+            for chore in self._chores:
+                chore.do_if_due()
+        for chore in self._chores:
+            chore.do()
+        if self._covering:
+            self._covering.keep()
+
+    def recover(self, recorded: pl.DataFrame, lateness: dt.timedelta) -> None:
+        """Apply what was recorded since the engine was kept, and tell the view all there is.
+
+        Args:
+            recorded: All events of the session, schema `EVENTS`, in order of receipt.
+            lateness: How long after its end a bar may change.
+        """
+        self._corrections.note(late_among(recorded, lateness))
+        self.apply(recorded.filter(pl.col("received") >= self._received))
+        self._filling = _LACKING
+
+    def apply(self, events: pl.DataFrame) -> None:
+        """Apply events, schema `EVENTS`, in order of receipt."""
+        received = events["received"].to_numpy()
+        self._received = int(received.max(initial=self._received))
+        changes = self._engine.apply(events)
+        self._corrections.note(changes.late)
+        self._put(changes)
+
+    def _put(self, changes: Changes) -> None:
+        if self._filling == _LACKING:
+            return
+        try:
+            self._view.put(changes.bars, changes.prices)
+            self._fill_if_empty()
+        except ViewError as error:
+            _log.warning("the view is away; it is filled anew once it is back", error=str(error))
+            self._filling = _LACKING
+
+    def _fill_if_empty(self) -> None:
+        """Put all bars and prices of the engine into a view that lost some."""
+        while self._filling != self._view.filling:
+            self._filling = self._view.filling
+            everything = self._engine.everything()
+            self._view.put(everything.bars, everything.prices)
+
+    def _cover(self) -> None:
+        if self._covering:
+            self._covering.forget()
+
+    def _correct(self) -> None:
+        self._corrections.apply(self._engine.clock)
+
+
+class _Chore:
+    """Something that is done again and again; a failure is told, and tried again the next time."""
+
+    def __init__(self, every_s: float, do: Callable[[], None]) -> None:
+        self._every_s = every_s
+        self._do = do
+        self._due = time.monotonic() + every_s
+
+    def do_if_due(self) -> None:
+        if time.monotonic() >= self._due:
+            self.do()
+
+    def do(self) -> None:
+        try:
+            self._do()
+        except FiblakeError as error:
+            _log.warning("not done; tried again later", error=str(error))
+        self._due = time.monotonic() + self._every_s

@@ -1,0 +1,260 @@
+package fiblake.flink;
+
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.function.LongConsumer;
+
+/**
+ * One symbol's session: the statements in force that may still change, and the bars of its minutes.
+ *
+ * <p>Each interval's bars are made of those of the next shorter one, for its buckets are made of
+ * that one's: all are anchored alike. The 1d bar has the prices of regular minutes alone.
+ */
+final class Session {
+    /** Minutes in a bucket of each interval but 1d; each divides the next. */
+    static final int[] LEVELS = {1, 5, 15, 60, 120, 240};
+
+    static final int DAILY = LEVELS.length;
+
+    final Hours.Day day;
+    final Cell daily;
+
+    private final List<Map<Integer, Cell>> cells = new ArrayList<>();
+    private final List<Cell> forming = new ArrayList<>();
+    private final BitSet dirty = new BitSet(Hours.DAY_MINUTES);
+
+    /** By the minute in which they printed: what is known of each thing that was told. */
+    private final TreeMap<Long, Map<Statement, Statement>> inForce = new TreeMap<>();
+
+    /** Whether a price was told; if there is none any more, that is told too. */
+    boolean isPriceTold;
+
+    private int retained;
+
+    Session(Hours.Day day) {
+        this.day = day;
+        for (int level = 0; level < LEVELS.length; level++) {
+            cells.add(new HashMap<>());
+        }
+        daily = new Cell(DAILY, 0, day.dusk);
+        forming.add(daily);
+    }
+
+    /** How many statements it keeps. */
+    int retained() {
+        return retained;
+    }
+
+    /** How many bars are not final yet. */
+    int forming() {
+        return forming.size();
+    }
+
+    /** Returns the statement in force of the same thing; null where there is none. */
+    Statement held(Statement statement) {
+        Map<Statement, Statement> printed = inForce.get(statement.printed());
+        return printed == null ? null : printed.get(statement);
+    }
+
+    /** Puts a statement in force in the place of `held`, and tells the ends of bars that begin. */
+    void put(Statement statement, Statement held, LongConsumer onEnd) {
+        keep(statement);
+        int minute = day.index(statement.minute);
+        Cell cell = cell(minute, onEnd);
+        if (held == null) {
+            cell.add(statement);
+        } else {
+            restate(minute);
+            if (held.minute != statement.minute) {
+                leave(day.index(held.minute), statement);
+            }
+        }
+        dirty.set(minute);
+    }
+
+    /** Keeps a statement, which its minute may have already. */
+    void keep(Statement statement) {
+        Map<Statement, Statement> printed =
+                inForce.computeIfAbsent(statement.printed(), minute -> new HashMap<>());
+        if (printed.put(statement, statement) == null) {
+            retained++;
+        }
+    }
+
+    /** Takes a minute as it was before. */
+    void restore(Cell minute, LongConsumer onEnd) {
+        Cell parent = cell(minute.begin, onEnd);
+        parent.merge(minute, true);
+        parent.last = minute.last;
+        dirty.set(minute.begin);
+    }
+
+    /** Forgets the statements that printed before `instant`. */
+    void forget(long instant) {
+        while (!inForce.isEmpty() && inForce.firstKey() + Hours.MINUTE_US <= instant) {
+            retained -= inForce.pollFirstEntry().getValue().size();
+        }
+    }
+
+    boolean isDirty() {
+        return !dirty.isEmpty();
+    }
+
+    /**
+     * Brings all bars up to date and tells those that changed, and those that are final now.
+     *
+     * @param lateBefore bars that end by then are final; microseconds since 1970
+     */
+    void settle(long lateBefore, Consumer<Cell> onBar) {
+        refresh();
+        for (Iterator<Cell> each = forming.iterator(); each.hasNext(); ) {
+            Cell cell = each.next();
+            if (day.at(cell.end) <= lateBefore) {
+                cell.isFinal = true;
+                each.remove();
+            }
+            boolean isDue = cell.isFinal || cell.isChanged;
+            cell.isChanged = false;
+            if (isDue && (cell.isTold || cell.isBar())) {
+                cell.isTold = true;
+                onBar.accept(cell);
+            }
+        }
+    }
+
+    /** Goes on after a restore: what was final by an instant was told, the rest is told again. */
+    void resume(long lateBefore) {
+        settle(lateBefore, cell -> {});
+        forming.forEach(cell -> cell.isTold = true);
+        isPriceTold = true;
+        for (Cell minute : cells.get(0).values()) {
+            if (!minute.isFinal) {
+                dirty.set(minute.begin);
+            }
+        }
+    }
+
+    /** Whether a bar that ended by then is not final yet. */
+    boolean isOverdue(long instant) {
+        return forming.stream().anyMatch(cell -> day.at(cell.end) <= instant);
+    }
+
+    /** Returns the statement that tells the latest price; null where there is none. */
+    Statement latest() {
+        Cell closing = cells.get(0).get(day.close - 1);
+        Statement latest = closing == null ? null : closing.last;
+        for (int minute = day.dusk - 1; minute >= 0; minute--) {
+            Cell cell = cells.get(0).get(minute);
+            if (cell != null && cell.last != null) {
+                return latest == null || cell.last.compareTo(latest) > 0 ? cell.last : latest;
+            }
+        }
+        return latest;
+    }
+
+    Collection<Cell> minutes() {
+        return cells.get(0).values();
+    }
+
+    Collection<Map<Statement, Statement>> statements() {
+        return inForce.values();
+    }
+
+    /** Makes good what a minute lost of its version before a restore. */
+    void restoreLeft(int minute, long left, LongConsumer onEnd) {
+        Cell cell = cell(minute, onEnd);
+        cell.left += left;
+        cell.weight += left;
+        dirty.set(minute);
+    }
+
+    /** Returns the bar of a minute, with those around it made where they are not there yet. */
+    private Cell cell(int minute, LongConsumer onEnd) {
+        Cell cell = cells.get(0).get(minute);
+        if (cell != null) {
+            return cell;
+        }
+        for (int level = LEVELS.length - 1; level >= 0; level--) {
+            int begin = day.begin(minute, LEVELS[level]);
+            cell = cells.get(level).get(begin);
+            if (cell == null) {
+                cell = new Cell(level, begin, day.end(begin, LEVELS[level]));
+                cells.get(level).put(begin, cell);
+                forming.add(cell);
+                onEnd.accept(day.at(cell.end));
+            }
+        }
+        return cell;
+    }
+
+    /** Takes a statement out of a minute; the version of its bars grows all the same. */
+    private void leave(int minute, Statement later) {
+        cells.get(0).get(minute).left += later.weight();
+        restate(minute);
+    }
+
+    /** Makes a minute anew of the statements in force. */
+    private void restate(int minute) {
+        long start = day.at(minute);
+        Cell cell = cells.get(0).get(minute);
+        cell.clear();
+        // A closing print counts to the last regular minute, whenever it printed.
+        boolean isClosing = minute == day.close - 1;
+        for (Map<Statement, Statement> printed :
+                inForce.subMap(start, true, isClosing ? Long.MAX_VALUE : start, true).values()) {
+            for (Statement statement : printed.values()) {
+                if (statement.minute == start) {
+                    cell.add(statement);
+                }
+            }
+        }
+        dirty.set(minute);
+    }
+
+    private void refresh() {
+        if (dirty.isEmpty()) {
+            return;
+        }
+        for (int at = dirty.nextSetBit(0); at >= 0; at = dirty.nextSetBit(at + 1)) {
+            cells.get(0).get(at).isChanged = true;
+        }
+        for (int level = 1; level < LEVELS.length; level++) {
+            int done = -1;
+            for (int at = dirty.nextSetBit(0); at >= 0; at = dirty.nextSetBit(at + 1)) {
+                int begin = day.begin(at, LEVELS[level]);
+                if (begin != done) {
+                    gather(cells.get(level).get(begin), level);
+                    done = begin;
+                }
+            }
+        }
+        daily.clear();
+        for (int at = 0; at < day.dusk; at = day.end(at, LEVELS[DAILY - 1])) {
+            merge(daily, DAILY - 1, at, day.isRegular(at));
+        }
+        daily.isChanged = true;
+        dirty.clear();
+    }
+
+    private void gather(Cell cell, int level) {
+        cell.clear();
+        for (int at = cell.begin; at < cell.end; at = day.end(at, LEVELS[level - 1])) {
+            merge(cell, level - 1, at, true);
+        }
+        cell.isChanged = true;
+    }
+
+    private void merge(Cell cell, int level, int begin, boolean pricesToo) {
+        Cell part = cells.get(level).get(begin);
+        if (part != null) {
+            cell.merge(part, pricesToo);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+package fiblake.flink;
+
+/**
+ * One statement of the flow, as {@code lake/event.py} has it: what a bar needs of it.
+ *
+ * <p>Instants are microseconds since 1970, UTC. A null price is NaN. Equal are those of the same
+ * thing: the one of the highest revision is in force.
+ */
+final class Statement implements Comparable<Statement> {
+    static final int OPEN_CLOSE = 1;
+    static final int HIGH_LOW = 2;
+    static final int VOLUME = 4;
+    /** {@code minute} of what no session's hours have. */
+    static final long OUTSIDE = -1;
+
+    private static final long MINUTE_US = 60_000_000L;
+
+    String kind;
+    String symbol;
+    long time;
+    long sequence;
+    long revision;
+    long minute;
+    int moves;
+    double price;
+    double size;
+    boolean cancelled;
+    double open = Double.NaN;
+    double high = Double.NaN;
+    double low = Double.NaN;
+    double vwap = Double.NaN;
+    /** How many trades an aggregate is made of; -1 where unknown. */
+    long trades = -1;
+    long received;
+    String source;
+
+    boolean isTrade() {
+        return "trade".equals(kind);
+    }
+
+    boolean isHeartbeat() {
+        return "heartbeat".equals(kind);
+    }
+
+    /** Whether its price may be the first or the last. */
+    boolean hasPrice() {
+        return !cancelled && (moves & OPEN_CLOSE) != 0;
+    }
+
+    /** Start of the minute in which it printed. */
+    long printed() {
+        return time - Math.floorMod(time, MINUTE_US);
+    }
+
+    /** What it adds to the version of the bars it is in. */
+    long weight() {
+        return 1 + revision;
+    }
+
+    @Override
+    public int compareTo(Statement other) {
+        int order = Long.compare(time, other.time);
+        return order != 0 ? order : Long.compare(sequence, other.sequence);
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Statement
+                && time == ((Statement) other).time
+                && sequence == ((Statement) other).sequence;
+    }
+
+    @Override
+    public int hashCode() {
+        long mixed = (time * 31 + sequence) * 0x9E3779B97F4A7C15L;
+        return (int) (mixed >>> 32);
+    }
+}

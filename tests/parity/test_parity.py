@@ -1,0 +1,51 @@
+"""One day's tape through every engine: the bars of all intervals are identical."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from lake.live_bars import in_force
+from lake.store import LocalStore
+from tests.days import Day, big_day, calendar
+from tests.parity.through import assert_same_bars, through_batch, through_engine
+
+
+@pytest.fixture(scope="module")
+def day() -> Day:
+    return big_day()
+
+
+@pytest.fixture(scope="module")
+def batch(day: Day, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    store = LocalStore(tmp_path_factory.mktemp("lake"))
+    day.record(store, each=50_000)
+    return through_batch(store, day.session)
+
+
+def test_the_tape_is_as_messy_as_a_real_one(day: Day) -> None:
+    tape = day.tape.filter(pl.col("kind") == "trade")
+    statements = in_force(tape)
+    ends = tape["minute"] + 60_000_000
+    behind = tape["time"].cum_max() - tape["time"]
+    late = (tape["time"].cum_max() >= ends + 15 * 60_000_000).sum()
+    same = ["symbol", "time", "sequence", "revision"]
+
+    assert (500, True) == (tape["symbol"].n_unique(), tape.height > 1_000_000)
+    assert behind.filter(behind <= 30_000_000).max() > 20_000_000  # type: ignore[operator]
+    assert tape.height > tape.n_unique(same)
+    assert statements["cancelled"].sum() > 100
+    assert statements.filter((pl.col("revision") > 0) & ~pl.col("cancelled")).height > 100
+    assert statements.filter(pl.col("conditions").list.contains(37)).height > 10_000
+    assert 0.0005 < late / tape.height < 0.003
+
+
+def test_batch_makes_the_daily_file_of_the_same_trades(day: Day, batch: pl.DataFrame) -> None:
+    names = ["symbol", "open", "high", "low", "close", "volume"]
+    days = batch.filter(pl.col("interval") == "1d").select(names)
+
+    assert day.bars.select(names).sort("symbol").rows() == days.rows()
+
+
+def test_the_embedded_engine_makes_batch_s_bars(day: Day, batch: pl.DataFrame) -> None:
+    assert_same_bars(batch, through_engine(day.tape, day.hours, calendar()).bars())

@@ -1,0 +1,143 @@
+"""One tape through each engine: what each makes of it, as frames to compare.
+
+A frame of bars has the columns of `LIVE_BARS` but `state` and `version`, in order of `KEY`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict
+from typing import Final
+
+import polars as pl
+
+from batch_layer.processing.resample import resample
+from batch_layer.trades.build import build_trades
+from lake import keys
+from lake.clock import SetClock
+from lake.event import Event
+from lake.exchange import load_sessions
+from lake.hours import HOURS, SessionHours, hours_of
+from lake.instant import microseconds
+from lake.interval import INTRADAY, LIVE
+from lake.live_bars import BARS_SCHEMA, PRICES_SCHEMA
+from lake.parquet import read_frame
+from lake.schemas import DAILY, MINUTE
+from lake.schemas import INTRADAY as INTRADAY_SCHEMA
+from lake.session import SessionTable
+from lake.store import ObjectStore
+from lake.wire import events_of
+from speed_layer.corrections import Corrections
+from speed_layer.engine import Engine
+
+LATENESS: Final = dt.timedelta(minutes=15)
+KEY: Final = ("symbol", "interval", "session", "hours", "start")
+VALUES: Final = ("open", "high", "low", "close", "volume", "vwap", "trades")
+COLUMNS: Final = (*KEY, *VALUES, "minutes")
+_HOUR: Final = dt.timedelta(hours=1)
+
+
+class Collected:
+    """Bars and prices as they are told, the highest version of each."""
+
+    def __init__(self) -> None:
+        self._bars = [BARS_SCHEMA.to_frame()]
+        self._prices = [PRICES_SCHEMA.to_frame()]
+
+    def put(self, bars: pl.DataFrame, prices: pl.DataFrame) -> None:
+        self._bars.append(bars)
+        self._prices.append(prices)
+
+    def bars(self) -> pl.DataFrame:
+        """The bars that there are, in order of `KEY`; all of them are final."""
+        told = pl.concat(self._bars).sort("version")
+        last = told.unique(KEY, keep="last").filter(pl.col("open").is_not_null())
+        assert ["final"] == last["state"].unique().to_list()
+        return last.select(COLUMNS).sort(KEY)
+
+    def prices(self) -> pl.DataFrame:
+        """The latest prices, in order of symbol."""
+        told = pl.concat(self._prices).sort("session", "version")
+        return told.unique("symbol", keep="last").sort("symbol")
+
+
+def over(hours: SessionHours) -> pl.DataFrame:
+    """Return what tells the engines that a session is over for good."""
+    time = microseconds(hours.dusk + _HOUR)
+    return events_of([asdict(Event("heartbeat", "", time, received=time))])
+
+
+def through_engine(tape: pl.DataFrame, hours: SessionHours, table: SessionTable) -> Collected:
+    """Return what the embedded engine and the correction stream make of a day's tape."""
+    told = Collected()
+    engine = Engine(table, lateness=LATENESS)
+    corrections = corrections_of(tape, told, table)
+    for part in [*tape.iter_slices(20_000), over(hours)]:
+        changes = engine.apply(part)
+        told.put(changes.bars, changes.prices)
+        corrections.note(changes.late)
+    corrections.apply(engine.clock)
+    return told
+
+
+def corrections_of(tape: pl.DataFrame, told: Collected, table: SessionTable) -> Corrections:
+    """Return what recomputes the bars of late statements from all of a day's tape."""
+    return Corrections(table, lambda _: tape, told.put, kind="trade", lateness=LATENESS)
+
+
+def through_batch(store: ObjectStore, session: dt.date) -> pl.DataFrame:
+    """Return what batch makes of what landed of a session."""
+    clock = SetClock(dt.datetime.combine(session, dt.time(12), dt.UTC) + dt.timedelta(days=2))
+    build_trades(store, clock, dt.timedelta(minutes=15))
+    resample(store, intervals=INTRADAY)
+    minutes = read_frame(store, keys.minute(session), MINUTE)[0]
+    parts = [_minutes(minutes, store, session), _days(store, session)]
+    for interval in INTRADAY:
+        bars = read_frame(store, keys.intraday(interval, session), INTRADAY_SCHEMA)[0]
+        parts.append(_shaped(bars, str(interval)))
+    return pl.concat(parts).sort(KEY)
+
+
+def _minutes(minutes: pl.DataFrame, store: ObjectStore, session: dt.date) -> pl.DataFrame:
+    hours = hours_of(session, load_sessions(store))
+    regular = pl.col("start").is_between(hours.open, hours.close, closed="left")
+    bars = minutes.filter(pl.col("open").is_not_null()).with_columns(
+        session=pl.lit(session),
+        hours=pl.when(regular).then(pl.lit(HOURS[0])).otherwise(pl.lit(HOURS[1])),
+        minutes=pl.lit(1, pl.Int32),
+    )
+    return _shaped(bars, str(LIVE[0]))
+
+
+def _days(store: ObjectStore, session: dt.date) -> pl.DataFrame:
+    bars = read_frame(store, keys.daily(session.year), DAILY)[0]
+    midnight = dt.datetime.combine(session, dt.time(), dt.UTC)
+    days = bars.filter(pl.col("session") == session).with_columns(
+        hours=pl.lit(HOURS[0]), start=pl.lit(midnight), minutes=pl.lit(None, pl.Int32)
+    )
+    return _shaped(days, str(LIVE[-1]))
+
+
+def _shaped(bars: pl.DataFrame, interval: str) -> pl.DataFrame:
+    kinds = {name: BARS_SCHEMA[name] for name in COLUMNS}
+    return bars.select(
+        *(name for name in COLUMNS if name not in {"interval", "start"}),
+        interval=pl.lit(interval),
+        start=pl.col("start").dt.epoch("us"),
+    ).select(pl.col(name).cast(kind) for name, kind in kinds.items())
+
+
+def assert_same_bars(expected: pl.DataFrame, actual: pl.DataFrame) -> None:
+    """Every field of every bar is the same; vwap to 1e-9; batch does not count a day's minutes."""
+    is_day = pl.col("interval") == "1d"
+    uncounted = pl.when(is_day).then(None).otherwise("minutes").alias("minutes")
+    one, other = (each.with_columns(uncounted).drop("vwap") for each in (expected, actual))
+    assert [] == one.join(other, on=KEY, how="anti").head(3).to_dicts()
+    assert [] == other.join(one, on=KEY, how="anti").head(3).to_dicts()
+    differing = pl.any_horizontal(
+        (one[name].ne_missing(other[name])).alias(name) for name in one.columns
+    )
+    wrong = one.select(differing).to_series()
+    assert one.filter(wrong).head(3).to_dicts() == other.filter(wrong).head(3).to_dicts()
+    near = (expected["vwap"] - actual["vwap"]).abs() <= 1e-9 * expected["vwap"]
+    assert near.fill_null(expected["vwap"].is_null() & actual["vwap"].is_null()).all()
