@@ -11,6 +11,7 @@ from batch_layer.local_vendor.access import key_of
 from batch_layer.local_vendor.errors import not_found, too_many, unknown_key
 from batch_layer.local_vendor.pages import asked, page
 from batch_layer.local_vendor.ranges import Range, bars_of, date_of, moment
+from batch_layer.local_vendor.trade_conditions import conditions
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,6 +30,7 @@ _TICKERS: Final = re.compile(r"/v3/reference/tickers")
 _DETAILS: Final = re.compile(r"/v3/reference/tickers/([^/]+)")
 _EVENTS: Final = re.compile(r"/vX/reference/tickers/([^/]+)/events")
 _SPLITS: Final = re.compile(r"/v3/reference/splits")
+_CONDITIONS: Final = re.compile(r"/v3/reference/conditions")
 _DIVIDENDS: Final = re.compile(r"/v3/reference/dividends")
 
 
@@ -57,6 +59,7 @@ class Rest:
             (_EVENTS, self._events),
             (_SPLITS, self._splits),
             (_DIVIDENDS, self._dividends),
+            (_CONDITIONS, conditions),
         ]
 
     def answer(self, request: Request) -> Reply:
