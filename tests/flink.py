@@ -108,9 +108,7 @@ def lines_of(events: Iterable[Event]) -> list[bytes]:
     return encode_events(frame(events))
 
 
-def oracles(
-    events: Sequence[Event], table: SessionTable, kind: str = "trade"
-) -> dict[str, Oracle]:
+def oracles(events: Sequence[Event], table: SessionTable, kind: str = "trade") -> dict[str, Oracle]:
     """Return what each symbol's events make: a symbol's clock is that of its own events alone."""
     made: dict[str, Oracle] = {}
     for event in events:

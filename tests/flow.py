@@ -19,7 +19,7 @@ _RESTATED_US: Final = (-5, 0, 2, 13, 16, 40)
 
 def rough_day(hours: SessionHours, counts: Sequence[int], seed: int) -> list[Event]:
     """Return a session's statements in order of receipt, so many trades of each symbol."""
-    rolled = random.Random(seed)
+    rolled = random.Random(seed)  # noqa: S311 - dice, no secret
     sent: list[tuple[int, Event]] = []
     for number, count in enumerate(counts):
         time = 0
@@ -63,9 +63,7 @@ def _minute(rolled: random.Random, hours: SessionHours, time: int) -> int:
     return time - time % MINUTE_US
 
 
-def _sent(
-    rolled: random.Random, hours: SessionHours, event: Event
-) -> list[tuple[int, Event]]:
+def _sent(rolled: random.Random, hours: SessionHours, event: Event) -> list[tuple[int, Event]]:
     """Return when an event is sent, again, and restated."""
     late = 25 * MINUTE_US if rolled.random() < 0.02 else 0
     sent = [(event.time + rolled.choice(_DELAYS_US) + late, event)]

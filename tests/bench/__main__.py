@@ -18,6 +18,7 @@ from typing import Final
 from lake.session import EPOCH
 from tests.bench.demo import demo_job
 from tests.bench.fetching import SESSIONS, fetching
+from tests.bench.flink import flink
 from tests.bench.incremental import incremental
 from tests.bench.intraday import intraday
 from tests.bench.lakes import LAST, Market, make_market, without_silver
@@ -104,6 +105,12 @@ the least p50 is bold.
 Events of 500 symbols, from put to taken: between two threads, and through a local Kinesis server of
 four shards on the same cores, which is much slower than Kinesis and limits what it measures.
 """,
+    "flink": """## Flink
+
+A day of trades out of order, sent again, corrected and cancelled, as lines of JSON from a file to
+nowhere, in a mini cluster of two slots on the same cores, without the start of it. The job makes
+bars of 1m, 5m, 15m, 1h, 2h, 4h and 1d at once.
+""",
 }
 
 
@@ -137,6 +144,7 @@ class Bench:
             "intraday": lambda: intraday(work, symbols, queries),
             "readers": lambda: readers(self._resampled(), work, queries),
             "streams": lambda: streams(symbols),
+            "flink": lambda: flink(symbols),
         }
 
     def page(self, names: Sequence[str]) -> str:
