@@ -1,7 +1,7 @@
-"""The Flink job as the rest of fiblake sees it: run in a mini cluster, packed for the managed service.
+"""The Flink job as the rest of fiblake sees it: run in a mini cluster, packed for a managed one.
 
-The job is a project of its own, in `speed_layer/flink`, with an environment of its own: PyFlink pins
-what the rest has newer. So it is started as a process, and told of sessions by a file.
+The job is a project of its own, in `speed_layer/flink`, with an environment of its own: PyFlink
+pins what the rest has newer. So it is started as a process, and told of sessions by a file.
 """
 
 from __future__ import annotations
@@ -53,13 +53,16 @@ def sessions_csv(table: SessionTable, first: dt.date, last: dt.date) -> str:
     return text.getvalue()
 
 
-def run(arguments: Sequence[str], *, logs: Path, timeout_s: float | None = None) -> None:
+def run(arguments: Sequence[str], *, logs: Path, timeout_s: float | None = None) -> int:
     """Run the job in a mini cluster until its input ends.
 
     Args:
         arguments: As `job.py --help` tells them.
         logs: Where Flink logs to; a folder.
         timeout_s: After how long it is stopped; None: never.
+
+    Returns:
+        The milliseconds that it took, without the start of the cluster; 0 where it only explains.
 
     Raises:
         FlinkError: If it cannot start, failed, or took longer.
@@ -70,15 +73,16 @@ def run(arguments: Sequence[str], *, logs: Path, timeout_s: float | None = None)
         except subprocess.TimeoutExpired:
             fact = f"The Flink job has not ended within {timeout_s:g} s."
             raise FlinkError(fact, hint=f"see {logs}.") from None
+    said = [line for line in told.splitlines() if line and not line.startswith("\t")]
     if process.returncode:
-        said = [line for line in told.splitlines() if line and not line.startswith("\t")]
         fact = f"The Flink job failed: {said[-1] if said else process.returncode}"
         raise FlinkError(fact, hint=f"see {logs}.")
+    return int(said[-1]) if said and said[-1].isdecimal() else 0
 
 
 @contextmanager
 def running(arguments: Sequence[str], *, logs: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Yield the process of a job that runs in a mini cluster; it is stopped at the end of the block.
+    """Yield the process of a job in a mini cluster; it is stopped at the end of the block.
 
     Raises:
         FlinkError: If it cannot start.

@@ -19,7 +19,7 @@ _RESTATED_US: Final = (-5, 0, 2, 13, 16, 40)
 
 def rough_day(hours: SessionHours, counts: Sequence[int], seed: int) -> list[Event]:
     """Return a session's statements in order of receipt, so many trades of each symbol."""
-    rolled = random.Random(seed)
+    rolled = random.Random(seed)  # noqa: S311 - dice, no secret
     sent: list[tuple[int, Event]] = []
     for number, count in enumerate(counts):
         time = 0

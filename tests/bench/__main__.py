@@ -20,6 +20,7 @@ from tests.bench.demo import demo_job
 from tests.bench.engine import SESSIONS as ENGINE_SESSIONS
 from tests.bench.engine import engine
 from tests.bench.fetching import SESSIONS, fetching
+from tests.bench.flink import flink
 from tests.bench.incremental import incremental
 from tests.bench.intraday import intraday
 from tests.bench.lakes import LAST, Market, make_market, without_silver
@@ -128,6 +129,12 @@ p50 / p95 of {queries} queries.
 * DynamoDB is moto's server, which answers one request after the other: it says what is written and
   read per bar, not how fast AWS is. 140 bars.
 """,
+    "flink": """## Flink
+
+A day of trades out of order, sent again, corrected and cancelled, as lines of JSON from a file to
+nowhere, in a mini cluster of two slots on the same cores, without the start of it. The job makes
+bars of 1m, 5m, 15m, 1h, 2h, 4h and 1d at once.
+""",
 }
 
 
@@ -164,6 +171,7 @@ class Bench:
             "readers": lambda: readers(self._resampled(), work, queries),
             "streams": lambda: streams(symbols),
             "views": lambda: views(large or symbols, queries),
+            "flink": lambda: flink(symbols),
         }
 
     def page(self, names: Sequence[str]) -> str:

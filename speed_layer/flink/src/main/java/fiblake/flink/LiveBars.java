@@ -190,10 +190,10 @@ public class LiveBars extends ProcessTableFunction<RowData> {
             time.registerOnTime(watermark + LATER_MS);
         }
         long restUs = session.day.at(session.day.dusk) + latenessUs + REST_US;
-        if (nowUs >= restUs) {
+        if (session.forming() == 0 && nowUs >= restUs) {
             symbol.session = null;
             compact(journal, symbol);
-        } else if (session.daily.isFinal) {
+        } else if (session.forming() == 0) {
             time.registerOnTime(restUs / 1000);
         }
     }
