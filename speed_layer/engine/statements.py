@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from speed_layer.engine.parts import Parts
 
-T = TypeVar("T", bound=np.generic)
 _FIRST, _LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 _COMMON: Final = [
     ("time", "i8"),
@@ -53,6 +52,11 @@ def stated(
     return rows
 
 
+def plain(rows: NDArray[np.void]) -> NDArray[np.void]:
+    """Return a view of rows as mere bytes: whole rows are moved far faster so."""
+    return rows.view(f"V{rows.dtype.itemsize}")
+
+
 def folded(rows: NDArray[np.void], place: NDArray[np.int64], count: int) -> Parts:
     """Return what statements make together.
 
@@ -62,47 +66,18 @@ def folded(rows: NDArray[np.void], place: NDArray[np.int64], count: int) -> Part
         count: How many parts there are.
     """
     brought = _of_trades(rows) if rows.dtype == TRADES else _of_aggregates(rows)
-    values, marks = parts.nothing(count)
-    for column in (parts.VOLUME, parts.NOTIONAL, parts.TRADES):
-        values[:, column] = np.bincount(place, brought[column], count)
-    marks[:, parts.WEIGHT] = np.bincount(place, 1 + rows["revision"], count)
-    values[:, parts.HIGH] = _extreme(np.maximum, place, brought[parts.HIGH], -np.inf, count)
-    values[:, parts.LOW] = _extreme(np.minimum, place, brought[parts.LOW], np.inf, count)
-    first = _outermost(np.minimum, rows, place, brought[parts.OPEN], count)
-    values[place[first], parts.OPEN] = brought[parts.OPEN][first]
-    marks[place[first], parts.OPEN_TIME] = rows["time"][first]
-    marks[place[first], parts.OPEN_SEQUENCE] = rows["sequence"][first]
-    last = _outermost(np.maximum, rows, place, brought[parts.CLOSE], count)
-    values[place[last], parts.CLOSE] = brought[parts.CLOSE][last]
-    marks[place[last], parts.CLOSE_TIME] = rows["time"][last]
-    marks[place[last], parts.CLOSE_SEQUENCE] = rows["sequence"][last]
-    marks[place[last], parts.RECEIVED] = rows["received"][last]
-    marks[place[last], parts.SOURCE] = rows["source"][last]
-    return values, marks
-
-
-def _outermost(
-    pick: np.ufunc,
-    rows: NDArray[np.void],
-    place: NDArray[np.int64],
-    price: NDArray[np.float64],
-    count: int,
-) -> NDArray[np.int64]:
-    """Return for each part which row is the first or last by time and sequence with a price."""
-    which = np.flatnonzero(~np.isnan(price))
-    for name in ("time", "sequence"):
-        key, at = rows[name][which], place[which]
-        least = _LAST if pick is np.minimum else _FIRST
-        which = which[key == _extreme(pick, at, key, least, count)[at]]
-    return which
-
-
-def _extreme(
-    pick: np.ufunc, place: NDArray[np.int64], column: NDArray[T], neutral: float, count: int
-) -> NDArray[T]:
-    made = np.full(count, neutral, dtype=column.dtype)
-    pick.at(made, place, column)
-    return made
+    values, marks = np.array(brought), np.zeros((len(parts.MARKS), len(rows)), dtype=np.int64)
+    marks[parts.WEIGHT] = 1 + rows["revision"]
+    for price, column, neutral in (
+        (values[parts.OPEN], parts.OPEN_TIME, _LAST),
+        (values[parts.CLOSE], parts.CLOSE_TIME, _FIRST),
+    ):
+        is_none = np.isnan(price)
+        marks[column] = np.where(is_none, neutral, rows["time"])
+        marks[column + 1] = np.where(is_none, neutral, rows["sequence"])
+    marks[parts.RECEIVED] = np.where(is_none, 0, rows["received"])
+    marks[parts.SOURCE] = np.where(is_none, 0, rows["source"])
+    return parts.folded((values, marks), place, count)
 
 
 def _of_trades(rows: NDArray[np.void]) -> list[NDArray[np.float64]]:
