@@ -27,6 +27,7 @@ LEVELS: Final = (*map(str, MINUTE_INTERVALS), str(DAILY), "price")
 """From fine to coarse; each is made of the one before it, but price, of what 1d is made of."""
 BAR: Final = LEVELS.index(str(DAILY))
 PRICE: Final = LEVELS.index("price")
+STATES: Final = ("forming", "final")
 _REGULAR: Final = HOURS.index("regular")
 _EXTENDED: Final = HOURS.index("extended")
 
@@ -69,9 +70,9 @@ class Buckets:
 
     @cached_property
     def told(self) -> pa.RecordBatch:
-        """Of each what tells its bar: interval, session, hours and start.
+        """What is told of the bar of each while it is forming; and then of each, once it is final.
 
-        That of the 1d bar starts at midnight UTC of its date.
+        Interval, session, hours, start, which of the 1d bar is midnight UTC of its date, and state.
         """
         session = self.hours.session
         midnight = int(np.datetime64(session, "us").astype(np.int64))
@@ -82,7 +83,10 @@ class Buckets:
             "hours": pa.array(HOURS).take(pa.array(self.within)),
             "start": pa.array(start),
         }
-        return pa.RecordBatch.from_pydict(columns)
+        forming, final = (
+            pa.table({**columns, "state": pa.array([state] * self.count)}) for state in STATES
+        )
+        return pa.concat_tables([forming, final]).combine_chunks().to_batches()[0]
 
     @cached_property
     def lineage(self) -> NDArray[np.int64]:

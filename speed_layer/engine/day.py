@@ -6,6 +6,7 @@ its minute is made anew of all statements in force, and each coarser bar of fine
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -153,23 +154,21 @@ class Day:
             return
         slots = self.slots
         minutes, place = slots.distinct(rows["slot"])
-        values, marks = statements.folded(rows, place, len(minutes))
+        more = statements.parts_of(rows)
+        if len(minutes) < len(rows):
+            more = parts.folded(more, place, len(minutes))
         was_neutral = parts.is_neutral(slots.get(minutes)[0])
-        marks[parts.MINUTES] = was_neutral & ~parts.is_neutral(values)
-        values, marks = np.tile(values, len(LEVELS)), np.tile(marks, len(LEVELS))
-        # The bar of the day takes no prices of extended hours.
-        extended = BAR * len(minutes) + self._extended(minutes)
-        values[:, extended], marks[:, extended] = parts.unpriced(
-            values[:, extended], marks[:, extended]
-        )
+        more[1][parts.MINUTES] = was_neutral & ~parts.is_neutral(more[0])
         bars, place = slots.distinct(self._holding(minutes).ravel())
-        held = slots.get(bars)
-        merged = parts.folded(
-            (np.concatenate([held[0], values], axis=1), np.concatenate([held[1], marks], axis=1)),
-            np.concatenate([np.arange(len(bars)), place]),
-            len(bars),
+        values, marks = (
+            np.concatenate([held, *[new] * len(LEVELS)], axis=1)
+            for held, new in zip(slots.get(bars), more, strict=True)
         )
-        slots.put(bars, merged)
+        extended = np.flatnonzero(self.buckets.is_extended[slots.bucket[minutes]])
+        # The bar of the day takes no prices of extended hours.
+        parts.unprice((values, marks), len(bars) + BAR * len(minutes) + extended)
+        places = np.concatenate([np.arange(len(bars)), place])
+        slots.put(bars, parts.folded((values, marks), places, len(bars)))
         taken.changed.append(bars)
 
     def _holding(self, minutes: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -181,10 +180,6 @@ class Day:
         lineage = self.buckets.lineage.take(self.slots.bucket.take(minutes), axis=1)
         return self.slots.of(self.slots.symbol.take(minutes), lineage).reshape(lineage.shape)
 
-    def _extended(self, minutes: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Return which minutes are of extended hours."""
-        return np.flatnonzero(self.buckets.is_extended.take(self.slots.bucket.take(minutes)))
-
     def _remake(self, minutes: NDArray[np.int32], taken: Taken) -> None:
         """Make minutes anew of what is kept of them, and then all bars that hold them."""
         slots = self.slots
@@ -194,7 +189,7 @@ class Day:
         kept = [statements.plain(self.kept[key].of(slots.asked)) for key in keys]
         rows = np.concatenate(kept).view(self._dtype)
         place = slots.asked.take(rows["slot"]).astype(np.int64)
-        values, marks = statements.folded(rows, place - 1, len(minutes))
+        values, marks = parts.folded(statements.parts_of(rows), place - 1, len(minutes))
         slots.asked[minutes] = 0
         marks[parts.WEIGHT] += slots.left[minutes]
         marks[parts.MINUTES] = ~parts.is_neutral(values)
@@ -209,15 +204,10 @@ class Day:
         """Return what bars of a level are, made of the finer ones."""
         bucket = self.slots.bucket[bars] - self.buckets.first[level]
         children = self.buckets.children[level][:, bucket]
-        values, marks = self.slots.get(self.slots.at(self.slots.symbol[bars], children).ravel())
+        finer = self.slots.get(self.slots.at(self.slots.symbol[bars], children).ravel())
         if level == BAR:
-            extended = np.flatnonzero(self.buckets.is_extended[children.ravel()])
-            values[:, extended], marks[:, extended] = parts.unpriced(
-                values[:, extended], marks[:, extended]
-            )
-        return parts.folded(
-            (values, marks), np.tile(np.arange(len(bars)), len(children)), len(bars)
-        )
+            parts.unprice(finer, np.flatnonzero(self.buckets.is_extended[children.ravel()]))
+        return parts.folded(finer, np.tile(np.arange(len(bars)), len(children)), len(bars))
 
     def _keys_of(self, minutes: NDArray[np.int32]) -> list[int]:
         """Return where statements of minutes are kept: a closing print comes after its minute."""
@@ -297,5 +287,5 @@ def _groups(keys: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     narrow = keys - least if most - least > _NARROW else (keys - least).astype(np.int16)
     order = narrow.argsort(kind="stable")
     starts = np.flatnonzero(np.diff(keys.take(order))) + 1
-    for which in np.split(order, starts):
-        yield int(keys[which[0]]), which
+    for first, end in itertools.pairwise([0, *starts.tolist(), len(keys)]):
+        yield int(keys[order[first]]), order[first:end]

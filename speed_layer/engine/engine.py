@@ -36,6 +36,7 @@ _DAY_US: Final = 86_400_000_000
 _BEFORE_DAWN: Final = 4 * 3_600_000_000
 """What 04:00 to 20:00 at the exchange is less this, is on one date of UTC, in summer and winter."""
 _REMEMBERED: Final = 64
+_MANY: Final = 256
 _NO_EVENTS: Final = SCHEMA.to_frame()
 _NO_BARS: Final = BARS_SCHEMA.to_frame()
 _NO_PRICES: Final = PRICES_SCHEMA.to_frame()
@@ -111,15 +112,14 @@ class Engine:
         """
         if events.is_empty():
             return self._changes({}, _NO_EVENTS)
-        minute = events["minute"].to_numpy()
-        kind = events["kind"]
-        is_ours = (kind == self._kind).to_numpy()
-        tells_time = is_ours if is_ours.all() else is_ours | (kind == "heartbeat").to_numpy()
+        minute, kind = events.get_column("minute").to_numpy(), events.get_column("kind")
+        is_ours = _is(kind, self._kind)
+        tells_time = is_ours if is_ours.all() else is_ours | _is(kind, "heartbeat")
         number, in_hours = self._sessions(minute, is_ours)
         if not in_hours.all():
             is_ours, tells_time = is_ours & in_hours, tells_time & (in_hours | ~is_ours)
         self.counts.foreign += events.height - int(np.count_nonzero(tells_time))
-        told = np.where(tells_time, events["time"].to_numpy(), self.clock)
+        told = np.where(tells_time, events.get_column("time").to_numpy(), self.clock)
         told[0] = max(int(told[0]), self.clock)
         clock = np.maximum.accumulate(told)
         self.clock = int(clock[-1])
@@ -236,11 +236,11 @@ class Engine:
             return {}
         rows = stated(
             events,
-            self._symbols.numbers(events["symbol"]),
-            self._sources.numbers(events["source"]),
+            self._symbols.numbers(events.get_column("symbol")),
+            self._sources.numbers(events.get_column("source")),
             trades=self._kind == "trade",
         )
-        minute, changed = events["minute"].to_numpy(), {}
+        minute, changed = events.get_column("minute").to_numpy(), {}
         for each in _distinct(number.take(which)):
             here = which[number.take(which) == each]
             day = self._day(each)
@@ -275,6 +275,13 @@ class Engine:
             if over >= DAY_MINUTES:
                 del self._days[number]
         return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), late)
+
+
+def _is(texts: pl.Series, text: str) -> NDArray[np.bool_]:
+    """Return which texts are one: Polars' comparison is slow to begin."""
+    if len(texts) < _MANY:
+        return np.array([each == text for each in texts.to_list()])
+    return (texts == text).to_numpy()
 
 
 def _whole(frames: list[pl.DataFrame], nothing: pl.DataFrame) -> pl.DataFrame:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 BARS_SCHEMA: Final = pl.Schema(pl.from_arrow(LIVE_BARS.empty_table()).schema)  # type: ignore[union-attr]
 PRICES_SCHEMA: Final = pl.Schema(pl.from_arrow(PRICES.empty_table()).schema)  # type: ignore[union-attr]
-_STATES: Final = pa.array(["forming", "final"])
 
 
 def bars_of(day: Day, slots: NDArray[np.int32], symbols: pa.StringArray) -> pl.DataFrame:
@@ -32,23 +31,25 @@ def bars_of(day: Day, slots: NDArray[np.int32], symbols: pa.StringArray) -> pl.D
     values, marks = day.slots.get(slots)
     bucket = day.slots.bucket.take(slots)
     is_final = day.is_final.take(bucket)
-    volume, notional = values[parts.VOLUME], values[parts.NOTIONAL]
+    volume, notional, trades = values[parts.VOLUME], values[parts.NOTIONAL], values[parts.TRADES]
+    known = np.full((parts.NOTIONAL + 1, len(slots)), np.nan)
     prices = values[: parts.CLOSE + 1]
-    prices[np.isinf(prices) | ~parts.is_bar(values)] = np.nan
-    vwap = np.divide(notional, volume, out=np.full(len(slots), np.nan), where=volume > 0)
-    interval, session, hours, start = day.buckets.told.take(pa.array(bucket)).columns
+    np.copyto(known[: parts.VOLUME], prices, where=parts.is_bar(values) & np.isfinite(prices))
+    known[parts.VOLUME] = volume
+    np.divide(notional, volume, out=known[parts.NOTIONAL], where=volume > 0)
+    interval, session, hours, start, state = day.buckets.told.take(
+        pa.array(bucket + is_final * day.buckets.count)
+    ).columns
     columns = [
         symbols.take(pa.array(day.slots.symbol.take(slots))),
         interval,
         session,
         hours,
         start,
-        *map(_known, prices),
-        pa.array(volume),
-        _known(vwap),
-        _whole(values[parts.TRADES]),
+        *_split(pa.array(known.ravel(), from_pandas=True), len(slots)),
+        _whole(trades),
         pa.array(marks[parts.MINUTES].astype(np.int32)),
-        _STATES.take(pa.array(is_final.view(np.int8))),
+        state,
         pa.array(2 * marks[parts.WEIGHT] + is_final),
     ]
     return pl.DataFrame(pa.RecordBatch.from_arrays(columns, schema=LIVE_BARS))
@@ -67,11 +68,11 @@ def prices_of(
     """
     values, marks = day.slots.get(slots)
     price = values[parts.CLOSE]
-    bucket = pa.array(day.slots.bucket.take(slots))
+    session = np.full(len(slots), day.buckets.hours.session, dtype="datetime64[D]")
     columns = [
         symbols.take(pa.array(day.slots.symbol.take(slots))),
-        day.buckets.told["session"].take(bucket),
-        _known(price),
+        pa.array(session),
+        pa.array(price, from_pandas=True),
         pa.array(np.where(np.isnan(price), 0, marks[parts.CLOSE_TIME])),
         pa.array(marks[parts.RECEIVED]),
         sources.take(pa.array(marks[parts.SOURCE])),
@@ -80,8 +81,9 @@ def prices_of(
     return pl.DataFrame(pa.RecordBatch.from_arrays(columns, schema=PRICES))
 
 
-def _known(column: NDArray[np.float64]) -> pa.DoubleArray:
-    return pa.array(column, from_pandas=True)
+def _split(columns: pa.DoubleArray, size: int) -> list[pa.DoubleArray]:
+    """Return columns of some size that are one behind the other."""
+    return [columns.slice(first, size) for first in range(0, len(columns), size)]
 
 
 def _whole(column: NDArray[np.float64]) -> pa.Int64Array:

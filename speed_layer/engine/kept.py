@@ -19,7 +19,6 @@ _IDENTITY: Final = ("time", "sequence", "symbol")
 _ODD: Final = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64
 )
-_SHIFT, _FOLD = np.uint64(29), np.uint64(32)
 _SMALLEST: Final = 64
 
 
@@ -87,9 +86,9 @@ class Kept:
         """Find or enter the rows behind those held; return what was found, and in which cell."""
         mask = len(self._table) - 1
         mine = np.arange(held, held + size)
-        cell = (_hash(self._rows[held : held + size]) & np.uint64(mask)).view(np.int64)
+        cell = _hash(self._rows[held : held + size], mask.bit_length())
         found, at, todo = mine.copy(), cell, np.arange(size)
-        while len(todo):
+        while True:
             there = self._table.take(at)
             free = np.flatnonzero(there < 0)
             if len(free):
@@ -98,6 +97,8 @@ class Kept:
                 self._table[at.take(free)] = mine.take(free)
                 there = self._table.take(at)
             other = np.flatnonzero(there != mine)
+            if not len(other):
+                break
             there, mine, todo = there.take(other), mine.take(other), todo.take(other)
             same = self._is_same(there, mine)
             found[todo[same]] = there[same]
@@ -108,7 +109,7 @@ class Kept:
 
     def _is_same(self, one: NDArray[np.int32], other: NDArray[np.int64]) -> NDArray[np.bool_]:
         same = np.ones(len(one), dtype=bool)
-        for name in _IDENTITY if len(one) else ():
+        for name in _IDENTITY:
             same &= self._rows[name][one] == self._rows[name][other]
         return same
 
@@ -126,11 +127,11 @@ class Kept:
         self._probe(0, len(held))
 
 
-def _hash(rows: NDArray[np.void]) -> NDArray[np.uint64]:
-    mixed = np.zeros(len(rows), dtype=np.uint64)
-    for name, odd in zip(_IDENTITY, _ODD, strict=True):
-        mixed ^= rows[name].astype(np.uint64) * odd
-        mixed ^= mixed >> _SHIFT
-        mixed *= _ODD[0]
-    mixed ^= mixed >> _FOLD
-    return mixed
+def _hash(rows: NDArray[np.void], bits: int) -> NDArray[np.int64]:
+    """Return numbers of so many bits, those of neighbours far apart."""
+    mixed: NDArray[np.uint64] = rows["time"].view(np.uint64) * _ODD[0]
+    mixed += rows["sequence"].view(np.uint64) * _ODD[1]
+    mixed += rows["symbol"].astype(np.uint64) * _ODD[2]
+    mixed >>= np.uint64(64 - bits)
+    number: NDArray[np.int64] = mixed.view(np.int64)
+    return number

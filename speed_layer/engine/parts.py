@@ -34,6 +34,8 @@ MARKS: Final = (
 WEIGHT, MINUTES, OPEN_TIME, OPEN_SEQUENCE, CLOSE_TIME, CLOSE_SEQUENCE, RECEIVED, SOURCE = range(
     len(MARKS)
 )
+OPENED: Final = slice(OPEN_TIME, OPEN_SEQUENCE + 1)
+CLOSED: Final = slice(CLOSE_TIME, SOURCE + 1)
 _LEAST, _MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 NO_VALUES: Final = np.array([np.nan, -np.inf, np.inf, np.nan, 0.0, 0.0, 0.0])
 NO_MARKS: Final = np.array([0, 0, _MOST, _MOST, _LEAST, _LEAST, 0, 0])
@@ -68,17 +70,15 @@ def folded(parts: Parts, place: NDArray[np.int64], count: int) -> Parts:
     last = _outermost(np.maximum, marks[CLOSE_TIME:], place, told[CLOSE_TIME:])
     at = place.take(last)
     made[CLOSE, at] = values[CLOSE].take(last)
-    told[RECEIVED, at] = marks[RECEIVED].take(last)
-    told[SOURCE, at] = marks[SOURCE].take(last)
+    told[RECEIVED:, at] = marks[RECEIVED:].take(last, axis=1)
     return made, told
 
 
-def unpriced(values: NDArray[np.float64], marks: NDArray[np.int64]) -> Parts:
-    """Return parts without their prices."""
-    values, marks = values.copy(), marks.copy()
-    values[: CLOSE + 1] = NO_VALUES[: CLOSE + 1, None]
-    marks[OPEN_TIME:] = NO_MARKS[OPEN_TIME:, None]
-    return values, marks
+def unprice(parts: Parts, which: NDArray[np.int64]) -> None:
+    """Take their prices from some parts."""
+    values, marks = parts
+    values[: CLOSE + 1, which] = NO_VALUES[: CLOSE + 1, None]
+    marks[OPEN_TIME:, which] = NO_MARKS[OPEN_TIME:, None]
 
 
 def is_bar(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -96,8 +96,8 @@ def has_price(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 def is_neutral(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which parts change nothing that they merge with."""
     same = values == NO_VALUES[:, None]
-    same[OPEN], same[CLOSE] = np.isnan(values[OPEN]), np.isnan(values[CLOSE])
-    neutral: NDArray[np.bool_] = np.logical_and.reduce(same, axis=0)
+    np.isnan(values[:: CLOSE - OPEN][:2], out=same[:: CLOSE - OPEN][:2])
+    neutral: NDArray[np.bool_] = same.all(axis=0)
     return neutral
 
 

@@ -63,7 +63,8 @@ class Slots:
 
     def at(self, symbol: NDArray[Any], bucket: NDArray[Any]) -> NDArray[np.int32]:
         """Return the slots of symbols that have some; 0 where there is none."""
-        return self._index[symbol, bucket]
+        slots: NDArray[np.int32] = self._index[symbol, bucket]
+        return slots
 
     def of(self, symbol: NDArray[Any], bucket: NDArray[Any]) -> NDArray[np.int32]:
         """Return slots, and make those that are not there; a flat array."""
