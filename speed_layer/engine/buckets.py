@@ -7,10 +7,12 @@ that of the 1d bar, and that of the price, which knows no hours.
 
 from __future__ import annotations
 
+import itertools
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pyarrow as pa
 
 from lake.hours import DAY_MINUTES, HOURS
 from lake.interval import DAILY, MINUTE_INTERVALS
@@ -25,6 +27,7 @@ LEVELS: Final = (*map(str, MINUTE_INTERVALS), str(DAILY), "price")
 """From fine to coarse; each is made of the one before it, but price, of what 1d is made of."""
 BAR: Final = LEVELS.index(str(DAILY))
 PRICE: Final = LEVELS.index("price")
+STATES: Final = ("forming", "final")
 _REGULAR: Final = HOURS.index("regular")
 _EXTENDED: Final = HOURS.index("extended")
 
@@ -66,20 +69,35 @@ class Buckets:
         return len(self.begin)
 
     @cached_property
-    def start(self) -> NDArray[np.int64]:
-        """When the bar of each starts; that of 1d at midnight UTC of its date."""
-        midnight = int(np.datetime64(self.hours.session, "us").astype(np.int64))
-        return np.where(self.level == BAR, midnight, self.dawn + self.begin * MINUTE_US)
+    def told(self) -> pa.RecordBatch:
+        """What is told of the bar of each while it is forming; and then of each, once it is final.
+
+        Interval, session, hours, start, which of the 1d bar is midnight UTC of its date, and state.
+        """
+        session = self.hours.session
+        midnight = int(np.datetime64(session, "us").astype(np.int64))
+        start = np.where(self.level == BAR, midnight, self.dawn + self.begin * MINUTE_US)
+        columns = {
+            "interval": pa.array(LEVELS).take(pa.array(self.level)),
+            "session": pa.array([session] * self.count, pa.date32()),
+            "hours": pa.array(HOURS).take(pa.array(self.within)),
+            "start": pa.array(start),
+        }
+        forming, final = (
+            pa.table({**columns, "state": pa.array([state] * self.count)}) for state in STATES
+        )
+        return pa.concat_tables([forming, final]).combine_chunks().to_batches()[0]
 
     @cached_property
-    def parents(self) -> NDArray[np.int64]:
-        """In which bucket of the next level each is; those that make the day, in that of 1d."""
-        parents = np.full(self.count, self.count - 1)
-        for level in range(BAR):
-            finer, coarser = self._of(level), self._of(level + 1)
-            place = np.searchsorted(self.begin[coarser], self.begin[finer], "right") - 1
-            parents[finer] = coarser.start + place
-        return parents
+    def lineage(self) -> NDArray[np.int64]:
+        """The buckets of each minute, a row a level."""
+        minutes = np.arange(DAY_MINUTES)
+        return np.array(
+            [
+                first + np.searchsorted(self.begin[first:end], minutes, "right") - 1
+                for first, end in itertools.pairwise(self.first.tolist())
+            ]
+        )
 
     @cached_property
     def children(self) -> list[NDArray[np.int64]]:
@@ -90,16 +108,20 @@ class Buckets:
         return [np.empty((0, 0), dtype=np.int64), *map(self._children, range(1, PRICE + 1))]
 
     @cached_property
-    def is_outside(self) -> NDArray[np.bool_]:
-        """Which of those that make the day are extended: the 1d bar takes no prices of them."""
-        outside: NDArray[np.bool_] = self.within[self.children[BAR][:, 0]] == _EXTENDED
-        return outside
+    def is_extended(self) -> NDArray[np.bool_]:
+        """Which are of extended hours; the number behind the last is of none."""
+        return np.append(self.within == _EXTENDED, [False])
 
     @cached_property
     def by_end(self) -> NDArray[np.int64]:
         """Those of bars, in the order in which they end."""
         bars = np.flatnonzero(self.level <= BAR)
         return bars[np.argsort(self.end[bars], kind="stable")]
+
+    @cached_property
+    def ends(self) -> NDArray[np.int64]:
+        """Where those of bars end, in that order."""
+        return self.end[self.by_end]
 
     def _of(self, level: int) -> slice:
         return slice(int(self.first[level]), int(self.first[level + 1]))
