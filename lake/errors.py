@@ -18,6 +18,7 @@ FiblakeError
 ├── JobError                      AWS Batch refused, or cannot be reached
 ├── SnapshotError                 an engine's snapshot is damaged, or of another engine
 ├── BusyError                     another process does the same at the moment
+├── BrokenPartError               a part of the live system failed as none should
 ├── VendorError                   a vendor of market data failed
 │   ├── VendorKeyError            there is no key, or the vendor refuses it
 │   ├── VendorUnreachableError    nobody answers there, or someone who is not the vendor
@@ -132,6 +133,10 @@ class SnapshotError(FiblakeError):
 
 class BusyError(FiblakeError):
     """Another process does the same at the moment."""
+
+
+class BrokenPartError(FiblakeError):
+    """A part of the live system failed as none should."""
 
 
 class VendorError(FiblakeError):
