@@ -56,8 +56,8 @@ def main(clock: str, *arguments: str) -> None:
         return from_microseconds(wall.now_us())
 
     time.time_ns = lambda: wall.now_us() * 1000
-    SystemClock.now = now  # type: ignore[method-assign] # the machine's is another
-    live.Running = partial(Running, pace=_OFTEN)  # type: ignore[misc, assignment] # likewise
+    SystemClock.now = now  # type: ignore[method-assign, assignment] # not the machine's
+    live.Running = partial(Running, pace=_OFTEN)  # type: ignore[assignment, attr-defined] # more often
     sys.argv = ["fiblake", *arguments]
     cli.main()
 

@@ -1,6 +1,8 @@
 """The embedded system in a process of its own, and the local vendor that sells it a day.
 
-`vendor_of`  sells a day, and sets the clock that the system looks at
+`lake_folder`  the lake that it feeds
+`vendor_of`    sells a day, and sets the clock that the system looks at
+`system_of`    starts it
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -101,6 +104,13 @@ VendorOf = Callable[..., Vendor]
 
 
 @pytest.fixture
+def lake_folder(tmp_path: Path, blank_lake: Path) -> Path:
+    """A lake that has its session table, and nothing else."""
+    shutil.copytree(blank_lake, tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+@pytest.fixture
 def vendor_of(vendor_lake_folder: Path, tmp_path: Path) -> Iterator[VendorOf]:
     with ExitStack() as stack:
 
@@ -150,7 +160,7 @@ class System:
             "FIBLAKE_FEED_LAND_SECONDS": "0.2",
             **environment,
         }
-        asked = ["up", "--feed", "massive", "--port", "0", "--lake", lake]
+        asked = ["up", "--feed", "massive", "--port", "0", "--lake", str(lake)]
         with log.open("w") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.clocked", vendor.wall.path, *asked],
@@ -196,14 +206,15 @@ class System:
         told: dict[str, Any] = answer.raise_for_status().json()
         return told
 
-    def bars(self, symbols: list[str]) -> list[tuple[Any, ...]]:
-        """Return the minutes that the API tells of."""
-        return [
-            (symbol, hours, bar["start"], bar["version"])
+    def versions(self, *symbols: str) -> dict[tuple[str, ...], int]:
+        """Return the versions of the bars of some intervals that the API tells of."""
+        return {
+            (symbol, interval, hours, bar["start"]): bar["version"]
             for symbol in symbols
+            for interval in ("1m", "1h", "1d")
             for hours in ("regular", "extended")
-            for bar in self.live(symbol, "1m", hours)["bars"]
-        ]
+            for bar in self.live(symbol, interval, hours)["bars"]
+        }
 
     def kill(self) -> None:
         self.process.kill()
@@ -245,6 +256,11 @@ def system_of(lake_folder: Path, tmp_path: Path) -> Iterator[SystemOf]:
 def kept_bars(store: LocalStore, session: dt.date) -> pl.DataFrame:
     """Return the live bars that were kept in the lake; all of them are final."""
     told, _ = read_frame(store, keys.live_bars(session), LIVE_BARS)
+    return final(told)
+
+
+def final(told: pl.DataFrame) -> pl.DataFrame:
+    """Return bars that are all final, as `through_batch` has them."""
     bars = told.filter(pl.col("open").is_not_null())
     assert ["final"] == bars["state"].unique().to_list()
     return bars.select(pl.col(name).cast(BARS_SCHEMA[name]) for name in COLUMNS).sort(KEY)

@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
-import random
-import shutil
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 import pytest
 
+from batch_layer.local_vendor import LiveFault
+from lake import keys
+from lake.event import Event
+from lake.parquet import encode_frame, read_frame
 from lake.recorded import all_recorded
+from lake.schemas import LIVE_BARS
+from lake.settings import Settings, read_settings
+from lake.state import state_folder
 from lake.store import LocalStore
+from lake.wire import events_of
+from speed_layer.covering import all_bars
+from speed_layer.views.redis import RedisView
 from tests.days import Day
 from tests.feeding import eventually, identities
-from tests.live_system import SystemOf, VendorOf, kept_bars, sold_day
+from tests.live_system import SystemOf, VendorOf, command, final, kept_bars, sold_day
 from tests.parity.through import assert_same_bars, through_batch
+from tests.parts import RedisServer
 
-
-@pytest.fixture
-def lake_folder(tmp_path: Path, blank_lake: Path) -> Path:
-    shutil.copytree(blank_lake, tmp_path / "lake")
-    return tmp_path / "lake"
+SOME: Final = ("S0000", "S0003")
+AHEAD_US: Final = 600 * 10**6
 
 
 @pytest.fixture
 def store(lake_folder: Path) -> LocalStore:
     return LocalStore(lake_folder)
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis server that a test may kill."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.stop()
 
 
 def batch_of(day: Day, folder: Path) -> pl.DataFrame:
@@ -35,23 +55,116 @@ def batch_of(day: Day, folder: Path) -> pl.DataFrame:
     return through_batch(store, day.session)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_killed_again_and_again_it_tells_the_bars_of_batch(
-    seed: int,
+def snapshot_of(lake: Path) -> Path:
+    return state_folder(read_settings(lake=str(lake))) / "engine.snapshot"
+
+
+@pytest.mark.parametrize(("places", "is_damaged"), [((700, 2900), False), ((1900,), True)])
+def test_killed_amid_a_day_it_tells_the_bars_of_batch_in_the_end(
+    places: tuple[int, ...],
+    is_damaged: bool,  # noqa: FBT001 - of the snapshot
+    vendor_of: VendorOf,
+    system_of: SystemOf,
+    lake_folder: Path,
+    store: LocalStore,
+    tmp_path: Path,
+) -> None:
+    """It is killed at places of the stream, and what it told before it tells again at once.
+
+    sold      |-----700-----------2900--------|
+    system    |--------X  |------------X  |---|
+    """
+    day = sold_day(is_late=False)
+    vendor = vendor_of(day, per_frame=20)
+    snapshot, before = snapshot_of(lake_folder), {}
+    for place in places:
+        system = system_of(vendor)
+        assert system.is_up(), system.said
+        assert eventually(lambda least=place: vendor.market.told >= least)  # type: ignore[misc] # bound
+        assert eventually(snapshot.exists)
+        before = system.versions(*SOME)
+        system.kill()
+        if is_damaged:
+            snapshot.write_bytes(snapshot.read_bytes()[:-1])
+    system = system_of(vendor)
+    assert system.is_up(), system.said
+    after = system.versions(*SOME)
+    assert eventually(lambda: vendor.is_sold_out and system.is_idle)
+    vendor.let_it_be_over()
+    assert system.beats()
+    assert 0 == system.stop(), system.said
+
+    assert {} == {key: each for key, each in before.items() if after.get(key, 0) < each}
+    assert is_damaged == ("the snapshot is passed over" in system.said)
+    assert identities(day.tape) == identities(all_recorded(store, "massive", day.session))
+    assert_same_bars(batch_of(day, tmp_path / "batch"), kept_bars(store, day.session))
+
+
+def test_what_is_told_twice_wrongly_or_ahead_of_time_changes_no_bar(
+    vendor_of: VendorOf, system_of: SystemOf, store: LocalStore, tmp_path: Path
+) -> None:
+    day = sold_day()
+    at = day.tape["received"].item(1500)
+    wrong = Event("trade", "S0000", at + AHEAD_US, 10**6, price=1.0, size=1e6, received=at)
+    parts = [day.tape.head(1501), events_of([asdict(wrong)]), day.tape.slice(1501)]
+    vendor = vendor_of(day, pl.concat(parts))
+    vendor.socket.faults.add(LiveFault("poison", at=1000))
+    for place in (1200, 2400, day.tape.height):
+        vendor.socket.faults.add(LiveFault("repeat", at=place, events=1000))
+    system = system_of(vendor)
+    assert system.is_up(), system.said
+    assert eventually(lambda: vendor.is_sold_out and system.health["refused"].get("ahead", 0) > 0)
+    vendor.let_it_be_over()
+    assert system.beats()
+    refused = system.health["refused"]
+    assert 0 == system.stop(), system.said
+
+    rejects = store.fingerprints("rejects/live/massive/")
+    lines = [
+        json.loads(line)
+        for key in rejects
+        for line in gzip.decompress(store.get(key).data).splitlines()
+    ]
+    kept = [json.loads(each["event"]) for each in lines if each["reason"] == "ahead"]
+    assert {"malformed": 5, "ahead": len(kept)} == refused
+    assert {10**6} == {each["sequence"] for each in kept}
+    assert_same_bars(batch_of(day, tmp_path / "batch"), kept_bars(store, day.session))
+
+
+def test_redis_killed_amid_a_day_and_after_it_is_filled_anew(
+    own_redis: RedisServer,
     vendor_of: VendorOf,
     system_of: SystemOf,
     store: LocalStore,
     tmp_path: Path,
 ) -> None:
-    day = sold_day(is_late=False)
-    symbols = sorted(day.tape["symbol"].unique())
+    day = sold_day()
     vendor = vendor_of(day, per_frame=20)
-    places = sorted(random.Random(seed).sample(range(500, day.tape.height - 500), 2))
-    for place in places:
-        system = system_of(vendor)
-        assert system.is_up(), system.said
-        assert eventually(lambda least=place: vendor.market.told >= least), system.said
-        system.kill()
+    system = system_of(vendor, FIBLAKE_VIEW="redis", FIBLAKE_REDIS_URL=own_redis.url)
+    assert system.is_up(), system.said
+    assert eventually(lambda: bool(system.versions(*SOME)))
+    own_redis.restart()
+    assert eventually(lambda: vendor.is_sold_out and system.is_idle)
+    vendor.let_it_be_over()
+    assert system.beats()
+    own_redis.restart()
+    assert eventually(lambda: bool(system.versions(*SOME))), system.said
+    assert 0 == system.stop(), system.said
+
+    view = RedisView(Settings.model_validate({"redis_url": own_redis.url}))
+    held = all_bars(view)
+    view.close()
+    expected = batch_of(day, tmp_path / "batch")
+    assert_same_bars(expected, final(held))
+    assert_same_bars(expected, kept_bars(store, day.session))
+
+
+def test_a_day_that_was_live_reconciles_with_batch(
+    vendor_of: VendorOf, system_of: SystemOf, lake_folder: Path, store: LocalStore
+) -> None:
+    day = sold_day()
+    vendor = vendor_of(day)
+    where = ("--lake", lake_folder)
     system = system_of(vendor)
     assert system.is_up(), system.said
     assert eventually(lambda: vendor.is_sold_out and system.is_idle)
@@ -59,6 +172,29 @@ def test_killed_again_and_again_it_tells_the_bars_of_batch(
     assert system.beats()
     assert 0 == system.stop(), system.said
 
-    recorded = all_recorded(store, "massive", day.session)
-    assert identities(day.tape) == identities(recorded)
-    assert_same_bars(batch_of(day, tmp_path / "batch"), kept_bars(store, day.session))
+    early = command(vendor.wall, "reconcile", "--json", *where)
+    resampled = command(vendor.wall, "resample", *where)
+    agreed = command(vendor.wall, "reconcile", "--json", *where)
+    told, _ = read_frame(store, keys.live_bars(day.session), LIVE_BARS)
+    is_hour = (pl.col("interval") == "1h") & (pl.col("symbol") == "S0000")
+    planted = told.with_columns(
+        volume=pl.when(is_hour).then(pl.col("volume") + 1).otherwise("volume")
+    )
+    store.put(keys.live_bars(day.session), encode_frame(planted, LIVE_BARS))
+    apart = command(vendor.wall, "reconcile", "--json", *where)
+    shown = command(vendor.wall, "reconcile", *where)
+
+    assert [0] * 5 == [each.code for each in (early, resampled, agreed, apart, shown)], resampled
+    assert ([], [str(day.session)]) == _told(early.out, "sessions", "pending")
+    (session,) = json.loads(agreed.out)["sessions"]
+    assert {} == session["differences"]
+    assert session["speed"] == session["batch"] == session["agreed"] > 1_000
+    (session,) = json.loads(apart.out)["sessions"]
+    assert ["unexplained"] == list(session["differences"])
+    assert ["1h"] == list(session["differences"]["unexplained"])
+    assert " unexplained" in shown.out
+
+
+def _told(text: str, *names: str) -> tuple[object, ...]:
+    document = json.loads(text)
+    return tuple(document[name] for name in names)
