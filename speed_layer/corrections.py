@@ -58,6 +58,7 @@ class Corrections:
         self._kind = kind
         self._lateness = lateness
         self._late: dict[dt.date, pl.DataFrame] = {}
+        self._done: dict[dt.date, pl.DataFrame] = {}
 
     def note(self, late: pl.DataFrame) -> None:
         """Take late statements, schema `EVENTS`."""
@@ -66,6 +67,12 @@ class Corrections:
         for (session,), some in named.group_by("session"):
             told = some.drop("session")
             self._late[session] = pl.concat([self._late.get(session, told), told]).unique()
+
+    def redo(self) -> None:
+        """Apply once more what was late of the last session: a view lost it, no engine knows it."""
+        for session, late in self._done.items():
+            self._late[session] = pl.concat([self._late.get(session, late), late]).unique()
+        self._done.clear()
 
     def apply(self, clock_us: int) -> None:
         """Recompute the symbols that were named, and put their final bars into the view.
@@ -103,7 +110,13 @@ class Corrections:
         self._put(final, prices if is_over else prices.clear())
         _log.info("corrected", session=str(hours.session), symbols=late["symbol"].n_unique())
         if is_over and late.join(named, on=_STATEMENT, how="anti").is_empty():
-            del self._late[hours.session]
+            self._end(hours.session)
+
+    def _end(self, session: dt.date) -> None:
+        """Be done with a session; what was late of the last one is remembered."""
+        late = self._late.pop(session)
+        done = {**self._done, session: pl.concat([self._done.get(session, late), late]).unique()}
+        self._done = {max(done): done[max(done)]}
 
 
 def late_among(events: pl.DataFrame, lateness: dt.timedelta) -> pl.DataFrame:

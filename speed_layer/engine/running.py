@@ -78,10 +78,10 @@ class Running:
         self._filling: str | None = view.filling
         pace = pace or Pace()
         self._chores = (
-            _Chore(pace.snapshot_s, lambda: keep(engine, self._received)),
+            _Chore(_REFILL_S, self._fill_if_empty),
             _Chore(pace.corrections_s, self._correct),
             _Chore(pace.forget_s, self._cover),
-            _Chore(_REFILL_S, self._fill_if_empty),
+            _Chore(pace.snapshot_s, lambda: keep(engine, self._received)),
         )
 
     def run(self) -> None:
@@ -142,13 +142,14 @@ class Running:
             self._filling = None
 
     def _fill_if_empty(self) -> None:
-        """Put all bars and prices of the engine into a view that lost some."""
+        """Put all bars and prices of the engine into a view that lost some, corrections then."""
         while self._filling != (filling := self._view.filling):
             # Where that fails it is tried again.
             self._filling = None
             everything = self._engine.everything()
             self._view.put(everything.bars, everything.prices)
             self._filling = filling
+            self._corrections.redo()
 
     def _cover(self) -> None:
         if self._covering:

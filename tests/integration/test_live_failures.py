@@ -25,7 +25,10 @@ def errors_of(text: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("key", "expected"),
-    [("wrong", "Massive refuses the key"), ("", "error: There is no key for Massive. Hint: set")],
+    [
+        ("wrong", "error: Massive's socket refuses the key"),
+        ("", "error: There is no key for Massive. Hint: set"),
+    ],
 )
 def test_a_key_that_is_refused_or_missing_ends_it(
     key: str, expected: str, vendor_of: VendorOf, system_of: SystemOf

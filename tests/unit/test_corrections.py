@@ -121,6 +121,20 @@ def test_evening_trades_are_of_the_session_of_their_exchange() -> None:
     assert {SESSION} == {session for _, _, session, *_ in record.told.bars}
 
 
+def test_the_last_session_is_corrected_again_for_a_view_that_lost_it() -> None:
+    record = Record(FIRST, LATE)
+    record.corrections.note(frame([LATE]))
+    record.apply("20:16:00")
+    expected = record.told.bars
+    record.told.forget()
+    record.apply("20:17:00")
+    assert {} == record.told.bars
+
+    record.corrections.redo()
+    record.apply("20:18:00")
+    assert expected == record.told.bars
+
+
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_what_is_late_among_a_recording_is_what_an_engine_finds_late(data: st.DataObject) -> None:

@@ -148,6 +148,22 @@ def test_a_view_that_lost_all_after_the_day_is_filled_with_it() -> None:
     assert_told(Oracle(TABLE).take([FIRST, SECOND, NIGHT]), told_by(view))
 
 
+def test_a_view_that_lost_all_after_the_day_is_corrected_again() -> None:
+    tape = [FIRST, trade(SESSION, "10:30:00", 11.0, sequence=1), LATE, NIGHT]
+    view = Losing()
+    made, stream = running(view, *tape)
+    stream.put(frame(tape))
+    stream.close()
+    made.run()
+    before = told_by(view).bars
+    view.lose()
+    made.apply(frame([trade(SESSION, "10:30:00", 11.0, sequence=1)]))
+    made.run()
+
+    assert 150.0 == view.bars("AA", LIVE[0])["volume"].item(0)
+    assert before == told_by(view).bars
+
+
 def test_the_evening_s_clock_loses_nothing_of_what_was_recovered() -> None:
     view = Losing()
     made, stream = running(view)
