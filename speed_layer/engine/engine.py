@@ -130,7 +130,10 @@ class Engine:
         return self._changes(changed, late)
 
     def everything(self) -> Changes:
-        """Return all bars and prices of the sessions that are not over, for who lost them."""
+        """Return all bars and prices of the sessions that are not over, and of the last that is.
+
+        For who lost them.
+        """
         bars: list[pl.DataFrame] = []
         prices: list[pl.DataFrame] = []
         for _, day in sorted(self._days.items()):
@@ -262,7 +265,7 @@ class Engine:
         return self._days[number]
 
     def _changes(self, changed: dict[int, list[NDArray[np.int32]]], late: pl.DataFrame) -> Changes:
-        """Return what changed and what is over now; forget sessions that are."""
+        """Return what changed and what is over now; forget sessions that are, but for the last."""
         bars: list[pl.DataFrame] = []
         prices: list[pl.DataFrame] = []
         for number, day in sorted(self._days.items()):
@@ -272,7 +275,7 @@ class Engine:
                 bars.append(bars_of(day, told_bars, self._symbols.texts))
             if len(told_prices):
                 prices.append(prices_of(day, told_prices, self._symbols.texts, self._sources.texts))
-            if over >= DAY_MINUTES:
+            if over >= DAY_MINUTES and number < max(self._days):
                 del self._days[number]
         return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), late)
 
