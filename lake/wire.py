@@ -28,8 +28,19 @@ def encode_events(events: pl.DataFrame) -> list[bytes]:
     Args:
         events: Schema `EVENTS`.
     """
-    told = [name for name in events.columns if events[name].null_count() < events.height]
-    return events.select(told).write_ndjson().encode().splitlines()
+    return encode_lines(events).splitlines()
+
+
+def encode_lines(events: pl.DataFrame) -> bytes:
+    """Return events as lines, one behind the other, each with its end.
+
+    Args:
+        events: Schema `EVENTS`.
+    """
+    told = [column for column in events.get_columns() if column.null_count() < events.height]
+    lines = io.BytesIO()
+    pl.DataFrame(told).write_ndjson(lines)
+    return lines.getvalue()
 
 
 def decode_events(lines: Sequence[bytes]) -> tuple[pl.DataFrame, list[bytes]]:

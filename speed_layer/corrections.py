@@ -59,6 +59,8 @@ class Corrections:
 
     def note(self, late: pl.DataFrame) -> None:
         """Take late statements, schema `EVENTS`."""
+        if late.is_empty():
+            return
         for minute, symbol in late.select("minute", "symbol").unique().iter_rows():
             session = trading_day(from_microseconds(minute))
             self._late.setdefault(session, set()).add(symbol)

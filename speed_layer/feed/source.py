@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_NO_EVENTS: Final = SCHEMA.to_frame()
+
+
 def no_events() -> pl.DataFrame:
     """Return no events, with their columns."""
-    return pl.DataFrame(schema=SCHEMA)
+    return _NO_EVENTS.clone()
 
 
 @dataclass(frozen=True, slots=True)
