@@ -57,8 +57,8 @@ def _distinct(conditions: pl.Series) -> tuple[list[list[int]], NDArray[np.int64]
         # Events come by the dozen: what is planned by Polars takes a hundred times as long.
         place: dict[tuple[int, ...], int] = {}
         told = (tuple(codes or ()) for codes in conditions.to_list())
-        index = [place.setdefault(codes, len(place)) for codes in told]
-        return [list(codes) for codes in place], np.array(index, dtype=np.int64)
+        places = [place.setdefault(codes, len(place)) for codes in told]
+        return [list(codes) for codes in place], np.array(places, dtype=np.int64)
     # As texts: lists are no keys.
     texts = conditions.cast(pl.List(pl.String)).list.join(",").fill_null("")
     distinct = texts.unique(maintain_order=True)

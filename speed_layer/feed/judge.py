@@ -94,4 +94,5 @@ def _mispriced(events: pl.DataFrame) -> NDArray[np.bool_]:
 
 def _is_price(column: pl.Series) -> NDArray[np.bool_]:
     values = column.to_numpy()
-    return np.isfinite(values) & (values > 0)
+    wanted: NDArray[np.bool_] = np.isfinite(values) & (values > 0)
+    return wanted

@@ -202,7 +202,9 @@ def _frame(height: int, **columns: object) -> pl.DataFrame:
         values: Any = told.get(name)
         if isinstance(values, pl.Series):
             series.append(values.alias(name))
-        elif isinstance(values, list | np.ndarray):
+        elif isinstance(values, np.ndarray):
+            series.append(pl.Series(name, values))
+        elif isinstance(values, list):
             series.append(pl.Series(name, values, dtype))
         else:
             series.append(_constant(name, values).new_from_index(0, height))

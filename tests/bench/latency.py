@@ -64,7 +64,7 @@ class _Then(Massive):
         return self._then_us + int((time.monotonic() - self._zero) * 1_000_000)
 
 
-def latency_task(  # noqa: PLR0913 - what is measured
+def latency_task(
     *,
     reader: ReaderName,
     view: str,
@@ -169,7 +169,7 @@ def _fed(plan: Plan, live: View, folder: Path, zero: float, opened_us: int) -> I
             threads[1].join()
 
 
-def _heard(mailbox: Any, zero: float, until: float) -> list[float]:  # noqa: ANN401 - either view's
+def _heard(mailbox: Any, zero: float, until: float) -> list[float]:
     """Return how old prices were when they came, in milliseconds, until some instant."""
     ages: list[float] = []
     while (now := time.monotonic()) < until:
