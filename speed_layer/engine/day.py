@@ -197,7 +197,7 @@ class Day:
             if level < PRICE:
                 # In order of symbol and time, those of one parent follow each other.
                 keys = symbol * width + self.buckets.parents[bucket]
-                keys = keys[np.diff(keys, prepend=-1) > 0]
+                keys = keys[_is_first(keys)]
                 symbol, bucket = np.divmod(keys, width)
             else:
                 bucket = np.full_like(bucket, width - 1)
@@ -271,7 +271,17 @@ class Day:
 
 def _groups(keys: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Yield each key and where it is, in order."""
+    if keys[0] == keys[-1] and (keys == keys[0]).all():
+        yield int(keys[0]), np.arange(len(keys))
+        return
     order = np.argsort(keys, kind="stable")
-    starts = np.flatnonzero(np.diff(keys[order], prepend=keys[order[0]] - 1))
+    starts = np.flatnonzero(_is_first(keys[order]))
     for which in np.split(order, starts[1:]):
         yield int(keys[which[0]]), which
+
+
+def _is_first(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which keys in order differ from the one before."""
+    first = np.ones(len(keys), dtype=bool)
+    np.not_equal(keys[1:], keys[:-1], out=first[1:])
+    return first

@@ -94,7 +94,7 @@ def _texts(texts: NDArray[np.object_]) -> pl.Series:
 
 
 def _dates(day: Day, count: int) -> pl.Series:
-    return pl.Series(np.full(count, day.buckets.hours.session, dtype="datetime64[D]"))
+    return pl.Series([day.buckets.hours.session]).new_from_index(0, count)
 
 
 def _known(column: NDArray[np.float64]) -> pl.Series:
