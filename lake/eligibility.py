@@ -45,10 +45,12 @@ def judged(events: pl.DataFrame, conditions: Conditions, days: Timetable) -> pl.
     allowed = np.array(
         [[conditions.allowed(each, regular=regular) for each in codes] for regular in (False, True)]
     )
-    return events.with_columns(
-        pl.Series("minute", np.where(day < 0, OUTSIDE, minute)),
-        pl.Series("moves", allowed[is_regular.astype(int), code].astype(np.int32)),
-    )
+    columns = {column.name: column for column in events.get_columns()}
+    columns["minute"] = pl.Series("minute", np.where(day < 0, OUTSIDE, minute))
+    moves = allowed[is_regular.astype(int), code].astype(np.int32)
+    columns["moves"] = pl.Series("moves", moves)
+    # Made of its columns: no other thread has a part in that, as it has in an expression.
+    return pl.DataFrame(list(columns.values()))
 
 
 def _distinct(conditions: pl.Series) -> tuple[list[list[int]], NDArray[np.int64]]:

@@ -21,7 +21,9 @@ from tests.bench.fetching import SESSIONS, fetching
 from tests.bench.incremental import incremental
 from tests.bench.intraday import intraday
 from tests.bench.lakes import LAST, Market, make_market, without_silver
+from tests.bench.latency import PER_SECOND, latency
 from tests.bench.machine import machine
+from tests.bench.memory import TRADES, memory
 from tests.bench.readers import QUERIES, readers
 from tests.bench.resampling import SideBySide, growth, ours_task
 from tests.bench.streams import streams
@@ -116,6 +118,21 @@ p50 / p95 of {queries} queries.
 * DynamoDB is moto's server, which answers one request after the other: it says what is written and
   read per bar, not how fast AWS is. 140 bars.
 """,
+    "latency": """## From a trade to its price
+
+A vendor in a process of its own writes {per_second:,} trades a second of 500 symbols to its socket;
+the other reads, judges, records and applies them, puts bars and prices into a view, and keeps a
+snapshot every five seconds. A price is as old, when its subscriber has it, as the last of its
+trades is since that was written; prices of trades that came at once are one.
+
+* All run on the same cores. CPU is that of the process that reads, subscriber included.
+""",
+    "memory": """## Memory
+
+The engine and the view in memory of one process, in which {live:,} symbols trade {trades} times a
+session, over all of its hours: so each has bars of seven intervals. After each session batch has
+covered what was before it. MiB are those resident beyond what the process had before.
+""",
 }
 
 
@@ -139,6 +156,7 @@ class Bench:
         self._said = {"symbols": symbols, "start": start, "end": LAST, "queries": queries}
         self._said["sessions"] = SESSIONS
         self._said["live"] = large or symbols
+        self._said |= {"per_second": PER_SECOND, "trades": TRADES}
         self.market = cache(lambda count: make_market(work, count, start))
         self.sections: dict[str, Callable[[], str]] = {
             "demo": lambda: demo_job(work),
@@ -151,6 +169,8 @@ class Bench:
             "readers": lambda: readers(self._resampled(), work, queries),
             "streams": lambda: streams(symbols),
             "views": lambda: views(large or symbols, queries),
+            "latency": lambda: latency(symbols),
+            "memory": lambda: memory(large or symbols),
         }
 
     def page(self, names: Sequence[str]) -> str:

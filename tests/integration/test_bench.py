@@ -32,6 +32,8 @@ SECTIONS = (
     "readers",
     "streams",
     "views",
+    "latency",
+    "memory",
 )
 
 
