@@ -62,6 +62,8 @@ class Corrections:
 
     def note(self, late: pl.DataFrame) -> None:
         """Take late statements, schema `EVENTS`."""
+        if late.is_empty():
+            return
         at = pl.from_epoch("minute", "us").dt.replace_time_zone("UTC")
         named = late.select(*_STATEMENT, session=at.dt.convert_time_zone(ZONE.key).dt.date())
         for (session,), some in named.group_by("session"):

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 import structlog
 
@@ -169,6 +170,8 @@ class Massive:
             else:
                 told.append(Delivery(item))
         told.append(self._read(frames))
+        if len(told) == 1:
+            return told[0]
         return Delivery(
             pl.concat([each.events for each in told]),
             [bad for each in told for bad in each.malformed],
@@ -193,14 +196,15 @@ class Massive:
         delivery = self._reader.frames(frames)
         if delivery.events.height:
             # What is stamped ahead of its receipt must not shorten a gap.
-            last = delivery.events.select(pl.min_horizontal("time", "received").max()).item()
+            told = [delivery.events[name].to_numpy() for name in ("time", "received")]
+            last = int(np.minimum(*told).max())
             self._until = max(self._until or last, last)
             self._meet(delivery.events["symbol"])
         return delivery
 
     def _meet(self, symbols: pl.Series) -> None:
         """Note whose events come; whoever was quiet before an outage may have traded in it."""
-        new = set(symbols.unique()) - self._symbols
+        new = set(symbols.to_list()) - self._symbols
         self._symbols |= new
         if new and self._asked_since is not None:
             self._fill(self._asked_since, new)

@@ -12,7 +12,7 @@ import polars as pl
 
 from lake import keys
 from lake.recorded import recorded, recorded_sessions
-from lake.wire import encode_events
+from lake.wire import encode_lines
 from speed_layer.feed.spool import Spool
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Recorder:
         for each in np.unique(day):
             some = events.filter(pl.Series(day == each)) if day.min() != day.max() else events
             topic = f"{_TAKEN}={self._days.days[each].session}"
-            self._spool.append(topic, b"\n".join([*encode_events(some), b""]))
+            self._spool.append(topic, encode_lines(some))
 
     def refuse(self, lines: Sequence[dict[str, object]]) -> None:
         """Write down what was refused, under the day (UTC) on which it was received.

@@ -24,7 +24,9 @@ from tests.bench.flink import flink
 from tests.bench.incremental import incremental
 from tests.bench.intraday import intraday
 from tests.bench.lakes import LAST, Market, make_market, without_silver
+from tests.bench.latency import PER_SECOND, latency
 from tests.bench.machine import machine
+from tests.bench.memory import TRADES, memory
 from tests.bench.readers import QUERIES, readers
 from tests.bench.resampling import SideBySide, growth, ours_task
 from tests.bench.streams import streams
@@ -135,6 +137,21 @@ A day of trades out of order, sent again, corrected and cancelled, as lines of J
 nowhere, in a mini cluster of two slots on the same cores, without the start of it. The job makes
 bars of 1m, 5m, 15m, 1h, 2h, 4h and 1d at once.
 """,
+    "latency": """## From a trade to its price
+
+A vendor in a process of its own writes {per_second:,} trades a second of 500 symbols to its socket;
+the other reads, judges, records and applies them, puts bars and prices into a view, and keeps a
+snapshot every five seconds. A price is as old, when its subscriber has it, as the last of its
+trades is since that was written; prices of trades that came at once are one.
+
+* All run on the same cores. CPU is that of the process that reads, subscriber included.
+""",
+    "memory": """## Memory
+
+The engine and the view in memory of one process, in which {live:,} symbols trade {trades} times a
+session, over all of its hours: so each has bars of seven intervals. After each session batch has
+covered what was before it. MiB are those resident beyond what the process had before.
+""",
 }
 
 
@@ -158,6 +175,7 @@ class Bench:
         self._said = {"symbols": symbols, "start": start, "end": LAST, "queries": queries}
         self._said |= {"sessions": SESSIONS, "sessions_of_engine": ENGINE_SESSIONS}
         self._said["live"] = large or symbols
+        self._said |= {"per_second": PER_SECOND, "trades": TRADES}
         self.market = cache(lambda count: make_market(work, count, start))
         self.sections: dict[str, Callable[[], str]] = {
             "demo": lambda: demo_job(work),
@@ -172,6 +190,8 @@ class Bench:
             "streams": lambda: streams(symbols),
             "views": lambda: views(large or symbols, queries),
             "flink": lambda: flink(symbols),
+            "latency": lambda: latency(symbols),
+            "memory": lambda: memory(large or symbols),
         }
 
     def page(self, names: Sequence[str]) -> str:

@@ -33,6 +33,8 @@ SECTIONS = (
     "readers",
     "streams",
     "views",
+    "latency",
+    "memory",
 )
 
 
