@@ -94,7 +94,7 @@ class Running:
         for chore in self._chores:
             chore.do()
         if self._covering:
-            self._covering.keep()
+            Chore(0, self._covering.keep).do()
 
     def recover(self, recorded: pl.DataFrame, lateness: dt.timedelta) -> None:
         """Apply what was recorded since the engine was kept, and tell the view all there is.
