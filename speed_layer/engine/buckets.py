@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 MINUTE_US: Final = 60_000_000
 LEVELS: Final = (*map(str, MINUTE_INTERVALS), str(DAILY), "price")
-"""From fine to coarse; each is made of the one before it, but price, of what 1d is made of."""
+"""From fine to coarse: those up to 1h are made of minutes, and those after it of hours."""
+HOUR: Final = LEVELS.index("1h")
 BAR: Final = LEVELS.index(str(DAILY))
-PRICE: Final = LEVELS.index("price")
 STATES: Final = ("forming", "final")
 _REGULAR: Final = HOURS.index("regular")
 _EXTENDED: Final = HOURS.index("extended")
@@ -100,17 +100,17 @@ class Buckets:
         )
 
     @cached_property
-    def children(self) -> list[NDArray[np.int64]]:
-        """For each level, a column a bucket of those of the finer level that make it.
-
-        Filled up with the number behind the last, which is no bucket's.
-        """
-        return [np.empty((0, 0), dtype=np.int64), *map(self._children, range(1, PRICE + 1))]
+    def children(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The first of the finer buckets that make each, and how many these are."""
+        told = [self._children(level) for level in range(len(LEVELS))]
+        first, count = (np.concatenate(each) for each in zip(*told, strict=True))
+        return first, count
 
     @cached_property
     def is_extended(self) -> NDArray[np.bool_]:
-        """Which are of extended hours; the number behind the last is of none."""
-        return np.append(self.within == _EXTENDED, [False])
+        """Which are of extended hours."""
+        extended: NDArray[np.bool_] = self.within == _EXTENDED
+        return extended
 
     @cached_property
     def by_end(self) -> NDArray[np.int64]:
@@ -126,9 +126,7 @@ class Buckets:
     def _of(self, level: int) -> slice:
         return slice(int(self.first[level]), int(self.first[level + 1]))
 
-    def _children(self, level: int) -> NDArray[np.int64]:
-        finer, coarser = self._of(min(level, BAR) - 1), self._of(level)
-        begin = finer.start + np.searchsorted(self.begin[finer], self.begin[coarser])
-        end = finer.start + np.searchsorted(self.begin[finer], self.end[coarser])
-        place = begin + np.arange((end - begin).max())[:, None]
-        return np.where(place < end, place, self.count)
+    def _children(self, level: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        finer, coarser = self._of(0 if level <= HOUR else HOUR), self._of(level)
+        begin, end = np.searchsorted(self.begin[finer], [self.begin[coarser], self.end[coarser]])
+        return finer.start + begin, end - begin

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from speed_layer.engine import parts, statements
-from speed_layer.engine.buckets import BAR, LEVELS, MINUTE_US, Buckets
+from speed_layer.engine.buckets import BAR, HOUR, LEVELS, MINUTE_US, Buckets
 from speed_layer.engine.kept import Kept
 from speed_layer.engine.slots import Slots
 
@@ -195,19 +195,22 @@ class Day:
         marks[parts.MINUTES] = ~parts.is_neutral(values)
         slots.put(minutes, (values, marks))
         taken.changed.append(minutes)
-        for level, holding in enumerate(self._holding(minutes)[1:], 1):
-            bars, _ = slots.distinct(holding)
-            slots.put(bars, self._made(level, bars))
+        holding = self._holding(minutes)
+        for levels in (holding[1 : HOUR + 1], holding[HOUR + 1 :]):
+            bars, _ = slots.distinct(levels.ravel())
+            slots.put(bars, self._made(bars))
             taken.changed.append(bars)
 
-    def _made(self, level: int, bars: NDArray[np.int32]) -> parts.Parts:
-        """Return what bars of a level are, made of the finer ones."""
-        bucket = self.slots.bucket[bars] - self.buckets.first[level]
-        children = self.buckets.children[level][:, bucket]
-        finer = self.slots.get(self.slots.at(self.slots.symbol[bars], children).ravel())
-        if level == BAR:
-            parts.unprice(finer, np.flatnonzero(self.buckets.is_extended[children.ravel()]))
-        return parts.folded(finer, np.tile(np.arange(len(bars)), len(children)), len(bars))
+    def _made(self, bars: NDArray[np.int32]) -> parts.Parts:
+        """Return what bars are, made of the finer ones."""
+        bucket = self.slots.bucket[bars]
+        first, count = (each[bucket] for each in self.buckets.children)
+        place = np.repeat(np.arange(len(bars)), count)
+        child = np.arange(len(place)) + (first - count.cumsum() + count)[place]
+        finer = self.slots.get(self.slots.at(self.slots.symbol[bars][place], child))
+        is_day = (self.buckets.level[bucket] == BAR)[place]
+        parts.unprice(finer, np.flatnonzero(is_day & self.buckets.is_extended[child]))
+        return parts.folded(finer, place, len(bars))
 
     def _keys_of(self, minutes: NDArray[np.int32]) -> list[int]:
         """Return where statements of minutes are kept: a closing print comes after its minute."""

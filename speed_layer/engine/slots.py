@@ -55,11 +55,9 @@ class Slots:
         self.count = 1
         for name, neutral in _NEUTRAL.items():
             setattr(self, name, grown(np.asarray(neutral)[None], _FEW, neutral))
-        self.bucket[0] = buckets
         self.asked = np.zeros(_FEW, dtype=np.int32)
         self._first = np.empty(_FEW, dtype=np.int32)
-        # A column more: what is in no bucket is in slot 0.
-        self._index = np.zeros((0, buckets + 1), dtype=np.int32)
+        self._index = np.zeros((0, buckets), dtype=np.int32)
 
     def at(self, symbol: NDArray[Any], bucket: NDArray[Any]) -> NDArray[np.int32]:
         """Return the slots of symbols that have some; 0 where there is none."""
