@@ -133,7 +133,7 @@ async def _official(address: Address, topics: str, statuses: _Statuses) -> None:
         feed=parts.netloc,
         market=_MARKET,
         secure=parts.scheme == "wss",
-        # Its own objects cost more than all that follows; frames have what it leaves out, too.
+        # Its objects would be one more step (tests/bench/feed.py); frames have what they leave out.
         raw=True,
         subscriptions=topics.split(","),
         max_reconnects=0,
