@@ -14,12 +14,10 @@ import polars as pl
 
 from lake.event import HIGH_LOW, OPEN_CLOSE, VOLUME
 from lake.interval import DAILY, MINUTE_INTERVALS
-from lake.schemas import LIVE_BARS, PRICES
+from lake.live import BARS_SCHEMA, PRICES_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyarrow as pa
 
     from lake.event import Kind
     from lake.hours import SessionHours
@@ -30,15 +28,8 @@ _IDENTITY: Final = ("symbol", "kind", "time", "sequence")
 _ENDS: Final = ("open", "high", "low", "close")
 _MERGED: Final = (*_ENDS, "volume", "notional", "trades", "weight", "minutes")
 
-
-def _schema(schema: pa.Schema) -> pl.Schema:
-    return pl.Schema(pl.from_arrow(schema.empty_table()).schema)  # type: ignore[union-attr]
-
-
-BARS_SCHEMA: Final = _schema(LIVE_BARS)
-"""The columns of `LIVE_BARS` as Polars has them."""
-PRICES_SCHEMA: Final = _schema(PRICES)
-"""Those of `PRICES`."""
+LATENESS: Final = dt.timedelta(minutes=15)
+"""How long after its end a live bar can change, where nobody says otherwise."""
 
 
 def in_force(events: pl.DataFrame) -> pl.DataFrame:

@@ -74,15 +74,23 @@ def read_recorded(store: ObjectStore, key: str) -> pl.DataFrame:
     Raises:
         DamagedObjectError: If it is not gzip.
     """
-    try:
-        lines = gzip.decompress(store.get(key).data).splitlines()
-    except (OSError, EOFError, zlib.error):
-        fact = f"{key} in {store.location} is damaged: it is not gzip."
-        raise DamagedObjectError(fact, hint="restore it from a copy.") from None
-    events, poison = decode_events(lines)
+    events, poison = decode_events(recorded_lines(store, key))
     if poison:
         _log.error("recorded lines are no events", key=key, lines=len(poison))
     return events
+
+
+def recorded_lines(store: ObjectStore, key: str) -> list[bytes]:
+    """Return the lines of one object, whether they tell events or not.
+
+    Raises:
+        DamagedObjectError: If it is not gzip.
+    """
+    try:
+        return gzip.decompress(store.get(key).data).splitlines()
+    except (OSError, EOFError, zlib.error):
+        fact = f"{key} in {store.location} is damaged: it is not gzip."
+        raise DamagedObjectError(fact, hint="restore it from a copy.") from None
 
 
 def all_recorded(store: ObjectStore, source: str, session: dt.date) -> pl.DataFrame:

@@ -26,7 +26,7 @@ import pytest
 from batch_layer.local_vendor import Access, LiveMarket, LiveSocket, LocalVendor
 from lake import keys
 from lake.instant import microseconds
-from lake.live_bars import BARS_SCHEMA
+from lake.live import BARS_SCHEMA
 from lake.parquet import read_frame
 from lake.schemas import LIVE_BARS
 from lake.store import LocalStore

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from lake import keys
-from lake.errors import DamagedObjectError
+from lake.recorded import recorded_lines
 from lake.wire import SCHEMA, decode_events
 
 if TYPE_CHECKING:
@@ -52,7 +50,7 @@ def read_events(
     unreadable = 0
     places = {place: key for key in objects if (place := keys.live_place(key))}
     for (source, _, _), key in sorted(places.items()):
-        events, bad = decode_events(_lines(store, key))
+        events, bad = decode_events(recorded_lines(store, key))
         unreadable += len(bad)
         if symbols is not None:
             events = events.filter(pl.col("symbol").is_in([*symbols, ""]))
@@ -62,11 +60,3 @@ def read_events(
     # One source's are in order; of several, who was told first tells first.
     in_order = events.sort("received", maintain_order=True) if len(by_source) > 1 else events
     return in_order, unreadable
-
-
-def _lines(store: ObjectStore, key: str) -> list[bytes]:
-    try:
-        return gzip.decompress(store.get(key).data).splitlines()
-    except (OSError, EOFError, zlib.error) as error:
-        fact = f"{key} in {store.location} is damaged: {error}."
-        raise DamagedObjectError(fact, hint="restore it from a copy.") from error

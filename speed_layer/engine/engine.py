@@ -13,10 +13,12 @@ import polars as pl
 from lake.eligibility import OUTSIDE
 from lake.errors import SnapshotError
 from lake.hours import DAY_MINUTES, hours_of
+from lake.live import BARS_SCHEMA, PRICES_SCHEMA
+from lake.live_bars import LATENESS
 from lake.wire import SCHEMA
 from speed_layer.engine.buckets import MINUTE_US
 from speed_layer.engine.day import Day
-from speed_layer.engine.frames import BARS_SCHEMA, PRICES_SCHEMA, bars_of, prices_of
+from speed_layer.engine.frames import bars_of, prices_of
 from speed_layer.engine.names import Names
 from speed_layer.engine.snapshot import HINT, packed, unpacked
 from speed_layer.engine.statements import stated
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from lake.session import SessionTable
     from speed_layer.engine.snapshot import Arrays
 
-LATENESS: Final = dt.timedelta(minutes=15)
 _US: Final = dt.timedelta(microseconds=1)
 _EPOCH: Final = dt.date(1970, 1, 1)
 _DAY_US: Final = 86_400_000_000

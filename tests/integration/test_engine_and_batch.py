@@ -8,16 +8,17 @@ from typing import Any
 import polars as pl
 
 from batch_layer.reconciling import Reconciled, reconcile
-from batch_layer.trades import build_trades, recompute
+from batch_layer.trades import build_trades
 from fiblake import Lake
 from lake import keys
-from lake.live_bars import BARS_SCHEMA
+from lake.live import BARS_SCHEMA
 from lake.parquet import encode_frame
 from lake.schemas import LIVE_BARS
 from speed_layer.engine import Engine
 from tests.days import SESSION, Day, calendar, made_day
 from tests.integration.test_trades import SETTLING
 from tests.minutes import at
+from tests.recomputing import recompute
 from tests.trading import Told, frame, heartbeat, micros
 
 

@@ -12,19 +12,21 @@ import polars as pl
 import pytest
 
 from batch_layer.reconciling import ReconcileReport, reconcile
-from batch_layer.trades import build_trades, recompute
+from batch_layer.trades import build_trades
 from fiblake import Lake
 from lake import keys
 from lake.documents import read_document
 from lake.event import Event
 from lake.hours import hours_of
-from lake.live_bars import BARS_SCHEMA, bars_of, in_force, minutes_of, within
+from lake.live import BARS_SCHEMA
+from lake.live_bars import bars_of, in_force, minutes_of, within
 from lake.parquet import encode_frame, read_frame
 from lake.schemas import DIFFERENCES, LIVE_BARS
 from lake.wire import encode_events
 from tests.days import SESSION, calendar, made_day
 from tests.integration.test_trades import SETTLING
 from tests.integration.test_trades_kills import KilledError, Mortal
+from tests.recomputing import recompute
 from tests.trading import frame, micros, trade
 
 HOURS: Final = hours_of(SESSION, calendar())

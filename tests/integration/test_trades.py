@@ -14,7 +14,7 @@ import pytest
 from batch_layer.bronze import daily, ledger, minute
 from batch_layer.bronze.daily import Changes
 from batch_layer.bronze.year import read_year
-from batch_layer.trades import TradesReport, build_trades, recompute
+from batch_layer.trades import TradesReport, build_trades
 from fiblake import Lake
 from lake import keys
 from lake.clock import SetClock
@@ -31,6 +31,7 @@ from tests.days import SESSION, SHORT, Day, calendar, made_day
 from tests.frames import assert_bars_close
 from tests.minutes import at, bar, silver
 from tests.minutes import frame as minutes_frame
+from tests.recomputing import recompute
 from tests.trading import Oracle, Told, assert_told, frame, heartbeat, micros, trade
 
 SETTLING = dt.timedelta(minutes=30)

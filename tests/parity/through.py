@@ -21,7 +21,7 @@ from lake.exchange import load_sessions
 from lake.hours import HOURS, SessionHours, hours_of
 from lake.instant import microseconds
 from lake.interval import INTRADAY, LIVE
-from lake.live_bars import BARS_SCHEMA, PRICES_SCHEMA
+from lake.live import BARS_SCHEMA, PRICES_SCHEMA
 from lake.parquet import read_frame
 from lake.schemas import DAILY, MINUTE
 from lake.schemas import INTRADAY as INTRADAY_SCHEMA
