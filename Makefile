@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 KINESIS := tests/kinesis_local
+FLINK := .venv-flink
+JOB := speed_layer/flink
 PACKAGES := lake database batch_layer speed_layer serving_layer fiblake infra
 ARGS ?=
 
@@ -16,7 +18,7 @@ demo: $(VENV)/ready  ## import real daily bars, resample them, write a chart pag
 up: $(VENV)/ready  ## serve the lake in ./data on localhost until Ctrl-C
 	$(BIN)/fiblake up $(ARGS)
 
-test: check system emulators  ## check, then every test; ARGS='-k x' passes on to pytest
+test: check system emulators $(FLINK)/ready  ## check, then every test; ARGS='-k x' passes on to pytest
 	$(BIN)/pytest $(ARGS)
 
 check: $(VENV)/ready  ## lint, formatting, types, the dependency rule
@@ -45,6 +47,8 @@ requirements: $(VENV)/ready  ## pin every dependency anew, with hashes
 	cp requirements/runtime.txt requirements/bench.txt  # its pins are preferred, but ArcticDB wants pandas 2
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	    pyproject.toml --all-extras --group bench -o requirements/bench.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --no-header --python-version 3.11 \
+	    $(JOB)/pyproject.toml -o $(JOB)/requirements.txt
 
 system:  ## what tests need of the operating system: a browser, Redis, Node.js
 	@sh tests/system-packages.sh
@@ -52,7 +56,7 @@ system:  ## what tests need of the operating system: a browser, Redis, Node.js
 emulators: $(KINESIS)/node_modules/ready  ## the Kinesis server that tests start
 
 clean:  ## remove what the commands above made, but no data
-	rm -rf $(VENV) $(BENCH) $(KINESIS)/node_modules artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(FLINK) $(JOB)/target $(KINESIS)/node_modules artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/ready: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -78,3 +82,26 @@ $(KINESIS)/node_modules/ready: $(KINESIS)/package-lock.json
 	    npm ci --prefix $(KINESIS) --no-audit --no-fund --loglevel=error && touch $@; \
 	else \
 	    echo "npm is missing: tests of Kinesis will be skipped. Hint: apt-get install npm" >&2; fi
+
+# PyFlink pins what the rest has newer, so it has an environment of its own; it wants Python 3.11.
+# Without that, Java or Maven there is none: tests that need it say so.
+$(FLINK)/ready: $(FLINK)/installed $(JOB)/target/ready
+	@if test -e $(FLINK)/installed && test -e $(JOB)/target/ready; then touch $@; fi
+
+$(FLINK)/installed: $(VENV)/ready $(JOB)/requirements.txt
+	@if $(BIN)/uv venv --quiet --clear --no-python-downloads --python 3.11 $(FLINK); then \
+	    $(BIN)/uv pip install --quiet --python $(FLINK)/bin/python --require-hashes \
+	        -r $(JOB)/requirements.txt && touch $@; \
+	else \
+	    echo "Python 3.11 is missing: tests of Flink will be skipped. Hint: uv python install 3.11" >&2; fi
+
+$(JOB)/target/ready: $(JOB)/pom.xml $(wildcard $(JOB)/src/main/java/fiblake/flink/*.java)
+	@if ! command -v mvn >/dev/null || ! command -v javac >/dev/null; then \
+	    echo "Maven or a JDK is missing: tests of Flink will be skipped." \
+	         "Hint: apt-get install maven openjdk-17-jdk-headless" >&2; \
+	elif mvn -B -q -f $(JOB)/pom.xml -P kinesis package >$(FLINK)-mvn.log 2>&1; then \
+	    rm -f $(FLINK)-mvn.log; touch $@; \
+	else \
+	    echo "Maven has no Kinesis connector for Flink here (see $(FLINK)-mvn.log): the jar is made" \
+	         "without it, and tests of both together will be skipped." >&2; \
+	    mvn -B -q -f $(JOB)/pom.xml package && touch $@; fi

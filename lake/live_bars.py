@@ -48,8 +48,17 @@ def in_force(events: pl.DataFrame) -> pl.DataFrame:
         events: Schema `EVENTS`, in order of receipt: of equal revisions the first holds.
     """
     told = events.filter(pl.col("kind") != "heartbeat")
-    latest = told.sort("revision", descending=True, maintain_order=True)
-    return latest.unique(_IDENTITY, keep="first", maintain_order=True).sort(_IDENTITY)
+    # By numbers, at less than half the time.
+    ranked = [_ranked(told[name]) for name in _IDENTITY[:2]]
+    rows = told.select(*ranked, "time", "sequence", restated=-pl.col("revision")).with_row_index()
+    ordered = rows.sort(*_IDENTITY, "restated", "index")
+    is_other = pl.any_horizontal(pl.col(name) != pl.col(name).shift(1) for name in _IDENTITY)
+    return told[ordered.filter(is_other.fill_null(value=True))["index"]]
+
+
+def _ranked(texts: pl.Series) -> pl.Series:
+    """Return the place of each text in their order."""
+    return texts.cast(pl.Enum(texts.unique().sort())).to_physical()
 
 
 def within(events: pl.DataFrame, hours: SessionHours, kind: Kind = "trade") -> pl.DataFrame:

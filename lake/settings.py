@@ -42,8 +42,12 @@ SocketUrl = Annotated[str, AfterValidator(_socket_url)]
 
 
 def _redis_url(secret: SecretStr) -> SecretStr:
-    parts = urlsplit(secret.get_secret_value())
-    if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
+    try:
+        parts = urlsplit(secret.get_secret_value())
+        is_one = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # what it says may be a part of the password
+        is_one = False
+    if not is_one:
         msg = "not a URL, as redis://127.0.0.1:6379/0; with TLS rediss://user:password@host:port/0"
         raise ValueError(msg)
     return secret

@@ -23,7 +23,15 @@ from tests.fault_proxy import FaultProxy
 from tests.moto_serially import REGION
 from tests.parts import MotoServer, RcloneServer, environment
 
-pytest_plugins = ["tests.vendor", "tests.fetching", "tests.kinesis", "tests.live"]
+pytest_plugins = [
+    "tests.vendor",
+    "tests.fetching",
+    "tests.kinesis",
+    "tests.live",
+    "tests.browser",
+    "tests.flink",
+    "tests.live_system",
+]
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import boto3
 import pytest
+from pydantic import SecretStr
 
 from lake.settings import Settings
 
@@ -176,7 +177,7 @@ def environment(settings: Settings) -> dict[str, str]:
     values = settings.model_dump(exclude_none=True)
     return {
         f"FIBLAKE_{name.upper()}": value.get_secret_value()
-        if name.endswith("access_key")
+        if isinstance(value, SecretStr)
         else str(value)
         for name, value in values.items()
     }

@@ -8,6 +8,8 @@ needed() {
     echo "redis-server redis-server the realtime view in Redis"
     echo "node nodejs Kinesis"
     echo "npm npm Kinesis"
+    echo "javac openjdk-17-jdk-headless Flink"
+    echo "mvn maven Flink"
 }
 
 is_there() {

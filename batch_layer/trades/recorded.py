@@ -50,20 +50,18 @@ def read_events(
     """
     by_source: defaultdict[str, list[pl.DataFrame]] = defaultdict(list)
     unreadable = 0
-    for key in sorted(objects):
+    places = {place: key for key in objects if (place := keys.live_place(key))}
+    for (source, _, _), key in sorted(places.items()):
         events, bad = decode_events(_lines(store, key))
         unreadable += len(bad)
         if symbols is not None:
             events = events.filter(pl.col("symbol").is_in([*symbols, ""]))
-        by_source[key.split("/")[1]].append(events)
+        by_source[source].append(events)
     parts = [events for of_source in by_source.values() for events in of_source]
-    if not parts:
-        return pl.DataFrame(schema=SCHEMA), unreadable
-    events = pl.concat(parts)
+    events = pl.concat([pl.DataFrame(schema=SCHEMA), *parts])
     # One source's are in order; of several, who was told first tells first.
-    return (events.sort("received", maintain_order=True) if len(by_source) > 1 else events), (
-        unreadable
-    )
+    in_order = events.sort("received", maintain_order=True) if len(by_source) > 1 else events
+    return in_order, unreadable
 
 
 def _lines(store: ObjectStore, key: str) -> list[bytes]:

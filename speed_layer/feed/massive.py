@@ -56,7 +56,7 @@ class Plan:
         queue: How many events may wait.
         sheds: Whether events are given up where more come.
         overlap_s: How much of what came before an outage is asked for again: trades come out of
-            order, and their clocks differ.
+            order, their clocks differ, and what is restated in an outage printed before it.
         settle_s: How long after an outage REST is asked.
         fill_hours: How far back it is asked.
         first_pause_s: Up to how long the first pause is before the socket is connected again.
@@ -71,7 +71,7 @@ class Plan:
     reader: ReaderName = "official"
     queue: int = 200_000
     sheds: bool = False
-    overlap_s: float = 120.0
+    overlap_s: float = 900.0
     settle_s: float = 2.0
     fill_hours: float = 96.0
     first_pause_s: float = 1.0

@@ -39,6 +39,37 @@ _CANCELLED: Final = frozenset({7, 8, 10, 11})
 """Of TAQ's codes: an original marked as an error or cancelled, and the records that say so."""
 _RESTATED: Final = frozenset({1, 12}) | _CANCELLED
 """Those, and the original that was corrected, and the record that corrects it."""
+_A_TRADE: Final = b'"ev":"T"'
+_ANY: Final = b'"ev"'
+_TRADE: Final = pl.Schema(
+    {
+        "sym": pl.String(),
+        "p": pl.Float64(),
+        "s": pl.Float64(),
+        "t": pl.Int64(),
+        "q": pl.Int64(),
+        "c": pl.List(pl.Int32()),
+        "e": pl.Int32(),
+    }
+)
+_REQUIRED: Final = ("sym", "p", "s", "t", "q")
+_OF_TRADES: Final = [
+    expression.cast(SCHEMA[name]).alias(name)
+    for name, expression in {
+        "kind": pl.lit("trade"),
+        "time": pl.col("t") * 1000,
+        "sequence": pl.col("q"),
+        "revision": pl.col("e").is_in(_RESTATED, nulls_equal=True),
+        "minute": pl.lit(0),
+        "moves": pl.lit(0),
+        "price": pl.col("p"),
+        "size": pl.col("s"),
+        "cancelled": pl.col("e").is_in(_CANCELLED, nulls_equal=True),
+        **dict.fromkeys(("open", "high", "low", "vwap", "trades"), pl.lit(None)),
+        "conditions": pl.col("c").fill_null([]),
+        "source": pl.lit(NAME),
+    }.items()
+]
 _UNREADABLE: Final = (
     ValueError,
     TypeError,
@@ -55,12 +86,40 @@ class Reader:
 
     _spellings: dict[str, str] = field(default_factory=dict)
 
-    def frames(self, frames: Iterable[tuple[int, str | bytes]]) -> Delivery:
+    def frames(self, frames: Sequence[tuple[int, str | bytes]]) -> Delivery:
         """Return the events of the socket's frames, in order; statuses are passed over.
 
         Args:
             frames: When each was received, in microseconds, and its text.
         """
+        trades = self._only_trades(frames) if frames else None
+        return self._one_by_one(frames) if trades is None else Delivery(trades)
+
+    def _only_trades(self, frames: Sequence[tuple[int, str | bytes]]) -> pl.DataFrame | None:
+        """Return the events of frames that are all good trades, as nearly all are; else None."""
+        texts = [text.encode() if isinstance(text, str) else text for _, text in frames]
+        counts = [text.count(_A_TRADE) for text in texts]
+        if any(
+            count != text.count(_ANY) or text[:2] != b"[{" or text[-2:] != b"}]"
+            for text, count in zip(texts, counts, strict=True)
+        ):
+            return None
+        joined = b",".join(text[1:-1] for text in texts)
+        try:
+            told = pl.read_json(b"[" + joined + b"]", schema=_TRADE)
+        except pl.exceptions.PolarsError:
+            return None
+        required = told.select(_REQUIRED)
+        if told.height != sum(counts) or any(required.null_count().row(0)):
+            return None
+        received = np.repeat(np.array([each for each, _ in frames], np.int64), counts)
+        names = told["sym"].unique()
+        known = self._spelt(names)
+        odd = {name: known[name] for name in names if known[name] != name}
+        symbols = told["sym"].replace(odd) if odd else told["sym"]
+        return told.select(_OF_TRADES, symbol=symbols, received=received).select(SCHEMA.names())
+
+    def _one_by_one(self, frames: Iterable[tuple[int, str | bytes]]) -> Delivery:
         told: list[tuple[int, Message]] = []
         malformed: list[Malformed] = []
         for received, frame in frames:
@@ -176,11 +235,16 @@ class Reader:
         )
 
     def _symbols(self, told: Sequence[Message]) -> list[str]:
-        known = self._spellings
         texts = [each["sym"] for each in told]
-        for text in set(texts).difference(known):
-            known[text] = lake_symbol(text)
+        known = self._spelt(set(texts))
         return [known[text] for text in texts]
+
+    def _spelt(self, texts: Iterable[str]) -> dict[str, str]:
+        known = self._spellings
+        for text in texts:
+            if text not in known:
+                known[text] = lake_symbol(text)
+        return known
 
 
 # Deliveries are of a few events, hundreds a second: what passes by the expressions of Polars, whose

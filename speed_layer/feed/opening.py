@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _DAYS_BACK: Final = dt.timedelta(days=14)
 # Longer than any lateness: what a replay tells at its end makes all bars final.
 _AFTER_DUSK: Final = dt.timedelta(hours=1)
+_OVERLAP_S: Final = 120.0
 _MIB: Final = 1 << 20
 
 
@@ -73,18 +74,17 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         if settings.feed_health_port is not None:
             stack.enter_context(HealthServer(health, port=settings.feed_health_port))
         if spec.session is not None:
-            days = timetable(sessions, spec.session, spec.session)
-            source: Source = _replay(spec, spec.session, store, sessions)
-            recorder = None
-            # A recording is on the lake's own word: nothing of it is ahead of its receipt again.
+            source = _replay(spec, spec.session, store, sessions)
             health.connected(is_subscribed=True)
-        else:
-            days = timetable(sessions, clock.now().date() - _DAYS_BACK, sessions.last)
-            plan = massive_plan(settings)
-            recorder = stack.enter_context(_recorder(settings, store, days))
-            source = _massive(plan, health, recorder.known(), recorder.unfinished)
+            # It was judged, refused and recorded when it was received.
+            yield Feed(source, None, stream, recorder=None, health=health)
+            return
+        plan = massive_plan(settings)
+        days = timetable(sessions, clock.now().date() - _DAYS_BACK, sessions.last)
+        recorder = stack.enter_context(_recorder(settings, store, days))
+        massive = _massive(plan, health, recorder.known(), recorder.unfinished)
         judge = Judge(load_conditions(store), days, skew_s=settings.feed_skew_seconds)
-        yield Feed(source, judge, stream, recorder=recorder, health=health)
+        yield Feed(massive, judge, stream, recorder=recorder, health=health)
 
 
 def massive_plan(settings: Settings) -> Plan:
@@ -112,6 +112,8 @@ def massive_plan(settings: Settings) -> Plan:
         reader=settings.massive_reader,
         queue=settings.feed_queue,
         sheds=settings.feed_shed,
+        # What was restated later than that is late, and batch's to put right.
+        overlap_s=max(_OVERLAP_S, settings.lateness_seconds),
         fill_hours=settings.feed_fill_hours,
     )
 

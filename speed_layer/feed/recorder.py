@@ -73,6 +73,10 @@ class Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the lake have all there is, and end; a second time nothing happens."""
         self._spool.close()
 
     def record(self, events: pl.DataFrame) -> None:

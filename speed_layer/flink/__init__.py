@@ -1,1 +1,1 @@
-"""The Flink job: a project of its own, with its own pins; it runs where the rest is not installed."""
+"""The Flink job: a project of its own, with its own pins."""

@@ -1,7 +1,7 @@
 """The Flink job: events of a stream into live bars, late statements and rejects.
 
-It runs in a mini cluster, on a Flink cluster (`flink run -py`) and on the Managed Service for Apache
-Flink, which tells the same options as runtime properties of the group `fiblake`.
+It runs in a mini cluster, on a Flink cluster (`flink run -py`) and on the Managed Service for
+Apache Flink, which tells the same options as runtime properties of the group `fiblake`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MOST_LATENESS_S: Final = 8 * 3600 - 15 * 60
 
 
 def main(arguments: list[str]) -> None:
-    """Run the job until its input ends, or for ever."""
+    """Run the job until its input ends, or for ever; tell the milliseconds that it took."""
     options = parse(arguments or managed(PROPERTIES))
     tables = TableEnvironment.create(
         EnvironmentSettings.new_instance()
@@ -52,7 +52,9 @@ def main(arguments: list[str]) -> None:
     if options.explain:
         sys.stdout.write(together.explain())
         return
-    together.execute().wait()
+    client = together.execute().get_job_client()
+    took_ms = client.get_job_execution_result().result().get_net_runtime()
+    sys.stdout.write(f"{took_ms}\n")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -79,7 +81,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def managed(path: Path) -> list[str]:
-    """Return the runtime properties of the managed service as arguments; none where there are none."""
+    """Return the managed service's runtime properties as arguments; none where there are none."""
     if not path.exists():
         return []
     groups = json.loads(path.read_text("utf-8"))
@@ -201,7 +203,14 @@ def sink(place: str, options: argparse.Namespace, form: str, *, partition: bool 
     if form == "json":
         told["json.encode.ignore-null-fields"] = "true"
     if not is_stream(place):
-        return f"WITH ({pairs({'connector': 'filesystem', 'path': place} | told)})"
+        # A file is there for readers once a checkpoint is, which may close it only when it is old.
+        told |= {
+            "connector": "filesystem",
+            "path": place,
+            "sink.rolling-policy.rollover-interval": f"{options.checkpoint_ms} ms",
+            "sink.rolling-policy.check-interval": f"{options.checkpoint_ms} ms",
+        }
+        return f"WITH ({pairs(told)})"
     told = stream(place, options) | told
     if options.endpoint:
         told["sink.http-client.protocol.version"] = "HTTP1_1"

@@ -55,6 +55,7 @@ _PRICE: Final = np.dtype(
 BAR_BYTES: Final = _BAR.itemsize
 _INTERVALS: Final = {each.minutes: str(each) for each in (DAILY, *MINUTE_INTERVALS)}
 _SPANS: Final = {name: span for span, name in _INTERVALS.items()}
+_NO_SPAN: Final = 2**16 - 1
 HEAD: Final = struct.Struct("<qiiq")
 """How the record of a bar begins: its version, session, minutes and start."""
 _VERSION: Final = struct.Struct("<q")
@@ -174,7 +175,7 @@ def rank_of(record: bytes) -> tuple[int, int]:
 
 def series(interval: Interval, hours: Hours) -> bytes:
     """Return what `SERIES` is in the records of the bars of an interval and hours."""
-    return _SERIES.pack(interval.minutes, hours == "extended")
+    return _SERIES.pack(_SPANS.get(str(interval), _NO_SPAN), hours == "extended")
 
 
 def is_daily(series: bytes) -> bool:

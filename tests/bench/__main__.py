@@ -17,7 +17,10 @@ from typing import Final
 
 from lake.session import EPOCH
 from tests.bench.demo import demo_job
+from tests.bench.engine import SESSIONS as ENGINE_SESSIONS
+from tests.bench.engine import engine
 from tests.bench.fetching import SESSIONS, fetching
+from tests.bench.flink import flink
 from tests.bench.incremental import incremental
 from tests.bench.intraday import intraday
 from tests.bench.lakes import LAST, Market, make_market, without_silver
@@ -91,6 +94,16 @@ The regular minutes of {symbols:,} symbols in eight sessions, committed and then
 * The year is made of links to the eight sessions: 252 files. They are read as they are, by
   `Lake.bars` without copies.
 """,
+    "engine": """## The stream engine
+
+Trades of some hundred symbols, 5,000 a second of the day, out of order by up to 30 s, with
+duplicates, corrections and cancels, into 1m, 5m, 15m, 1h, 2h, 4h and 1d bars and prices at once.
+
+* Plain dicts take one event at a time and know duplicates, but no correction and no cancel.
+* Small batches meet an engine that holds the flow of the minutes before.
+* Memory: {sessions_of_engine} sessions of the large market, one after the other, some trades a
+  symbol and session.
+""",
     "readers": """## Reading
 
 p50 / p95 in milliseconds of {queries} queries after a warm-up, each over other symbols and dates;
@@ -117,6 +130,12 @@ p50 / p95 of {queries} queries.
 * Redis runs beside it, on the same cores, and bar by bar is as pipelined, one bar at once.
 * DynamoDB is moto's server, which answers one request after the other: it says what is written and
   read per bar, not how fast AWS is. 140 bars.
+""",
+    "flink": """## Flink
+
+A day of trades out of order, sent again, corrected and cancelled, as lines of JSON from a file to
+nowhere, in a mini cluster of two slots on the same cores, without the start of it. The job makes
+bars of 1m, 5m, 15m, 1h, 2h, 4h and 1d at once.
 """,
     "latency": """## From a trade to its price
 
@@ -154,7 +173,7 @@ class Bench:
         self._symbols = symbols
         self._large = large
         self._said = {"symbols": symbols, "start": start, "end": LAST, "queries": queries}
-        self._said["sessions"] = SESSIONS
+        self._said |= {"sessions": SESSIONS, "sessions_of_engine": ENGINE_SESSIONS}
         self._said["live"] = large or symbols
         self._said |= {"per_second": PER_SECOND, "trades": TRADES}
         self.market = cache(lambda count: make_market(work, count, start))
@@ -166,9 +185,11 @@ class Bench:
             "daily": lambda: incremental(self._resampled(), work),
             "fetch": self._fetch,
             "intraday": lambda: intraday(work, symbols, queries),
+            "engine": lambda: engine(symbols, large),
             "readers": lambda: readers(self._resampled(), work, queries),
             "streams": lambda: streams(symbols),
             "views": lambda: views(large or symbols, queries),
+            "flink": lambda: flink(symbols),
             "latency": lambda: latency(symbols),
             "memory": lambda: memory(large or symbols),
         }

@@ -29,6 +29,7 @@ SECTIONS = (
     "daily",
     "fetch",
     "intraday",
+    "engine",
     "readers",
     "streams",
     "views",

@@ -325,7 +325,7 @@ def test_a_stream_lost_with_its_server_is_a_gap_that_is_told_and_kept(tmp_path: 
         setting.put(told(1))
         publisher = setting.publisher()
         until(publisher, has(setting, 1))
-        server.stop()
+        server.kill()
         with pytest.raises(StreamError):
             publisher.step(1)
         server.start()

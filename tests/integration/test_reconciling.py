@@ -224,5 +224,12 @@ def test_a_reconciliation_that_is_killed_is_made_again(lake: Lake) -> None:
     assert [] == found(lake)
 
 
+def test_a_lake_on_s3_is_reconciled_too(s3_lake: Lake) -> None:
+    prepare(s3_lake, FIRST, SECOND)
+
+    assert {} == causes(put(s3_lake, told(FIRST, SECOND)))
+    assert [False] == [each.is_new for each in reconcile(s3_lake.store).sessions]
+
+
 def test_live_bars_have_the_columns_of_their_schema() -> None:
     assert LIVE_BARS.names == BARS_SCHEMA.names() == told(FIRST).columns

@@ -143,10 +143,11 @@ def test_a_url_shows_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert SECRET not in repr(read_settings())
 
-    monkeypatch.setenv("FIBLAKE_REDIS_URL", f"http://me:{SECRET}/x@cache.example")
-    with pytest.raises(MisuseError, match="FIBLAKE_REDIS_URL") as raised:
-        read_settings()
-    assert SECRET not in str(raised.value)
+    for wrong in (f"http://me:{SECRET}/x@cache.example", f"redis://me:{SECRET}/x@cache.example"):
+        monkeypatch.setenv("FIBLAKE_REDIS_URL", wrong)
+        with pytest.raises(MisuseError, match="FIBLAKE_REDIS_URL") as raised:
+            read_settings()
+        assert SECRET not in str(raised.value)
 
 
 def test_scripts_that_redis_lost_are_loaded_again(open_redis: OpenView) -> None:

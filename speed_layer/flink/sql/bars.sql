@@ -1,6 +1,6 @@
 -- One row a change of a bar or of a price: those of a higher version are in force.
 CREATE TABLE bars (
-    `kind` STRING,
+    `row` STRING,
     `symbol` STRING,
     `interval` STRING,
     `session` DATE,

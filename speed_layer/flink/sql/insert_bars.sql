@@ -1,7 +1,7 @@
 -- One row a change of a bar or of a price.
 INSERT INTO bars
 SELECT
-    `kind`, `symbol`, `interval`, `session`, `hours`, `start`, `open`, `high`, `low`, `close`, `volume`, `vwap`,
+    `row`, `symbol`, `interval`, `session`, `hours`, `start`, `open`, `high`, `low`, `close`, `volume`, `vwap`,
     `trades`, `minutes`, `state`, `price`, `time`, `received`, `source`, `version`
 FROM told
-WHERE `kind` IN ('bar', 'price')
+WHERE `row` IN ('bar', 'price')

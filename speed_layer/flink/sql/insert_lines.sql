@@ -1,3 +1,3 @@
 -- One row a line of that kind.
 INSERT INTO ${table}
-SELECT `line` FROM told WHERE `kind` = ${kind}
+SELECT `line` FROM told WHERE `row` = ${kind}

@@ -28,6 +28,10 @@ final class Cell {
     boolean isFinal;
     /** Whether it changed since it was told. */
     boolean isChanged;
+    /** Whether it was told to be a bar; if it is none any more, that is told too. */
+    boolean isTold;
+    /** Of a minute: the sum of 1 + revision of what took a statement out of it. */
+    long left;
 
     /** Of a minute: the first and last statement that may be open and close. */
     Statement first;
@@ -50,7 +54,7 @@ final class Cell {
         lacksNotional = lacksTrades = false;
         trades = 0;
         minutes = 0;
-        weight = 0;
+        weight = left;
         first = last = null;
     }
 

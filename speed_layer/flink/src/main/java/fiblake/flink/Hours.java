@@ -64,6 +64,12 @@ final class Hours {
         return null;
     }
 
+    /** Whether a minute is after all sessions that are told: then nothing can be made of it. */
+    boolean areBefore(long minute) {
+        Day latest = days[days.length - 1];
+        return minute >= latest.at(latest.dusk);
+    }
+
     /** One session's hours; minutes count from dawn. */
     static final class Day {
         final int session;

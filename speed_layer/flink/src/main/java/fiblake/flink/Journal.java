@@ -102,6 +102,9 @@ final class Journal {
             session.restore(cell(in), end -> {});
         }
         for (int left = in.readInt(); left > 0; left--) {
+            session.restoreLeft(in.readShort(), in.readLong(), end -> {});
+        }
+        for (int left = in.readInt(); left > 0; left--) {
             Statement statement = statement(in);
             if (symbol.isLate(statement.minute)) {
                 session.keep(statement);
@@ -124,6 +127,17 @@ final class Journal {
         out.writeInt(past.size());
         for (Cell minute : past) {
             write(out, minute);
+        }
+        List<Cell> lefts = new ArrayList<>();
+        for (Cell minute : session.minutes()) {
+            if (minute.left != 0 && !past.contains(minute)) {
+                lefts.add(minute);
+            }
+        }
+        out.writeInt(lefts.size());
+        for (Cell minute : lefts) {
+            out.writeShort(minute.begin);
+            out.writeLong(minute.left);
         }
         out.writeInt(session.retained());
         for (Map<Statement, Statement> printed : session.statements()) {

@@ -32,8 +32,7 @@ public class LiveBars extends ProcessTableFunction<RowData> {
     /** How long after dusk and lateness a session is kept. */
     private static final long REST_US = 3_600_000_000L;
 
-    /** When to look again whether event time passes as the wall clock does. */
-    private static final long LATER_MS = 60_000L;
+    private static final long MINUTE_MS = 60_000L;
 
     private static final int ENTRIES = 1024;
 
@@ -69,9 +68,9 @@ public class LiveBars extends ProcessTableFunction<RowData> {
     /** Applies one line. */
     public void eval(
             Context context,
-            @StateHint(name = "journal", type = @DataTypeHint("ARRAY<BYTES>"))
+            @StateHint(name = "journal", ttl = "0 s", type = @DataTypeHint("ARRAY<BYTES>"))
                     ListView<byte[]> journal,
-            @StateHint(name = "name", type = @DataTypeHint("MAP<INT, STRING>"))
+            @StateHint(name = "name", ttl = "0 s", type = @DataTypeHint("MAP<INT, STRING>"))
                     MapView<Integer, String> name,
             @ArgumentHint(
                             value = {SET_SEMANTIC_TABLE, REQUIRE_ON_TIME},
@@ -132,27 +131,26 @@ public class LiveBars extends ProcessTableFunction<RowData> {
             throws Exception {
         long clockBefore = symbol.clock;
         Hours.Day day = hours.of(event.minute);
-        if (day == null) {
+        if (day == null && hours.areBefore(event.minute)) {
             poison.inc();
             collect(Rows.refused("poison", line));
             return;
         }
-        if (!kind.equals(event.kind)) {
+        if (day == null || !kind.equals(event.kind)) {
             foreign.inc();
-            symbol.clock = Math.max(symbol.clock, event.time);
-        } else {
-            TimeContext<Long> time = context.timeContext(Long.class);
-            switch (symbol.apply(event, day, end -> time.registerOnTime((end + latenessUs) / 1000))) {
-                case ACCEPTED -> {
-                    accepted.inc();
-                    accept(time, journal, symbol, event);
-                    return;
-                }
-                case STALE -> stale.inc();
-                case LATE -> {
-                    late.inc();
-                    collect(Rows.refused("late", line));
-                }
+            return;
+        }
+        TimeContext<Long> time = context.timeContext(Long.class);
+        switch (symbol.apply(event, day, end -> time.registerOnTime((end + latenessUs) / 1000))) {
+            case ACCEPTED -> {
+                accepted.inc();
+                accept(time, journal, symbol, event);
+                return;
+            }
+            case STALE -> stale.inc();
+            case LATE -> {
+                late.inc();
+                collect(Rows.refused("late", line));
             }
         }
         if (symbol.clock > clockBefore) {
@@ -172,7 +170,7 @@ public class LiveBars extends ProcessTableFunction<RowData> {
         }
         if (!symbol.isAwaited) {
             symbol.isAwaited = true;
-            time.registerOnTime((event.time + pace.step()) / 1000);
+            time.registerOnTime(pace.when(event.time) / 1000);
         }
     }
 
@@ -188,13 +186,13 @@ public class LiveBars extends ProcessTableFunction<RowData> {
             write(journal, symbol, Journal.mark(symbol));
         }
         if (byUs < nowUs && session.isOverdue(nowUs - latenessUs)) {
-            time.registerOnTime(watermark + LATER_MS);
+            time.registerOnTime((watermark / MINUTE_MS + 1) * MINUTE_MS);
         }
         long restUs = session.day.at(session.day.dusk) + latenessUs + REST_US;
-        if (nowUs >= restUs) {
+        if (session.forming() == 0 && nowUs >= restUs) {
             symbol.session = null;
             compact(journal, symbol);
-        } else if (session.daily.isFinal) {
+        } else if (session.forming() == 0) {
             time.registerOnTime(restUs / 1000);
         }
     }
@@ -203,16 +201,19 @@ public class LiveBars extends ProcessTableFunction<RowData> {
     private boolean tell(Session session, long lateBefore) {
         boolean isChanged = session.isDirty();
         int formed = session.forming();
-        session.settle(lateBefore, cell -> {
-            if (cell.isBar()) {
-                collect(Rows.bar(session.day, cell));
-            }
-        });
-        Statement latest = isChanged ? session.latest() : null;
-        if (latest != null) {
-            collect(Rows.price(session.day, latest, session.daily.weight));
+        session.settle(lateBefore, cell -> collect(Rows.bar(session.day, cell)));
+        if (isChanged) {
+            tellPrice(session);
         }
         return session.forming() < formed;
+    }
+
+    private void tellPrice(Session session) {
+        Statement latest = session.latest();
+        if (latest != null || session.isPriceTold) {
+            session.isPriceTold = true;
+            collect(Rows.price(session.day, latest, session.daily.weight));
+        }
     }
 
     private void write(ListView<byte[]> journal, Symbol symbol, byte[] entry) throws Exception {

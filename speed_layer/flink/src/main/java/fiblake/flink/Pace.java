@@ -10,9 +10,12 @@ package fiblake.flink;
  */
 final class Pace {
     private static final long MEASURE_US = 200_000;
+    private static final long GATHER_US = 1_000_000;
     private static final long MOST_US = 60_000_000;
     /** Speeds up to this are a live flow's, whose time comes in steps. */
     private static final double LIVE = 2;
+    /** How many measures in a row make a live flow: a pause of a replay is none. */
+    private static final int CALM = 10;
     /** In a live flow fewer than one in so many are a minute old. */
     private static final int OLD = 5;
 
@@ -22,7 +25,7 @@ final class Pace {
     private long seen;
     private long old;
     private long step = MOST_US;
-    private boolean isLive;
+    private int calm;
 
     /** Takes note of an event that was told at `time`; microseconds since 1970. */
     void see(long time) {
@@ -39,19 +42,21 @@ final class Pace {
 
     /** Whether event time passes as the wall clock does. */
     boolean isLive() {
-        return isLive;
+        return calm >= CALM;
     }
 
-    /** Returns how long after an event, in event time, what it changed is to be told; in µs. */
-    long step() {
-        return step;
+    /** Returns when, in event time, what an event changed is to be told; in µs. */
+    long when(long time) {
+        // Where it is the end of its minute, that is when bars become final, too.
+        return step < MOST_US ? time + step : Math.floorDiv(time, MOST_US) * MOST_US + MOST_US;
     }
 
     private void measure(long passedUs) {
         if (from != Long.MIN_VALUE) {
             double speed = (double) (latest - from) / passedUs;
-            isLive = speed <= LIVE && old * OLD < seen;
-            step = isLive ? 0 : (long) Math.min(MOST_US, speed * MEASURE_US);
+            boolean isLive = speed <= LIVE && old * OLD < seen;
+            calm = isLive ? calm + 1 : 0;
+            step = isLive ? 0 : (long) Math.min(MOST_US, speed * GATHER_US);
         }
         from = latest;
         seen = old = 0;

@@ -7,7 +7,7 @@ import org.apache.flink.table.data.StringData;
 /** The rows that are told: the columns of {@code LIVE_BARS} and {@code PRICES}, and a line. */
 final class Rows {
     static final String TYPE =
-            "ROW<`kind` STRING, `interval` STRING, `session` DATE, `hours` STRING, `start` BIGINT,"
+            "ROW<`row` STRING, `interval` STRING, `session` DATE, `hours` STRING, `start` BIGINT,"
                     + " `open` DOUBLE, `high` DOUBLE, `low` DOUBLE, `close` DOUBLE,"
                     + " `volume` DOUBLE, `vwap` DOUBLE, `trades` BIGINT, `minutes` INT,"
                     + " `state` STRING, `price` DOUBLE, `time` BIGINT, `received` BIGINT,"
@@ -37,10 +37,12 @@ final class Rows {
         row.setField(2, day.session);
         row.setField(3, HOURS[isRegular ? 1 : 0]);
         row.setField(4, isDaily ? day.session * DAY_US : day.at(cell.begin));
-        row.setField(5, cell.open);
-        row.setField(6, known(cell.high));
-        row.setField(7, known(cell.low));
-        row.setField(8, cell.close);
+        if (cell.isBar()) {
+            row.setField(5, cell.open);
+            row.setField(6, known(cell.high));
+            row.setField(7, known(cell.low));
+            row.setField(8, cell.close);
+        }
         row.setField(9, cell.volume);
         row.setField(10, hasVwap ? (Double) (cell.notional / cell.volume) : null);
         row.setField(11, cell.lacksTrades ? null : (Long) cell.trades);
@@ -50,15 +52,15 @@ final class Rows {
         return row;
     }
 
-    /** Returns the latest price, which a statement tells. */
+    /** Returns the latest price, which a statement tells; null: there is none any more. */
     static RowData price(Hours.Day day, Statement latest, long version) {
         GenericRowData row = new GenericRowData(COLUMNS);
         row.setField(0, PRICE);
         row.setField(2, day.session);
-        row.setField(14, latest.price);
-        row.setField(15, latest.time);
-        row.setField(16, latest.received);
-        row.setField(17, StringData.fromString(latest.source));
+        row.setField(14, latest == null ? null : (Double) latest.price);
+        row.setField(15, latest == null ? 0 : latest.time);
+        row.setField(16, latest == null ? 0 : latest.received);
+        row.setField(17, StringData.fromString(latest == null ? "" : latest.source));
         row.setField(VERSION, version);
         return row;
     }

@@ -1,0 +1,167 @@
+"""The Flink job as the rest of fiblake sees it: run in a mini cluster, packed for a managed one.
+
+The job is a project of its own, in `speed_layer/flink`, with an environment of its own: PyFlink
+pins what the rest has newer. So it is started as a process, and told of sessions by a file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import signal
+import subprocess
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lake.errors import FlinkError
+from lake.hours import timetable
+from lake.instant import microseconds
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator, Sequence
+
+    from lake.session import SessionTable
+
+PROJECT: Final = Path(__file__).parent / "flink"
+PYTHON: Final = PROJECT.parents[1] / ".venv-flink/bin/python"
+JAR: Final = PROJECT / "target/fiblake-flink.jar"
+HINT: Final = "make .venv-flink/ready."
+_CONNECTOR: Final = "org/apache/flink/connector/kinesis/table/KinesisDynamicTableFactory.class"
+_EDGES: Final = ("dawn", "open", "close", "dusk")
+_LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
+"""The first time that a zip can tell: the same package for the same content."""
+_STOP_S: Final = 30
+
+
+def sessions_csv(table: SessionTable, first: dt.date, last: dt.date) -> str:
+    """Return the hours of the sessions in [first, last], both inclusive, as the job reads them.
+
+    Returns:
+        A CSV of session, dawn, open, close and dusk; instants in microseconds since 1970.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["session", *_EDGES])
+    for day in timetable(table, first, last).days:
+        instants = (microseconds(getattr(day, name)) for name in _EDGES)
+        writer.writerow([day.session.isoformat(), *instants])
+    return text.getvalue()
+
+
+def run(arguments: Sequence[str], *, logs: Path, timeout_s: float | None = None) -> int:
+    """Run the job in a mini cluster until its input ends.
+
+    Args:
+        arguments: As `job.py --help` tells them.
+        logs: Where Flink logs to; a folder.
+        timeout_s: After how long it is stopped; None: never.
+
+    Returns:
+        The milliseconds that it took, without the start of the cluster; 0 where it only explains.
+
+    Raises:
+        FlinkError: If it cannot start, failed, or took longer.
+    """
+    with running(arguments, logs=logs) as process:
+        try:
+            told = process.communicate(timeout=timeout_s)[0].decode(errors="replace")
+        except subprocess.TimeoutExpired:
+            fact = f"The Flink job has not ended within {timeout_s:g} s."
+            raise FlinkError(fact, hint=f"see {logs}.") from None
+    said = [line for line in told.splitlines() if line and not line.startswith("\t")]
+    if process.returncode:
+        fact = f"The Flink job failed: {said[-1] if said else process.returncode}"
+        raise FlinkError(fact, hint=f"see {logs}.")
+    return int(said[-1]) if said and said[-1].isdecimal() else 0
+
+
+@contextmanager
+def running(arguments: Sequence[str], *, logs: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield the process of a job in a mini cluster; it is stopped at the end of the block.
+
+    Raises:
+        FlinkError: If it cannot start.
+    """
+    _need_all()
+    logs.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [str(PYTHON), str(PROJECT / "job.py"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "FLINK_LOG_DIR": str(logs)},
+        start_new_session=True,  # Flink's JVM is a process of its own, and outlives its parent
+    )
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def package(sessions: str, target: Path, *, jar: Path = JAR) -> Path:
+    """Write the application for the Managed Service for Apache Flink, and return its path.
+
+    Args:
+        sessions: As `sessions_csv` returns them.
+        target: The zip to write.
+        jar: What Maven made.
+
+    Raises:
+        FlinkError: If the jar is missing, or lacks the Kinesis connector.
+    """
+    if not jar.exists():
+        fact = f"{jar} is missing."
+        raise FlinkError(fact, hint=HINT)
+    with zipfile.ZipFile(jar) as made:
+        if _CONNECTOR not in made.namelist():
+            fact = "The jar of the Flink job lacks the Kinesis connector: Maven could not get it."
+            raise FlinkError(fact, hint="mvn -P kinesis package, where Maven Central is reached.")
+    files = {
+        "job.py": PROJECT / "job.py",
+        "requirements.txt": PROJECT / "requirements.txt",
+        f"lib/{JAR.name}": jar,
+        **{f"sql/{path.name}": path for path in sorted(PROJECT.glob("sql/*.sql"))},
+    }
+    content = {name: path.read_bytes() for name, path in files.items()}
+    content["sessions.csv"] = sessions.encode()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in sorted(content):
+            made.writestr(_entry(name), content[name])
+    return target
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _LONG_AGO)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
+def _need_all() -> None:
+    for there, what, hint in (
+        (PYTHON.exists(), "PyFlink's environment", HINT),
+        (JAR.exists(), "The jar of the Flink job", HINT),
+        (shutil.which("java"), "Java", "apt-get install openjdk-17-jdk-headless."),
+    ):
+        if not there:
+            fact = f"{what} is missing."
+            raise FlinkError(fact, hint=hint)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, how)
+            process.wait(_STOP_S)
+        except ProcessLookupError:
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
