@@ -39,7 +39,7 @@ PER_SECOND: Final = 5_000
 _SYMBOLS: Final = 500
 _READERS: Final[tuple[ReaderName, ...]] = ("official", "own")
 _FULL: Final = {"warm_up_s": 3.0, "seconds": 20.0}
-_TINY: Final = {"warm_up_s": 0.3, "seconds": 0.5}
+_TINY: Final = {"warm_up_s": 0.1, "seconds": 2.0}
 _LATENESS: Final = dt.timedelta(minutes=15)
 _POLL_S: Final = 0.1
 _PACE: Final = Pace(snapshot_s=5.0)
@@ -88,6 +88,9 @@ def latency_task(
         socket = stack.enter_context(ticking(symbols, per_second, zero, opened_us // 1000))
         plan = Plan(socket, "http://127.0.0.1:9", "local-key", reader=reader)
         stack.enter_context(_fed(plan, live, folder, zero, opened_us))
+        # However long all takes to start.
+        while not _heard(mailbox, zero, time.monotonic() + _POLL_S):
+            pass
         _heard(mailbox, zero, time.monotonic() + warm_up_s)
         before, begun = _cpu_s(), time.monotonic()
         ages = _heard(mailbox, zero, begun + seconds)
