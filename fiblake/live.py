@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from fiblake.recording import recording_of
-from lake.errors import FiblakeError, StreamClosedError
+from lake.boundary import read_boundary
+from lake.errors import BrokenPartError, FiblakeError, StoreError, StreamClosedError
 from lake.exchange import trading_day
-from lake.recorded import all_recorded
+from lake.recorded import all_recorded, recorded_sessions
 from lake.state import state_folder
 from speed_layer.corrections import Corrections
 from speed_layer.covering import Covering
@@ -115,8 +116,22 @@ class _Engine:
             received=received,
             covering=Covering(self.view, self.lake.store),
         )
-        running.recover(self._recorded(trading_day(self.lake.clock.now())), lateness)
+        today = trading_day(self.lake.clock.now())
+        running.recover(self._recorded(today), lateness)
+        if self.lake.settings.view == "memory":
+            self._recompute(running, today)
         return running
+
+    def _recompute(self, running: Running, today: dt.date) -> None:
+        """Bring back what a view in memory had of earlier sessions that batch has not covered."""
+        covered = read_boundary(self.lake.store).minute or dt.date.min
+        oldest = today - dt.timedelta(days=self.lake.settings.view_days)
+        for session in recorded_sessions(self.store, self.spec.source or ""):
+            if max(covered, oldest) < session < today:
+                try:
+                    running.recompute(self._recorded(session))
+                except StoreError as error:
+                    _log.warning("not told again", session=str(session), error=str(error))
 
     def _recorded(self, session: dt.date) -> pl.DataFrame:
         return all_recorded(self.store, self.spec.source or "", session)
@@ -135,6 +150,10 @@ def _thread(
             _log.info("stopped", part=name)
         except FiblakeError as error:
             on_failure(error)
+        except Exception as error:  # noqa: BLE001 - else the rest would go on without it
+            _log.exception("a part failed", part=name)
+            fact = f"The {name} failed: {type(error).__name__}: {error}."
+            on_failure(BrokenPartError(fact, hint="the log tells where; nothing recorded is lost."))
         finally:
             at_end()
 

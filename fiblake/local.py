@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 from contextlib import closing, contextmanager, suppress
@@ -41,6 +42,9 @@ def serve(
     with _listen(host, port) as listener, _live(lake, feed, failures) as view:
         config = uvicorn.Config(create_app(lake.reader, view), log_level="warning")
         server = _Server(config, failures)
+        if threading.current_thread() is threading.main_thread():
+            # As Ctrl-C does: the server takes it first, then all else ends in order.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         on_start(f"http://{in_url(host)}:{listener.getsockname()[1]}/")
         with _kept_warm(lake), suppress(KeyboardInterrupt):
             server.run(sockets=[listener])

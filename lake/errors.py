@@ -19,6 +19,7 @@ FiblakeError
 ├── SnapshotError                 an engine's snapshot is damaged, or of another engine
 ├── FlinkError                    the Flink job cannot run here, or failed
 ├── BusyError                     another process does the same at the moment
+├── BrokenPartError               a part of the live system failed as none should
 ├── VendorError                   a vendor of market data failed
 │   ├── VendorKeyError            there is no key, or the vendor refuses it
 │   ├── VendorUnreachableError    nobody answers there, or someone who is not the vendor
@@ -137,6 +138,10 @@ class FlinkError(FiblakeError):
 
 class BusyError(FiblakeError):
     """Another process does the same at the moment."""
+
+
+class BrokenPartError(FiblakeError):
+    """A part of the live system failed as none should."""
 
 
 class VendorError(FiblakeError):

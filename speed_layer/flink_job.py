@@ -102,27 +102,28 @@ def running(arguments: Sequence[str], *, logs: Path) -> Iterator[subprocess.Pope
         _stop(process)
 
 
-def package(sessions: str, target: Path) -> Path:
+def package(sessions: str, target: Path, *, jar: Path = JAR) -> Path:
     """Write the application for the Managed Service for Apache Flink, and return its path.
 
     Args:
         sessions: As `sessions_csv` returns them.
         target: The zip to write.
+        jar: What Maven made.
 
     Raises:
         FlinkError: If the jar is missing, or lacks the Kinesis connector.
     """
-    if not JAR.exists():
-        fact = f"{JAR} is missing."
+    if not jar.exists():
+        fact = f"{jar} is missing."
         raise FlinkError(fact, hint=HINT)
-    with zipfile.ZipFile(JAR) as jar:
-        if _CONNECTOR not in jar.namelist():
+    with zipfile.ZipFile(jar) as made:
+        if _CONNECTOR not in made.namelist():
             fact = "The jar of the Flink job lacks the Kinesis connector: Maven could not get it."
             raise FlinkError(fact, hint="mvn -P kinesis package, where Maven Central is reached.")
     files = {
         "job.py": PROJECT / "job.py",
         "requirements.txt": PROJECT / "requirements.txt",
-        f"lib/{JAR.name}": JAR,
+        f"lib/{JAR.name}": jar,
         **{f"sql/{path.name}": path for path in sorted(PROJECT.glob("sql/*.sql"))},
     }
     content = {name: path.read_bytes() for name, path in files.items()}

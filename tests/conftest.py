@@ -30,6 +30,7 @@ pytest_plugins = [
     "tests.live",
     "tests.browser",
     "tests.flink",
+    "tests.live_system",
 ]
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)

@@ -247,6 +247,11 @@ class Told:
             if day not in self._prices or self._prices[day]["version"] < row["version"]:
                 self._prices[day] = row
 
+    def forget(self) -> None:
+        """Lose all."""
+        self._bars.clear()
+        self._prices.clear()
+
     @property
     def bars(self) -> dict[BarKey, Row]:
         """Those that there are."""

@@ -1,8 +1,8 @@
 """The embedded engine at work: events out of a stream, what they change into a view.
 
-Killed and started again it goes on from its last snapshot: the events recorded since are applied,
-and those that were in it already change nothing. Where there is no snapshot, or a damaged one, all
-that was recorded of the session is applied anew.
+Killed and started again it goes on from its last snapshot: what was recorded from its last event on
+is applied, and what was in it already changes nothing. Where there is no snapshot, or a damaged
+one, all that was recorded of the session is applied anew.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 _WAIT_S: Final = 0.5
 _REFILL_S: Final = 1.0
-_LACKING: Final = ""
-"""No view's filling: what was put into it since is not in it."""
 _log = structlog.get_logger(__name__)
 
 
@@ -52,7 +50,8 @@ class Running:
         view: Where what changed goes.
         corrections: Takes what is late.
         keep: Keeps a snapshot of the engine, and when the last event in it was received.
-        received: When the last event in the engine was received, in microseconds; 0: it has none.
+        received: When the last event that the engine took was received, in microseconds; 0: it
+            took none.
         covering: Keeps what batch has covered, and lets the view forget it; None: nobody does.
         pace: How often the last three are done.
     """
@@ -75,13 +74,14 @@ class Running:
         self._corrections = corrections
         self._covering = covering
         self._received = received
-        self._filling = view.filling
+        # None: the view lacks what was put into it since.
+        self._filling: str | None = view.filling
         pace = pace or Pace()
         self._chores = (
-            Chore(pace.snapshot_s, lambda: keep(engine, self._received)),
+            Chore(_REFILL_S, self._fill_if_empty),
             Chore(pace.corrections_s, self._correct),
             Chore(pace.forget_s, self._cover),
-            Chore(_REFILL_S, self._fill_if_empty),
+            Chore(pace.snapshot_s, lambda: keep(engine, self._received)),
         )
 
     def run(self) -> None:
@@ -94,7 +94,7 @@ class Running:
         for chore in self._chores:
             chore.do()
         if self._covering:
-            self._covering.keep()
+            Chore(0, self._covering.keep).do()
 
     def recover(self, recorded: pl.DataFrame, lateness: dt.timedelta) -> None:
         """Apply what was recorded since the engine was kept, and tell the view all there is.
@@ -104,33 +104,52 @@ class Running:
             lateness: How long after its end a bar may change.
         """
         self._corrections.note(late_among(recorded, lateness))
-        self.apply(recorded.filter(pl.col("received") >= self._received))
-        self._filling = _LACKING
+        self._filling = None
+        # In the order of the record, which is not quite that of receipt: REST answers meanwhile.
+        known = (recorded["received"] == self._received).arg_max() or 0
+        self.apply(recorded.slice(known))
+        try:
+            self._fill_if_empty()
+        except ViewError as error:
+            _log.warning("the view is away; it is filled once it is back", error=str(error))
+
+    def recompute(self, recorded: pl.DataFrame) -> None:
+        """Tell the view of a session that is over, once the clock is known.
+
+        Args:
+            recorded: All events of the session, schema `EVENTS`.
+        """
+        told = recorded.filter(pl.col("kind") != "heartbeat")
+        self._corrections.note(told.unique("symbol"))
 
     def apply(self, events: pl.DataFrame) -> None:
         """Apply events, schema `EVENTS`, in order of receipt."""
-        received = events["received"].to_numpy()
-        self._received = int(received.max(initial=self._received))
+        told = events.filter(pl.col("kind") != "heartbeat")
+        if told.height:
+            self._received = told["received"].item(-1)
         changes = self._engine.apply(events)
         self._corrections.note(changes.late)
         self._put(changes)
 
     def _put(self, changes: Changes) -> None:
-        if self._filling == _LACKING:
+        if self._filling is None:
             return
         try:
             self._view.put(changes.bars, changes.prices)
             self._fill_if_empty()
         except ViewError as error:
             _log.warning("the view is away; it is filled anew once it is back", error=str(error))
-            self._filling = _LACKING
+            self._filling = None
 
     def _fill_if_empty(self) -> None:
-        """Put all bars and prices of the engine into a view that lost some."""
-        while self._filling != self._view.filling:
-            self._filling = self._view.filling
+        """Put all bars and prices of the engine into a view that lost some, corrections then."""
+        while self._filling != (filling := self._view.filling):
+            # Where that fails it is tried again.
+            self._filling = None
             everything = self._engine.everything()
             self._view.put(everything.bars, everything.prices)
+            self._filling = filling
+            self._corrections.redo()
 
     def _cover(self) -> None:
         if self._covering:

@@ -74,6 +74,9 @@ class Feed:
                 self._beat()
         finally:
             self._source.close()
+            if self._recorder:
+                # Now: who reads on, to its end, finds all that it was told in the lake.
+                self._recorder.close()
             self._health.ended()
 
     def stop(self) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -33,6 +34,7 @@ Message = dict[str, Any]
 NAME: Final = "massive"
 KINDS: Final[dict[str, Kind]] = {"T": "trade", "A": "second", "AM": "minute"}
 _STATUS: Final = "status"
+_CONSTANTS: Final = 64
 _CANCELLED: Final = frozenset({7, 8, 10, 11})
 """Of TAQ's codes: an original marked as an error or cancelled, and the records that say so."""
 _RESTATED: Final = frozenset({1, 12}) | _CANCELLED
@@ -245,6 +247,9 @@ class Reader:
         return known
 
 
+# Deliveries are of a few events, hundreds a second: what passes by the expressions of Polars, whose
+# planning takes longer than all the rest, keeps them fresh.
+
 _ABSENT: Final[dict[str, object]] = {
     "sequence": 0,
     "minute": 0,
@@ -258,14 +263,22 @@ def _frame(height: int, **columns: object) -> pl.DataFrame:
     told = {**_ABSENT, **columns}
     series = []
     for name, dtype in SCHEMA.items():
-        values: Any = told.get(name, [] if name == "conditions" else None)
+        values: Any = told.get(name)
         if isinstance(values, pl.Series):
-            series.append(values.rename(name))
-        elif isinstance(values, list | np.ndarray) and name in columns:
+            series.append(values.alias(name))
+        elif isinstance(values, np.ndarray):
+            series.append(pl.Series(name, values))
+        elif isinstance(values, list):
             series.append(pl.Series(name, values, dtype))
         else:
-            series.append(pl.repeat(values, height, dtype=dtype, eager=True).rename(name))
+            series.append(_constant(name, values).new_from_index(0, height))
     return pl.DataFrame(series)
+
+
+@lru_cache(_CONSTANTS)
+def _constant(name: str, value: object) -> pl.Series:
+    """Return a column's value, as a series of one row; lists are empty."""
+    return pl.Series(name, [[] if name == "conditions" else value], SCHEMA[name])
 
 
 def _whole(told: Sequence[Message], name: str) -> NDArray[np.int64]:
@@ -285,7 +298,7 @@ def _conditions(codes: Sequence[Sequence[int]]) -> pl.Series:
     place: dict[tuple[int, ...], int] = {}
     index = [place.setdefault(tuple(each), len(place)) for each in codes]
     distinct = pl.Series([list(each) for each in place], dtype=pl.List(pl.Int32))
-    return distinct.gather(pl.Series(index, dtype=pl.UInt32))
+    return distinct[pl.Series(np.array(index, np.uint32))]
 
 
 def _check_statuses(told: Sequence[tuple[int, Message]]) -> None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _DAYS_BACK: Final = dt.timedelta(days=14)
 # Longer than any lateness: what a replay tells at its end makes all bars final.
 _AFTER_DUSK: Final = dt.timedelta(hours=1)
+_OVERLAP_S: Final = 120.0
 _MIB: Final = 1 << 20
 
 
@@ -111,6 +112,8 @@ def massive_plan(settings: Settings) -> Plan:
         reader=settings.massive_reader,
         queue=settings.feed_queue,
         sheds=settings.feed_shed,
+        # What was restated later than that is late, and batch's to put right.
+        overlap_s=max(_OVERLAP_S, settings.lateness_seconds),
         fill_hours=settings.feed_fill_hours,
     )
 

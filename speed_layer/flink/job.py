@@ -203,7 +203,14 @@ def sink(place: str, options: argparse.Namespace, form: str, *, partition: bool 
     if form == "json":
         told["json.encode.ignore-null-fields"] = "true"
     if not is_stream(place):
-        return f"WITH ({pairs({'connector': 'filesystem', 'path': place} | told)})"
+        # A file is there for readers once a checkpoint is, which may close it only when it is old.
+        told |= {
+            "connector": "filesystem",
+            "path": place,
+            "sink.rolling-policy.rollover-interval": f"{options.checkpoint_ms} ms",
+            "sink.rolling-policy.check-interval": f"{options.checkpoint_ms} ms",
+        }
+        return f"WITH ({pairs(told)})"
     told = stream(place, options) | told
     if options.endpoint:
         told["sink.http-client.protocol.version"] = "HTTP1_1"

@@ -56,10 +56,14 @@ BAR_BYTES: Final = _BAR.itemsize
 _INTERVALS: Final = {each.minutes: str(each) for each in (DAILY, *MINUTE_INTERVALS)}
 _SPANS: Final = {name: span for span, name in _INTERVALS.items()}
 _NO_SPAN: Final = 2**16 - 1
+HEAD: Final = struct.Struct("<qiiq")
+"""How the record of a bar begins: its version, session, minutes and start."""
 _VERSION: Final = struct.Struct("<q")
 _SESSION: Final = struct.Struct("<i")
 _SERIES: Final = struct.Struct("<H?")
 _SESSION_AT, _START_AT, _SERIES_AT, _SERIES_END = 8, 16, 24, 27
+SERIES: Final = slice(_SERIES_AT, _SERIES_END)
+"""What of a bar's record tells its symbol's series apart: their interval and hours."""
 
 
 def highest_bars(bars: pl.DataFrame) -> pl.DataFrame:
@@ -169,13 +173,8 @@ def rank_of(record: bytes) -> tuple[int, int]:
     return session_of(record), version_of(record)
 
 
-def series_of(record: bytes) -> bytes:
-    """Return what tells a symbol's series of bars apart: their interval and hours."""
-    return record[_SERIES_AT:_SERIES_END]
-
-
 def series(interval: Interval, hours: Hours) -> bytes:
-    """Return what `series_of` says of the bars of an interval and hours."""
+    """Return what `SERIES` is in the records of the bars of an interval and hours."""
     return _SERIES.pack(_SPANS.get(str(interval), _NO_SPAN), hours == "extended")
 
 

@@ -75,6 +75,10 @@ class RedisView:
     def put(self, bars: pl.DataFrame, prices: pl.DataFrame) -> None:
         """Bring in bars and prices."""
         calls = [*self._bar_calls(bars), *self._price_calls(prices)]
+        if not calls:
+            # While nothing changes, nothing else tells that all was lost.
+            name = self._server.ask(lambda: self._server.client.get(self._key("filling")))
+            self._filling = (name or b"").decode()
         for at in range(0, len(calls), _AT_ONCE):
             # With each: Redis may have lost what went before.
             some = [*self._session_calls(bars), *calls[at : at + _AT_ONCE]]

@@ -10,6 +10,8 @@ from tests.bench.chapter import Chapter, Sections, Size
 from tests.bench.engine import SESSIONS, engine
 from tests.bench.feed import EVENTS, feeding
 from tests.bench.flink import SYMBOLS, flink
+from tests.bench.latency import PER_SECOND, latency
+from tests.bench.memory import TRADES, memory
 from tests.bench.streams import streams
 from tests.bench.views import views
 
@@ -60,6 +62,21 @@ p50 / p95 of {queries} queries.
 * DynamoDB is moto's server, which answers one request after the other: it says what is written and
   read per bar, not how fast AWS is. 140 bars.
 """,
+    "latency": """## From a trade to its price
+
+A vendor in a process of its own writes {per_second:,} trades a second of 500 symbols to its socket;
+the other reads, judges, records and applies them, puts bars and prices into a view, and keeps a
+snapshot every five seconds. A price is as old, when its subscriber has it, as the last of its
+trades is since that was written; prices of trades that came at once are one.
+
+* All run on the same cores. CPU is that of the process that reads, subscriber included.
+""",
+    "memory": """## Memory
+
+The engine and the view in memory of one process, in which {live:,} symbols trade {trades} times a
+session, over all of its hours: so each has bars of seven intervals. After each session batch has
+covered what was before it. MiB are those resident beyond what the process had before.
+""",
 }
 
 
@@ -69,6 +86,8 @@ def _told(size: Size) -> Mapping[str, object]:
         "events_of_feed": _events(size),
         "live": size.large or size.symbols,
         "queries": size.queries,
+        "per_second": PER_SECOND,
+        "trades": TRADES,
     }
 
 
@@ -80,6 +99,8 @@ def _sections(size: Size, _: Path) -> Sections:
         "feed": lambda: feeding(_events(size)),
         "streams": lambda: streams(symbols),
         "views": lambda: views(size.large or symbols, size.queries),
+        "latency": lambda: latency(symbols),
+        "memory": lambda: memory(size.large or symbols),
     }
 
 

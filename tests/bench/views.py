@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -19,7 +18,7 @@ from lake.interval import DAILY, MINUTE, MINUTE_INTERVALS
 from lake.live import BARS_SCHEMA, PRICES_SCHEMA, Subscribable
 from lake.settings import Settings
 from speed_layer.views import View, open_view
-from tests.bench.timing import latencies_ms, markdown, run_alone, seconds_of
+from tests.bench.timing import latencies_ms, markdown, resident_bytes, run_alone, seconds_of
 from tests.parts import MotoServer, RedisServer
 
 _SESSION: Final = dt.date(2026, 1, 5)
@@ -30,7 +29,6 @@ _AT_ONCE: Final = 7_000
 _MOST_SINGLE: Final = 500
 _MOST_MOTO: Final = 140
 _WARM_UP: Final = 10
-_KIB: Final = 1024
 _MIB: Final = 2**20
 _NOT_AWS: Final = {
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -160,9 +158,7 @@ def _bytes_held(redis_url: str) -> int:
         with redis.Redis.from_url(redis_url) as client:
             return int(client.info("memory")["used_memory"])
     time.sleep(0.1)
-    status = Path("/proc/self/status").read_text("utf-8")
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) * _KIB
+    return resident_bytes()
 
 
 def _row(name: str, measured: dict[str, Any]) -> list[str]:

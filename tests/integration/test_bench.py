@@ -29,6 +29,8 @@ SPEED = {
     "feed": "events a second | 1 to a frame | 50 to a frame",
     "streams": "stream | written/s | read/s | one event, p50 / p99 ms",
     "views": "view | bars put/s | MiB held | a series read, ms | put and told, ms",
+    "latency": "reader, view | prices/s | p50 ms | p95 ms | p99 ms | max ms | CPU",
+    "memory": "what is held | MiB",
 }
 HEADINGS = ("# Benchmarks", "# The speed layer")
 

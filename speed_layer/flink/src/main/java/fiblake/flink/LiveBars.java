@@ -32,8 +32,7 @@ public class LiveBars extends ProcessTableFunction<RowData> {
     /** How long after dusk and lateness a session is kept. */
     private static final long REST_US = 3_600_000_000L;
 
-    /** When to look again whether event time passes as the wall clock does. */
-    private static final long LATER_MS = 60_000L;
+    private static final long MINUTE_MS = 60_000L;
 
     private static final int ENTRIES = 1024;
 
@@ -69,9 +68,9 @@ public class LiveBars extends ProcessTableFunction<RowData> {
     /** Applies one line. */
     public void eval(
             Context context,
-            @StateHint(name = "journal", type = @DataTypeHint("ARRAY<BYTES>"))
+            @StateHint(name = "journal", ttl = "0 s", type = @DataTypeHint("ARRAY<BYTES>"))
                     ListView<byte[]> journal,
-            @StateHint(name = "name", type = @DataTypeHint("MAP<INT, STRING>"))
+            @StateHint(name = "name", ttl = "0 s", type = @DataTypeHint("MAP<INT, STRING>"))
                     MapView<Integer, String> name,
             @ArgumentHint(
                             value = {SET_SEMANTIC_TABLE, REQUIRE_ON_TIME},
@@ -171,7 +170,7 @@ public class LiveBars extends ProcessTableFunction<RowData> {
         }
         if (!symbol.isAwaited) {
             symbol.isAwaited = true;
-            time.registerOnTime((event.time + pace.step()) / 1000);
+            time.registerOnTime(pace.when(event.time) / 1000);
         }
     }
 
@@ -187,7 +186,7 @@ public class LiveBars extends ProcessTableFunction<RowData> {
             write(journal, symbol, Journal.mark(symbol));
         }
         if (byUs < nowUs && session.isOverdue(nowUs - latenessUs)) {
-            time.registerOnTime(watermark + LATER_MS);
+            time.registerOnTime((watermark / MINUTE_MS + 1) * MINUTE_MS);
         }
         long restUs = session.day.at(session.day.dusk) + latenessUs + REST_US;
         if (session.forming() == 0 && nowUs >= restUs) {
@@ -203,12 +202,18 @@ public class LiveBars extends ProcessTableFunction<RowData> {
         boolean isChanged = session.isDirty();
         int formed = session.forming();
         session.settle(lateBefore, cell -> collect(Rows.bar(session.day, cell)));
+        if (isChanged) {
+            tellPrice(session);
+        }
+        return session.forming() < formed;
+    }
+
+    private void tellPrice(Session session) {
         Statement latest = session.latest();
-        if (isChanged && (latest != null || session.isPriceTold)) {
+        if (latest != null || session.isPriceTold) {
             session.isPriceTold = true;
             collect(Rows.price(session.day, latest, session.daily.weight));
         }
-        return session.forming() < formed;
     }
 
     private void write(ListView<byte[]> journal, Symbol symbol, byte[] entry) throws Exception {

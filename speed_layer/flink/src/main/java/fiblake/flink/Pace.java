@@ -10,6 +10,7 @@ package fiblake.flink;
  */
 final class Pace {
     private static final long MEASURE_US = 200_000;
+    private static final long GATHER_US = 1_000_000;
     private static final long MOST_US = 60_000_000;
     /** Speeds up to this are a live flow's, whose time comes in steps. */
     private static final double LIVE = 2;
@@ -44,9 +45,10 @@ final class Pace {
         return calm >= CALM;
     }
 
-    /** Returns how long after an event, in event time, what it changed is to be told; in µs. */
-    long step() {
-        return step;
+    /** Returns when, in event time, what an event changed is to be told; in µs. */
+    long when(long time) {
+        // Where it is the end of its minute, that is when bars become final, too.
+        return step < MOST_US ? time + step : Math.floorDiv(time, MOST_US) * MOST_US + MOST_US;
     }
 
     private void measure(long passedUs) {
@@ -54,7 +56,7 @@ final class Pace {
             double speed = (double) (latest - from) / passedUs;
             boolean isLive = speed <= LIVE && old * OLD < seen;
             calm = isLive ? calm + 1 : 0;
-            step = isLive ? 0 : (long) Math.min(MOST_US, speed * MEASURE_US);
+            step = isLive ? 0 : (long) Math.min(MOST_US, speed * GATHER_US);
         }
         from = latest;
         seen = old = 0;

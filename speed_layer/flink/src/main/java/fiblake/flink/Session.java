@@ -1,12 +1,14 @@
 package fiblake.flink;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
@@ -26,7 +28,12 @@ final class Session {
     final Hours.Day day;
     final Cell daily;
 
-    private final List<Map<Integer, Cell>> cells = new ArrayList<>();
+    private final Cell[] minutes = new Cell[Hours.DAY_MINUTES];
+    private final List<Map<Integer, Cell>> longer = new ArrayList<>();
+
+    /** The last minute of which anything was told. */
+    private int highest;
+
     private final List<Cell> forming = new ArrayList<>();
     private final BitSet dirty = new BitSet(Hours.DAY_MINUTES);
 
@@ -41,7 +48,7 @@ final class Session {
     Session(Hours.Day day) {
         this.day = day;
         for (int level = 0; level < LEVELS.length; level++) {
-            cells.add(new HashMap<>());
+            longer.add(new HashMap<>());
         }
         daily = new Cell(DAILY, 0, day.dusk);
         forming.add(daily);
@@ -134,9 +141,9 @@ final class Session {
         settle(lateBefore, cell -> {});
         forming.forEach(cell -> cell.isTold = true);
         isPriceTold = true;
-        for (Cell minute : cells.get(0).values()) {
-            if (!minute.isFinal) {
-                dirty.set(minute.begin);
+        for (Cell cell : forming) {
+            if (cell.level == 0) {
+                dirty.set(cell.begin);
             }
         }
     }
@@ -148,10 +155,10 @@ final class Session {
 
     /** Returns the statement that tells the latest price; null where there is none. */
     Statement latest() {
-        Cell closing = cells.get(0).get(day.close - 1);
+        Cell closing = minutes[day.close - 1];
         Statement latest = closing == null ? null : closing.last;
-        for (int minute = day.dusk - 1; minute >= 0; minute--) {
-            Cell cell = cells.get(0).get(minute);
+        for (int minute = highest; minute >= 0; minute--) {
+            Cell cell = minutes[minute];
             if (cell != null && cell.last != null) {
                 return latest == null || cell.last.compareTo(latest) > 0 ? cell.last : latest;
             }
@@ -159,8 +166,8 @@ final class Session {
         return latest;
     }
 
-    Collection<Cell> minutes() {
-        return cells.get(0).values();
+    List<Cell> minutes() {
+        return Arrays.stream(minutes).filter(Objects::nonNull).toList();
     }
 
     Collection<Map<Statement, Statement>> statements() {
@@ -177,33 +184,37 @@ final class Session {
 
     /** Returns the bar of a minute, with those around it made where they are not there yet. */
     private Cell cell(int minute, LongConsumer onEnd) {
-        Cell cell = cells.get(0).get(minute);
-        if (cell != null) {
-            return cell;
+        if (minutes[minute] != null) {
+            return minutes[minute];
         }
-        for (int level = LEVELS.length - 1; level >= 0; level--) {
+        for (int level = 1; level < LEVELS.length; level++) {
             int begin = day.begin(minute, LEVELS[level]);
-            cell = cells.get(level).get(begin);
-            if (cell == null) {
-                cell = new Cell(level, begin, day.end(begin, LEVELS[level]));
-                cells.get(level).put(begin, cell);
-                forming.add(cell);
-                onEnd.accept(day.at(cell.end));
+            if (!longer.get(level).containsKey(begin)) {
+                longer.get(level).put(begin, made(level, begin, onEnd));
             }
         }
+        highest = Math.max(highest, minute);
+        minutes[minute] = made(0, minute, onEnd);
+        return minutes[minute];
+    }
+
+    private Cell made(int level, int begin, LongConsumer onEnd) {
+        Cell cell = new Cell(level, begin, day.end(begin, LEVELS[level]));
+        forming.add(cell);
+        onEnd.accept(day.at(cell.end));
         return cell;
     }
 
     /** Takes a statement out of a minute; the version of its bars grows all the same. */
     private void leave(int minute, Statement later) {
-        cells.get(0).get(minute).left += later.weight();
+        minutes[minute].left += later.weight();
         restate(minute);
     }
 
     /** Makes a minute anew of the statements in force. */
     private void restate(int minute) {
         long start = day.at(minute);
-        Cell cell = cells.get(0).get(minute);
+        Cell cell = minutes[minute];
         cell.clear();
         // A closing print counts to the last regular minute, whenever it printed.
         boolean isClosing = minute == day.close - 1;
@@ -223,14 +234,14 @@ final class Session {
             return;
         }
         for (int at = dirty.nextSetBit(0); at >= 0; at = dirty.nextSetBit(at + 1)) {
-            cells.get(0).get(at).isChanged = true;
+            minutes[at].isChanged = true;
         }
         for (int level = 1; level < LEVELS.length; level++) {
             int done = -1;
             for (int at = dirty.nextSetBit(0); at >= 0; at = dirty.nextSetBit(at + 1)) {
                 int begin = day.begin(at, LEVELS[level]);
                 if (begin != done) {
-                    gather(cells.get(level).get(begin), level);
+                    gather(longer.get(level).get(begin), level);
                     done = begin;
                 }
             }
@@ -252,7 +263,7 @@ final class Session {
     }
 
     private void merge(Cell cell, int level, int begin, boolean pricesToo) {
-        Cell part = cells.get(level).get(begin);
+        Cell part = level == 0 ? minutes[begin] : longer.get(level).get(begin);
         if (part != null) {
             cell.merge(part, pricesToo);
         }
