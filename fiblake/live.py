@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ import structlog
 from fiblake.recording import recording_of
 from lake.boundary import read_boundary
 from lake.errors import BrokenPartError, FiblakeError, StoreError, StreamClosedError
+from lake.event import KINDS
 from lake.exchange import trading_day
-from lake.recorded import all_recorded, recorded_sessions
+from lake.recorded import all_recorded, recorded, recorded_sessions
 from lake.state import state_folder
 from speed_layer.corrections import Corrections
 from speed_layer.covering import Covering
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from fiblake.lake import Lake
+    from lake.event import Kind
     from lake.session import SessionTable
     from lake.store import ObjectStore
     from speed_layer.feed import FeedSpec
@@ -98,12 +101,12 @@ class _Engine:
     def running(self, stream: InProcess) -> Running:
         """Return the engine at work on a stream, as it was when it was stopped."""
         lateness = dt.timedelta(seconds=self.lake.settings.lateness_seconds)
-        kind = self.lake.settings.feed_kind
+        kind = self._kind()
         corrections = Corrections(
             self.table, self._recorded, self.view.put, kind=kind, lateness=lateness
         )
         if self.spec.session is not None:
-            engine = Engine(self.table, kind="trade", lateness=lateness)
+            engine = Engine(self.table, kind=kind, lateness=lateness)
             return Running(engine, stream, self.view, corrections=corrections)
         snapshots = Snapshots(state_folder(self.lake.settings))
         engine, received = snapshots.restored(self.table, kind=kind, lateness=lateness)
@@ -121,6 +124,14 @@ class _Engine:
         if self.lake.settings.view == "memory":
             self._recompute(running, today)
         return running
+
+    def _kind(self) -> Kind:
+        """Return of which events bars are made; of a replay, of the finest that it begins with."""
+        if self.spec.session is None:
+            return self.lake.settings.feed_kind
+        begun = recorded(self.store, self.spec.source or "", self.spec.session)
+        told = {kind for events in itertools.islice(begun, 1) for kind in events["kind"]}
+        return next((kind for kind in KINDS if kind in told), "trade")
 
     def _recompute(self, running: Running, today: dt.date) -> None:
         """Bring back what a view in memory had of earlier sessions that batch has not covered."""

@@ -18,6 +18,8 @@ from typing import Final, Literal
 from lake.bar import NEUTRAL, Contribution
 
 Kind = Literal["trade", "second", "minute", "heartbeat"]
+KINDS: Final[tuple[Kind, ...]] = ("trade", "second", "minute")
+"""Those that bars are made of, the finest first: of one alone, else volume would count twice."""
 
 OPEN_CLOSE: Final = 1
 """Bit of `moves`: the price may be the first or the last of a bar."""

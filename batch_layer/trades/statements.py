@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lake.eligibility import judged
+from lake.event import KINDS
 from lake.hours import Timetable
 from lake.live_bars import in_force, within
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from lake.conditions import Conditions
     from lake.event import Kind
     from lake.hours import SessionHours
-
-_KINDS: Final[tuple[Kind, ...]] = ("trade", "second", "minute")
-"""The finest first: bars are made of one kind, else volume would count twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def statements_of(
         kind: Of which kind; None: the finest there is.
     """
     counts = dict(events.group_by("kind").len().iter_rows())
-    finest: Kind = next((each for each in _KINDS if each in counts), "trade")
+    finest: Kind = next((each for each in KINDS if each in counts), "trade")
     chosen = finest if kind is None else kind
     alike = judged(events.filter(kind=chosen), conditions, Timetable([hours]))
     inside = within(alike, hours, chosen)
@@ -59,6 +57,6 @@ def statements_of(
         kind=chosen,
         rows=in_force(inside),
         events=events.height,
-        foreign=sum(counts.get(each, 0) for each in _KINDS if each != chosen),
+        foreign=sum(counts.get(each, 0) for each in KINDS if each != chosen),
         outside=alike.height - inside.height,
     )
