@@ -30,6 +30,7 @@ TRADES: Final = "bronze/trades/"
 LIVE_BARS: Final = "speed/bars/"
 MINUTE_MANIFESTS: Final = "meta/bronze/minute/"
 TRADES_CHECKPOINTS: Final = "meta/trades/checkpoints/"
+TRADES_MARKS: Final = "meta/trades/marks/"
 RECONCILIATIONS: Final = "meta/reconciliation/"
 DIFFERENCES: Final = "speed/reconciliation/"
 SILVER: Final = "silver/"
@@ -118,7 +119,13 @@ def trades_checkpoint(session: dt.date) -> str:
 
 def trades_marks(session: dt.date) -> str:
     """Return the key of the marks of the bars that were made of a session's recorded events."""
-    return f"meta/trades/marks/session={session}.parquet"
+    return f"{TRADES_MARKS}session={session}.parquet"
+
+
+def marked_sessions(found: Iterable[str]) -> list[dt.date]:
+    """Return the sessions of keys of marks, in order."""
+    ends = (key.rpartition("/session=")[2].removesuffix(".parquet") for key in found)
+    return sorted(map(dt.date.fromisoformat, ends))
 
 
 def reconciliation(session: dt.date) -> str:

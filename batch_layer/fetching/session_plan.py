@@ -106,7 +106,7 @@ def look(store: ObjectStore, kind: BarsKind, source: str) -> Held:
 
 def _live(store: ObjectStore) -> frozenset[dt.date]:
     """Return the sessions of which bronze has bars that were made of the live flow."""
-    return frozenset(keys.by_session(store.fingerprints(keys.TRADES)))
+    return frozenset(keys.marked_sessions(store.fingerprints(keys.TRADES_MARKS)))
 
 
 def _noted(

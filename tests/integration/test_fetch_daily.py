@@ -18,6 +18,7 @@ from batch_layer.local_vendor.restatement import Restatement
 from batch_layer.trades import build_trades
 from fiblake import Lake
 from lake import keys
+from lake.event import Kind
 from tests.fetching import EVENING, FAST, Fetching, asked, bars_of, counts, current, replaced, sold
 from tests.trading import frame, trade
 from tests.vendor import FIRST, LAST
@@ -201,13 +202,15 @@ def test_without_a_start_what_files_brought_is_gone_on_from(
     assert {"fetched": 21} == counts(report)
 
 
-def test_without_a_start_a_session_made_of_live_trades_is_fetched_all_the_same(
-    fetching: Fetching, bars_file: Path
+@pytest.mark.parametrize("kind", ["trade", "minute"])
+def test_without_a_start_a_session_made_of_live_events_is_fetched_all_the_same(
+    fetching: Fetching, bars_file: Path, kind: Kind
 ) -> None:
     lake = fetching()
     lake.import_files(bars_file)  # to 2012-06-29
     session = dt.date(2012, 7, 31)
-    record(lake.store, "generated", session, frame([trade(session, "10:00", symbol="LIVE")]))
+    told = replace(trade(session, "10:00", symbol="LIVE"), kind=kind, open=9.0, high=11.0, low=8.0)
+    record(lake.store, "generated", session, frame([told]))
     build_trades(lake.store, lake.clock, dt.timedelta())
     report = lake.fetch_daily(end=session)
 
