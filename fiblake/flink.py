@@ -9,13 +9,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+import polars as pl
 import typer
 
 from fiblake.lake import Lake
 from fiblake.options import LakeOption
 from fiblake.output import Output
+from lake.boundary import read_boundary
 from lake.errors import MisuseError
-from lake.exchange import trading_day
+from lake.exchange import ZONE, trading_day
 from lake.instant import microseconds
 from lake.recorded import recorded_by_all
 from lake.state import state_folder
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from lake.session import SessionTable
     from lake.settings import Settings
+    from speed_layer.publisher import Health
     from speed_layer.views.protocol import View
 
 app = typer.Typer(
@@ -111,17 +114,24 @@ def publish_(*, lake: LakeOption = None) -> None:
         closing(open_bars(settings, checkpoint.position)) as reader,
     ):
         _stop_on_signals(stop)
+        publisher = Publisher(reader, view, opened.store, checkpoint=checkpoint)
         chores = threading.Thread(
-            target=_tend, args=(_chores(opened, view), stop), name="chores", daemon=True
+            target=_tend,
+            args=(_chores(opened, view, publisher.health), stop),
+            name="chores",
+            daemon=True,
         )
         chores.start()
         output.note(f"bars of {settings.kinesis_bars} go to the view until Ctrl-C")
-        publisher = Publisher(reader, view, opened.store, checkpoint=checkpoint)
         publisher.run(stop)
         chores.join()
 
 
-def _chores(lake: Lake, view: View) -> Sequence[Chore]:
+def _chores(lake: Lake, view: View, health: Health) -> Sequence[Chore]:
+    """Return what is done beside publishing: correcting what came late, and forgetting.
+
+    A view that lost all gets from the stream what the engine told, so that is corrected once more.
+    """
     lateness = dt.timedelta(seconds=lake.settings.lateness_seconds)
     late = LateLanded(lake.store)
     corrections = Corrections(
@@ -132,11 +142,26 @@ def _chores(lake: Lake, view: View) -> Sequence[Chore]:
         lateness=lateness,
     )
 
+    refreshes = 0
+
     def correct() -> None:
-        corrections.note(late.new(lake.clock.now()))
+        nonlocal refreshes
+        if refreshes != health.counts["refreshes"]:
+            refreshes = health.counts["refreshes"]
+            corrections.redo()
+        covered = read_boundary(lake.store).minute
+        corrections.note(_after(covered, late.new(lake.clock.now())))
         corrections.apply(microseconds(lake.clock.now()))
 
     return Chore(_CORRECT_S, correct), Chore(_COVER_S, Covering(view, lake.store).forget)
+
+
+def _after(covered: dt.date | None, late: pl.DataFrame) -> pl.DataFrame:
+    """Return the statements of sessions after the one up to which batch has the word."""
+    if covered is None:
+        return late
+    at = pl.from_epoch("minute", "us").dt.replace_time_zone("UTC")
+    return late.filter(at.dt.convert_time_zone(ZONE.key).dt.date() > covered)
 
 
 def _tend(chores: Sequence[Chore], stop: threading.Event) -> None:
