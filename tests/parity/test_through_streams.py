@@ -2,8 +2,7 @@
 
     fiblake feed ──► Kinesis ──► Flink ──► Kinesis ──► fiblake flink publish ──► Redis
 
-Flink's own connector carries events and bars where Maven has it for this version of Flink; here a
-file does, in each direction, with the same lines.
+Flink's own connector is not part of it: a file carries the same lines to Flink, and another from it.
 """
 
 from __future__ import annotations
