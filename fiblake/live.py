@@ -75,7 +75,7 @@ def fed_view(
                 health=health,
             )
         )
-        running = _Engine(lake, spec, store, table, view).running(stream)
+        running = _Engine(lake, spec, store, table, view).running(stream, stack)
         threads = [
             _thread("feed", source.run, stream.close, on_failure),
             _thread("engine", running.run, stream.close, on_failure),
@@ -98,8 +98,13 @@ class _Engine:
     table: SessionTable
     view: View
 
-    def running(self, stream: InProcess) -> Running:
-        """Return the engine at work on a stream, as it was when it was stopped."""
+    def running(self, stream: InProcess, stack: ExitStack) -> Running:
+        """Return the engine at work on a stream, as it was when it was stopped.
+
+        Args:
+            stream: Of events.
+            stack: Closes what was opened.
+        """
         lateness = dt.timedelta(seconds=self.lake.settings.lateness_seconds)
         kind = self._kind()
         corrections = Corrections(
@@ -109,6 +114,7 @@ class _Engine:
             engine = Engine(self.table, kind=kind, lateness=lateness)
             return Running(engine, stream, self.view, corrections=corrections)
         snapshots = Snapshots(state_folder(self.lake.settings))
+        stack.callback(snapshots.close)
         engine, received = snapshots.restored(self.table, kind=kind, lateness=lateness)
         running = Running(
             engine,

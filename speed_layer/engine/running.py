@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 class Pace:
     """How often what is not urgent is done, in seconds."""
 
-    snapshot_s: float = 30.0
+    snapshot_s: float = 300.0
     corrections_s: float = 60.0
     forget_s: float = 10.0
 

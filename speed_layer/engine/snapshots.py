@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -28,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Snapshots:
-    """The last snapshot in a folder.
+    """The last snapshot in a folder; to be closed.
 
     Args:
         folder: Made where it is not there.
@@ -36,22 +37,47 @@ class Snapshots:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _FILE
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._written: Future[None] | None = None
 
     def keep(self, engine: Engine, received: int) -> None:
-        """Replace the snapshot.
+        """Replace the snapshot, which is written while the engine goes on.
 
         Args:
             engine: What is kept.
             received: When the last event in it was received, in microseconds.
 
         Raises:
-            StoreError: If it cannot be written; the one before is still there.
+            StoreError: If the one before could not be written.
         """
+        self.settle()
+        self._written = self._writer.submit(self._write, received, engine.snapshot())
+
+    def settle(self) -> None:
+        """Wait until what is kept is written.
+
+        Raises:
+            StoreError: If it cannot be; the one before is still there.
+        """
+        written, self._written = self._written, None
+        if written:
+            written.result()
+
+    def close(self) -> None:
+        """Wait until what is kept is written, and end."""
+        try:
+            self.settle()
+        except StoreError as error:
+            _log.warning("the last snapshot is not kept", error=str(error))
+        self._writer.shutdown()
+
+    def _write(self, received: int, data: bytes) -> None:
         beside = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with beside.open("wb") as file:
-                file.write(_RECEIVED.pack(received) + engine.snapshot())
+                file.write(_RECEIVED.pack(received))
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(self._path)

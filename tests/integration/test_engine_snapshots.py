@@ -36,8 +36,10 @@ def path(tmp_path: Path) -> Path:
 def test_the_last_one_is_restored(engine: Engine, sessions: SessionTable, path: Path) -> None:
     snapshots = Snapshots(path.parent)
     snapshots.keep(engine, 17)
+    snapshots.settle()
     engine.apply(frame([SECOND]))
     snapshots.keep(engine, 42)
+    snapshots.settle()
     restored, received = snapshots.restored(sessions, kind="trade", lateness=LATENESS)
 
     assert_frame_equal(engine.everything().bars, restored.everything().bars)
@@ -72,6 +74,7 @@ def test_a_damaged_one_or_another_engine_s_is_passed_over_and_told(
 ) -> None:
     snapshots = Snapshots(path.parent)
     snapshots.keep(engine, 42)
+    snapshots.settle()
     path.write_bytes(damaged(path.read_bytes()))
     restored, received = snapshots.restored(sessions, kind="trade", lateness=LATENESS)
 
@@ -84,6 +87,7 @@ def test_one_of_other_settings_is_passed_over(
 ) -> None:
     snapshots = Snapshots(path.parent)
     snapshots.keep(engine, 42)
+    snapshots.settle()
     other = dt.timedelta(minutes=1)
 
     assert 0 == snapshots.restored(sessions, kind="trade", lateness=other)[1]
@@ -95,6 +99,7 @@ def test_one_half_written_leaves_the_one_before(
 ) -> None:
     snapshots = Snapshots(path.parent)
     snapshots.keep(engine, 42)
+    snapshots.settle()
     path.with_suffix(".new").write_bytes(b"half of o")
 
     assert 42 == snapshots.restored(sessions, kind="trade", lateness=LATENESS)[1]
@@ -103,5 +108,8 @@ def test_one_half_written_leaves_the_one_before(
 def test_a_folder_that_cannot_be_written_is_told(engine: Engine, path: Path) -> None:
     path.parent.touch()
 
+    snapshots = Snapshots(path.parent)
+    snapshots.keep(engine, 42)
+
     with pytest.raises(StoreError, match="FIBLAKE_STATE"):
-        Snapshots(path.parent).keep(engine, 42)
+        snapshots.settle()
