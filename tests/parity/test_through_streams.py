@@ -2,7 +2,7 @@
 
     fiblake feed ──► Kinesis ──► Flink ──► Kinesis ──► fiblake flink publish ──► Redis
 
-Flink's own connector is not part of it: a file carries the same lines to Flink, and another from it.
+Flink's own connector is no part of it: a file carries the same lines to Flink, and another from it.
 """
 
 from __future__ import annotations
