@@ -52,7 +52,7 @@ def _seconds(query: str, folder: Path) -> float:
         places = [f"--events={folder}/events", f"--sessions={folder}/sessions.csv"]
         options = [*places, f"--state={folder}/state", f"--parallelism={_CORES}", "--attempts=0"]
         return flink_job.run(options, logs=folder / "logs") / 1000
-    command = [flink_job.PYTHON, "tests/bench/flink_queries.py", query, f"{folder}/events"]
+    command = [str(flink_job.PYTHON), "tests/bench/flink_queries.py", query, f"{folder}/events"]
     ran = subprocess.run(
         [*command, str(_CORES)], cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE
     )
