@@ -50,7 +50,7 @@ requirements: $(VENV)/ready  ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --no-header --python-version 3.11 \
 	    $(JOB)/pyproject.toml -o $(JOB)/requirements.txt
 
-system:  ## what tests need of the operating system, Redis
+system:  ## what tests need of the operating system: a browser, Redis, Node.js
 	@sh tests/system-packages.sh
 
 emulators: $(KINESIS)/node_modules/ready  ## the Kinesis server that tests start

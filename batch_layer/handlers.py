@@ -96,7 +96,7 @@ def minutes(event: Mapping[str, Any], context: Context) -> Summary:
 
 
 def reference(event: Mapping[str, Any], context: Context) -> Summary:  # noqa: ARG001 - Lambda's
-    """Fetch listings, splits and dividends; of the latter the years from `start` to `end`.
+    """Fetch reference data; of splits and dividends the years from `start` to `end`.
 
     Where its time ends it, what had landed stays: the next invocation asks for the rest.
 

@@ -19,7 +19,7 @@ from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.share import Share
-from fiblake import batch, fetch, rebuild, reports, vendor
+from fiblake import batch, feed, fetch, flink, rebuild, reconcile, reports, vendor
 from fiblake.address import is_loopback
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
@@ -45,7 +45,17 @@ app.add_typer(batch.app)
 app.add_typer(fetch.app)
 app.add_typer(rebuild.app)
 app.add_typer(vendor.app)
-_EXTRAS = {"boto3": "s3", "botocore": "s3", "polygon": "massive", "urllib3": "massive"}
+app.add_typer(feed.app)
+app.add_typer(flink.app)
+app.add_typer(reconcile.app)
+_EXTRAS = {
+    "boto3": "s3",
+    "botocore": "s3",
+    "polygon": "massive",
+    "urllib3": "massive",
+    "websockets": "massive",
+    "redis": "redis",
+}
 _ALL = " ".join(str(interval) for interval in INTERVALS)
 _RESAMPLED = " ".join(str(interval) for interval in RESAMPLED)
 
@@ -168,6 +178,8 @@ def resample_(
     output = Output(as_json=json)
     opened = Lake(lake)
     part = Share.parse(share) if share is not None else None
+    if part is None:
+        _build_trades(opened, output)
     with output.progress("resample") as advance:
         report = opened.resample(interval or (), force=force, share=part, on_progress=advance)
     output.report(report, reports.of_resample)
@@ -247,9 +259,13 @@ def up(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0: any free one.")] = 8000,
+    feed: Annotated[
+        str | None,
+        typer.Option(help="Live bars: massive, replay:sample@60x, replay:2026-01-05@60x."),
+    ] = None,
     lake: LakeOption = None,
 ) -> None:
-    """Serve the lake, with its chart page, until Ctrl-C."""
+    """Serve the lake, with its chart page and live bars, until Ctrl-C."""
     from fiblake.local import serve  # noqa: PLC0415 - needs the extra `serving`
 
     output = Output()
@@ -259,6 +275,7 @@ def up(
         Lake(lake),
         host=host,
         port=port,
+        feed=feed,
         on_start=lambda url: output.note(f"fiblake serves {url} until Ctrl-C"),
     )
 
@@ -275,6 +292,14 @@ def demo_(
     from fiblake.demo import run_demo  # noqa: PLC0415 - needs the extra `serving`
 
     run_demo(Lake(lake), page, Output())
+
+
+def _build_trades(lake: Lake, output: Output) -> None:
+    with output.progress("trades") as advance:
+        made = lake.build_trades(on_progress=advance)
+    if made.sessions:
+        of = f"{made.sessions} sessions of recorded trades"
+        output.note(f"{of}: {made.statements:,} in force, {made.minutes.added:,} new minutes")
 
 
 def _files(paths: list[Path] | None, others: Path | None, *, sample: bool) -> list[Path]:

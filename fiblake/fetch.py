@@ -85,7 +85,7 @@ def reference_(
     lake: LakeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Fetch listings, splits and dividends from Massive."""
+    """Fetch listings, splits, dividends and trade conditions from Massive."""
     output = Output(as_json=json)
     opened = Lake(lake)
     order = ReferenceOrder(

@@ -97,7 +97,7 @@ def of_rebuild(report: BronzeReport) -> Iterator[str]:
         yield (
             f"reference data of {made.answers:,} answers: {made.splits:,} splits, "
             f"{made.dividends:,} dividends, {made.listings:,} rows of listings, "
-            f"{made.changed:,} new or changed"
+            f"{made.conditions:,} trade conditions, {made.changed:,} new or changed"
         )
 
 

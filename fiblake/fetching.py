@@ -86,7 +86,7 @@ class Fetching(FetchingMinutes):
         end: dt.date | str | None = None,
         again: bool = False,
     ) -> ReferenceReport:
-        """Fetch listings, splits and dividends: what is missing, and what may have changed.
+        """Fetch listings, splits, dividends and conditions: what is missing or may have changed.
 
         Args:
             start: Splits and dividends from the year of this date on; None: from the lake's first

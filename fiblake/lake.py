@@ -16,8 +16,11 @@ from batch_layer.generating.generate import Generation, generate
 from batch_layer.processing.resample import resample
 from batch_layer.processing.status import status_of
 from batch_layer.quality.quality import quality_of
+from batch_layer.reconciling.reconcile import reconcile
+from batch_layer.trades.build import build_trades
 from fiblake.arguments import date_of, folder_of, instant_of, parsed_date
 from fiblake.fetching import Fetching
+from lake import keys
 from lake.clock import Clock, SystemClock
 from lake.interval import FIBONACCI, INTERVALS, RESAMPLED, parse_one_of
 from lake.logs import configure_logs
@@ -27,7 +30,7 @@ from serving_layer.query import Adjustment, BarsQuery
 from serving_layer.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     import pandas as pd
     import pyarrow as pa
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from batch_layer.processing.share import Share
     from batch_layer.processing.status import Status
     from batch_layer.quality.report import QualityReport
+    from batch_layer.reconciling.reconcile import ReconcileReport
+    from batch_layer.trades.build import TradesReport
     from lake.bar import Hours
     from lake.interval import Interval
     from lake.store import ObjectStore
@@ -234,6 +239,49 @@ class Lake(Fetching):
         return resample(
             self.store, intervals=chosen, force=force, share=share, on_progress=on_progress
         )
+
+    def build_trades(
+        self,
+        sessions: Collection[dt.date] | None = None,
+        *,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> TradesReport:
+        """Make bronze of what was recorded of the live flow: trades, minutes and daily bars.
+
+        Args:
+            sessions: Only these; None: all that are settled.
+            on_progress: Called with (done, of how many) as sessions are made.
+
+        Raises:
+            ConflictError: If others kept writing the same bars.
+            StoreError: If the lake cannot be read or written.
+        """
+        settling = dt.timedelta(minutes=self.settings.settling_minutes)
+        return build_trades(self.store, self.clock, settling, sessions, on_progress=on_progress)
+
+    def reconcile(
+        self,
+        *,
+        start: dt.date | str | None = None,
+        end: dt.date | str | None = None,
+        on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> ReconcileReport:
+        """Compare the live bars that were kept with those that batch made of the same sessions.
+
+        Args:
+            start: First session, inclusive; by default the first that the speed layer told of.
+            end: Last one, inclusive.
+            on_progress: Called with (done, of how many) as sessions are compared.
+
+        Raises:
+            MisuseError: If a date is not one.
+            EmptyLakeError: If the lake has no sessions.
+        """
+        first, last = date_of(start) or dt.date.min, date_of(end) or dt.date.max
+        lateness = dt.timedelta(seconds=self.settings.lateness_seconds)
+        told = keys.by_session(self.store.fingerprints(keys.LIVE_BARS))
+        chosen = [day for day in told if first <= day <= last]
+        return reconcile(self.store, chosen, lateness=lateness, on_progress=on_progress)
 
     def compact(self) -> CompactReport:
         """Drop the history that is older than the setting `history_days`; unset: none of it.

@@ -2,40 +2,80 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from fiblake.address import cannot_listen, in_url
 from serving_layer.app import create_app
+from speed_layer.views.choosing import open_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fiblake.lake import Lake
+    from lake.errors import FiblakeError
+    from lake.live import LiveBars
 
 
-def serve(lake: Lake, *, host: str, port: int, on_start: Callable[[str], None]) -> None:
+def serve(
+    lake: Lake, *, host: str, port: int, feed: str | None, on_start: Callable[[str], None]
+) -> None:
     """Serve a lake over HTTP until it is interrupted.
 
     Args:
         lake: What to serve.
         host: The address to listen on.
         port: The port; 0: any free one.
+        feed: What feeds live bars, as `replay:sample@60x`; None: nothing in this process.
         on_start: Called with the page's URL once the port is taken.
 
     Raises:
-        MisuseError: If the address or the port cannot be had.
+        MisuseError: If the address or the port cannot be had, or the feed is none.
+        FiblakeError: If the feed cannot go on.
     """
-    app = create_app(lake.reader)
-    with _listen(host, port) as listener:
+    failures: list[FiblakeError] = []
+    with _listen(host, port) as listener, _live(lake, feed, failures) as view:
+        config = uvicorn.Config(create_app(lake.reader, view), log_level="warning")
+        server = _Server(config, failures)
+        if threading.current_thread() is threading.main_thread():
+            # As Ctrl-C does: the server takes it first, then all else ends in order.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         on_start(f"http://{in_url(host)}:{listener.getsockname()[1]}/")
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         with _kept_warm(lake), suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
+    if failures:
+        raise failures[0]
+
+
+class _Server(uvicorn.Server):
+    """Ends when the feed fails."""
+
+    def __init__(self, config: uvicorn.Config, failures: list[FiblakeError]) -> None:
+        super().__init__(config)
+        self._failures = failures
+
+    async def on_tick(self, counter: int) -> bool:
+        return bool(self._failures) or await super().on_tick(counter)
+
+
+@contextmanager
+def _live(lake: Lake, feed: str | None, failures: list[FiblakeError]) -> Iterator[LiveBars | None]:
+    """Yield the realtime view: fed in this process, or by others; None where nothing feeds one."""
+    if feed is not None:
+        from fiblake.live import fed_view  # noqa: PLC0415 - it takes a while, and feeds are rare
+
+        with fed_view(lake, feed, failures.append) as (view, _):
+            yield view
+    elif lake.settings.view != "memory":
+        with closing(open_view(lake.settings, lake.clock)) as shared:
+            yield shared
+    else:
+        yield None
 
 
 @contextmanager

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lake.hours import Timetable
 
 _MINUTE_US: Final = 60_000_000
+_FEW: Final = 1_024
 OUTSIDE: Final = -1
 """`minute` of what no session's hours have."""
 
@@ -36,7 +37,7 @@ def judged(events: pl.DataFrame, conditions: Conditions, days: Timetable) -> pl.
     time = events["time"].to_numpy()
     day = days.of(time)
     codes, code = _distinct(events["conditions"])
-    opens, closes = _edges(days, day)
+    opens, closes = days.regular(day)
     is_closing = np.array([CLOSING_PRINT in each for each in codes], dtype=bool)[code]
     minute = time - time % _MINUTE_US
     minute = np.where(is_closing & (time >= closes), closes - _MINUTE_US, minute)
@@ -44,26 +45,24 @@ def judged(events: pl.DataFrame, conditions: Conditions, days: Timetable) -> pl.
     allowed = np.array(
         [[conditions.allowed(each, regular=regular) for each in codes] for regular in (False, True)]
     )
-    return events.with_columns(
-        minute=pl.Series(np.where(day < 0, OUTSIDE, minute)),
-        moves=pl.Series(allowed[is_regular.astype(int), code].astype(np.int32)),
-    )
+    columns = {column.name: column for column in events.get_columns()}
+    columns["minute"] = pl.Series("minute", np.where(day < 0, OUTSIDE, minute))
+    moves = allowed[is_regular.astype(int), code].astype(np.int32)
+    columns["moves"] = pl.Series("moves", moves)
+    # Made of its columns: no other thread has a part in that, as it has in an expression.
+    return pl.DataFrame(list(columns.values()))
 
 
 def _distinct(conditions: pl.Series) -> tuple[list[list[int]], NDArray[np.int64]]:
     """Return the distinct lists of codes, and which of them each row has."""
+    if len(conditions) <= _FEW:
+        # Events come by the dozen: what is planned by Polars takes a hundred times as long.
+        place: dict[tuple[int, ...], int] = {}
+        told = (tuple(codes or ()) for codes in conditions.to_list())
+        places = [place.setdefault(codes, len(place)) for codes in told]
+        return [list(codes) for codes in place], np.array(places, dtype=np.int64)
     # As texts: lists are no keys.
     texts = conditions.cast(pl.List(pl.String)).list.join(",").fill_null("")
     distinct = texts.unique(maintain_order=True)
     index = texts.cast(pl.Enum(distinct)).to_physical().cast(pl.Int64).to_numpy()
     return [[int(code) for code in text.split(",") if code] for text in distinct], index
-
-
-def _edges(days: Timetable, day: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return when the regular hours of each row's day begin and end."""
-    opens, closes = (
-        days.arrow[name].cast("int64").to_numpy().astype(np.int64) for name in ("open", "close")
-    )
-    if not len(opens):
-        return np.zeros_like(day), np.zeros_like(day)
-    return opens[day], closes[day]

@@ -16,8 +16,10 @@ FiblakeError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
 ├── JobError                      AWS Batch refused, or cannot be reached
+├── SnapshotError                 an engine's snapshot is damaged, or of another engine
 ├── FlinkError                    the Flink job cannot run here, or failed
 ├── BusyError                     another process does the same at the moment
+├── BrokenPartError               a part of the live system failed as none should
 ├── VendorError                   a vendor of market data failed
 │   ├── VendorKeyError            there is no key, or the vendor refuses it
 │   ├── VendorUnreachableError    nobody answers there, or someone who is not the vendor
@@ -126,12 +128,20 @@ class JobError(FiblakeError):
     """AWS Batch refused what was asked of it, or cannot be reached."""
 
 
+class SnapshotError(FiblakeError):
+    """A snapshot of a stream engine is damaged, or of another engine."""
+
+
 class FlinkError(FiblakeError):
     """The Flink job cannot run here, or failed."""
 
 
 class BusyError(FiblakeError):
     """Another process does the same at the moment."""
+
+
+class BrokenPartError(FiblakeError):
+    """A part of the live system failed as none should."""
 
 
 class VendorError(FiblakeError):

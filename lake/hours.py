@@ -94,10 +94,22 @@ class Timetable:
 
     def of(self, starts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return for each start (microseconds since 1970) which day it is in; -1 where in none."""
-        dawn, dusk = (self.arrow[name].cast(pa.int64()).to_numpy() for name in ("dawn", "dusk"))
-        day: NDArray[np.int64] = np.searchsorted(dawn, starts, "right") - 1
+        dawn, dusk = self._edges["dawn"], self._edges["dusk"]
+        day: NDArray[np.int64] = np.searchsorted(dawn[:-1], starts, "right") - 1
         # The place behind the last is for those before all dawns.
-        return np.where((day >= 0) & (starts < np.append(dusk, 0)[day]), day, -1)
+        return np.where((day >= 0) & (starts < dusk[day]), day, -1)
+
+    def regular(self, day: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return when regular hours open and close on days as `of` tells them; on none, 0."""
+        return self._edges["open"][day], self._edges["close"][day]
+
+    @cached_property
+    def _edges(self) -> dict[str, NDArray[np.int64]]:
+        """By name the instants of all days, in microseconds since 1970, and 0 behind the last."""
+        return {
+            name: np.append(self.arrow[name].cast(pa.int64()).to_numpy(), 0)
+            for name in ("dawn", "open", "close", "dusk")
+        }
 
 
 def hours_of(session: dt.date, table: SessionTable) -> SessionHours:

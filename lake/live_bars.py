@@ -14,12 +14,10 @@ import polars as pl
 
 from lake.event import HIGH_LOW, OPEN_CLOSE, VOLUME
 from lake.interval import DAILY, MINUTE_INTERVALS
-from lake.schemas import LIVE_BARS, PRICES
+from lake.live import BARS_SCHEMA, PRICES_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyarrow as pa
 
     from lake.event import Kind
     from lake.hours import SessionHours
@@ -30,15 +28,8 @@ _IDENTITY: Final = ("symbol", "kind", "time", "sequence")
 _ENDS: Final = ("open", "high", "low", "close")
 _MERGED: Final = (*_ENDS, "volume", "notional", "trades", "weight", "minutes")
 
-
-def _schema(schema: pa.Schema) -> pl.Schema:
-    return pl.Schema(pl.from_arrow(schema.empty_table()).schema)  # type: ignore[union-attr]
-
-
-BARS_SCHEMA: Final = _schema(LIVE_BARS)
-"""The columns of `LIVE_BARS` as Polars has them."""
-PRICES_SCHEMA: Final = _schema(PRICES)
-"""Those of `PRICES`."""
+LATENESS: Final = dt.timedelta(minutes=15)
+"""How long after its end a live bar can change, where nobody says otherwise."""
 
 
 def in_force(events: pl.DataFrame) -> pl.DataFrame:
@@ -48,8 +39,17 @@ def in_force(events: pl.DataFrame) -> pl.DataFrame:
         events: Schema `EVENTS`, in order of receipt: of equal revisions the first holds.
     """
     told = events.filter(pl.col("kind") != "heartbeat")
-    latest = told.sort("revision", descending=True, maintain_order=True)
-    return latest.unique(_IDENTITY, keep="first", maintain_order=True).sort(_IDENTITY)
+    # By numbers, at less than half the time.
+    ranked = [_ranked(told[name]) for name in _IDENTITY[:2]]
+    rows = told.select(*ranked, "time", "sequence", restated=-pl.col("revision")).with_row_index()
+    ordered = rows.sort(*_IDENTITY, "restated", "index")
+    is_other = pl.any_horizontal(pl.col(name) != pl.col(name).shift(1) for name in _IDENTITY)
+    return told[ordered.filter(is_other.fill_null(value=True))["index"]]
+
+
+def _ranked(texts: pl.Series) -> pl.Series:
+    """Return the place of each text in their order."""
+    return texts.cast(pl.Enum(texts.unique().sort())).to_physical()
 
 
 def within(events: pl.DataFrame, hours: SessionHours, kind: Kind = "trade") -> pl.DataFrame:

@@ -62,19 +62,35 @@ def recorded(store: ObjectStore, source: str, session: dt.date) -> Iterator[pl.D
     """Yield what a source told of a session, `lake.wire.SCHEMA`, an object at a time, in order.
 
     Raises:
-        DamagedObjectError: If an object is not gzip. Lines that are no events are left out and told
-            in the log.
+        DamagedObjectError: If an object is not gzip.
     """
     for key in recorded_keys(store, source, session):
-        try:
-            lines = gzip.decompress(store.get(key).data).splitlines()
-        except (OSError, EOFError, zlib.error):
-            fact = f"{key} in {store.location} is damaged: it is not gzip."
-            raise DamagedObjectError(fact) from None
-        events, poison = decode_events(lines)
-        if poison:
-            _log.error("recorded lines are no events", key=key, lines=len(poison))
-        yield events
+        yield read_recorded(store, key)
+
+
+def read_recorded(store: ObjectStore, key: str) -> pl.DataFrame:
+    """Return the events of one object, in order; lines that are none are told in the log.
+
+    Raises:
+        DamagedObjectError: If it is not gzip.
+    """
+    events, poison = decode_events(recorded_lines(store, key))
+    if poison:
+        _log.error("recorded lines are no events", key=key, lines=len(poison))
+    return events
+
+
+def recorded_lines(store: ObjectStore, key: str) -> list[bytes]:
+    """Return the lines of one object, whether they tell events or not.
+
+    Raises:
+        DamagedObjectError: If it is not gzip.
+    """
+    try:
+        return gzip.decompress(store.get(key).data).splitlines()
+    except (OSError, EOFError, zlib.error):
+        fact = f"{key} in {store.location} is damaged: it is not gzip."
+        raise DamagedObjectError(fact, hint="restore it from a copy.") from None
 
 
 def all_recorded(store: ObjectStore, source: str, session: dt.date) -> pl.DataFrame:
@@ -84,3 +100,13 @@ def all_recorded(store: ObjectStore, source: str, session: dt.date) -> pl.DataFr
         DamagedObjectError: If an object is not gzip.
     """
     return pl.concat([pl.DataFrame(schema=SCHEMA), *recorded(store, source, session)])
+
+
+def recorded_by_all(store: ObjectStore, session: dt.date) -> pl.DataFrame:
+    """Return all that all sources told of a session, in order of receipt.
+
+    Raises:
+        DamagedObjectError: If an object is not gzip.
+    """
+    told = [all_recorded(store, source, session) for source in recorded_sources(store, session)]
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *told]).sort("received", maintain_order=True)

@@ -42,8 +42,12 @@ SocketUrl = Annotated[str, AfterValidator(_socket_url)]
 
 
 def _redis_url(secret: SecretStr) -> SecretStr:
-    parts = urlsplit(secret.get_secret_value())
-    if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
+    try:
+        parts = urlsplit(secret.get_secret_value())
+        is_one = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # what it says may be a part of the password
+        is_one = False
+    if not is_one:
         msg = "not a URL, as redis://127.0.0.1:6379/0; with TLS rediss://user:password@host:port/0"
         raise ValueError(msg)
     return secret
@@ -143,10 +147,13 @@ class Settings(BaseSettings):
         default="trade", description="Of the events that the live feed subscribes to."
     )
     feed_symbols: str = Field(default="*", description="Whose: *, or AAPL,MSFT.")
-    feed_spool: str = Field(
-        default="~/.cache/fiblake/spool",
+    state: str = Field(
+        default="~/.local/state/fiblake",
         min_length=1,
-        description="The folder of what is recorded and not in the lake yet.",
+        description="The folder of what must outlast a kill: spools, snapshots.",
+    )
+    lateness_seconds: int = Field(
+        default=900, ge=0, le=86_400, description="How long after its end a live bar may change."
     )
     feed_land_seconds: float = Field(
         default=30, gt=0, description="After how long what is recorded goes to the lake."

@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from lake.bar import Bar, Hours, IntradayBar
 from lake.errors import EmptyLakeError, InvalidRangeError
 from lake.instant import parse_instant
-from lake.interval import INTERVALS, MINUTE, SESSION_INTERVALS, parse_one_of
+from lake.interval import INTERVALS, LIVE, MINUTE, SESSION_INTERVALS, parse_one_of
 from serving_layer.problems import PROBLEMS
 from serving_layer.query import DATE, Adjustment, BarsQuery
 from serving_layer.reader import Reader, Symbol
@@ -84,10 +84,11 @@ class BarsAnswer:
 
 @dataclass(frozen=True, slots=True)
 class IntervalAnswer:
-    """An interval, and how many sessions its bars have."""
+    """An interval, how many sessions its bars have, and whether the lake can have some."""
 
     interval: str
     sessions: int
+    stored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +178,16 @@ def symbols(
 def intervals(request: Request, reader: TheReader) -> IntervalsAnswer:
     """The intervals on offer: those of minutes and hours where the lake or a feed has some."""
     live = request.app.state.live is not None
-    has_minutes = live or reader.boundary(MINUTE) is not None
-    return intervals_answer(INTERVALS if has_minutes else SESSION_INTERVALS, live=live)
+    stored = SESSION_INTERVALS if reader.boundary(MINUTE) is None else INTERVALS
+    return intervals_answer(stored, live=live)
 
 
-def intervals_answer(offered: Sequence[Interval], *, live: bool) -> IntervalsAnswer:
-    """Return what is on offer."""
-    return IntervalsAnswer([IntervalAnswer(str(each), each.sessions) for each in offered], live)
+def intervals_answer(stored: Sequence[Interval], *, live: bool) -> IntervalsAnswer:
+    """Return what is on offer: what the lake has, and what a feed tells of."""
+    offered = [each for each in INTERVALS if each in stored or (live and each in LIVE)]
+    return IntervalsAnswer(
+        [IntervalAnswer(str(each), each.sessions, each in stored) for each in offered], live
+    )
 
 
 @router.get("/health/live", tags=["health"])

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 import structlog
 
-from lake.exchange import trading_day
+from lake.errors import FiblakeError
+from lake.exchange import ZONE
 from lake.hours import hours_of
 from lake.instant import from_microseconds, microseconds
 from lake.live_bars import MINUTE_US, bars_of, in_force, minutes_of, prices_of, within
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lake.session import SessionTable
 
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
+_STATEMENT: Final = ("symbol", "kind", "time", "sequence", "revision")
 _log = structlog.get_logger(__name__)
 
 
@@ -55,16 +57,30 @@ class Corrections:
         self._put = put
         self._kind = kind
         self._lateness = lateness
-        self._late: dict[dt.date, set[str]] = {}
+        self._late: dict[dt.date, pl.DataFrame] = {}
+        self._done: dict[dt.date, pl.DataFrame] = {}
 
     def note(self, late: pl.DataFrame) -> None:
         """Take late statements, schema `EVENTS`."""
-        for minute, symbol in late.select("minute", "symbol").unique().iter_rows():
-            session = trading_day(from_microseconds(minute))
-            self._late.setdefault(session, set()).add(symbol)
+        if late.is_empty():
+            return
+        at = pl.from_epoch("minute", "us").dt.replace_time_zone("UTC")
+        named = late.select(*_STATEMENT, session=at.dt.convert_time_zone(ZONE.key).dt.date())
+        for (session,), some in named.group_by("session"):
+            told = some.drop("session")
+            self._late[session] = pl.concat([self._late.get(session, told), told]).unique()
+
+    def redo(self) -> None:
+        """Apply once more what was late of the last session: a view lost it, no engine knows it."""
+        for session, late in self._done.items():
+            self._late[session] = pl.concat([self._late.get(session, late), late]).unique()
+        self._done.clear()
 
     def apply(self, clock_us: int) -> None:
         """Recompute the symbols that were named, and put their final bars into the view.
+
+        A session is done with once it is over and all its late statements are recorded: they wait
+        for a while on their way into the lake.
 
         Args:
             clock_us: The time of the flow, in microseconds since 1970: bars that end `lateness`
@@ -72,25 +88,37 @@ class Corrections:
 
         Raises:
             ViewError: If the view cannot be reached; the symbols are kept for the next time.
-            DamagedObjectError: If what was recorded cannot be read; likewise.
+            StoreError: If what was recorded cannot be read; likewise.
         """
         over = from_microseconds(clock_us) - self._lateness
+        failures: list[FiblakeError] = []
         for session in sorted(self._late):
-            hours = hours_of(session, self._table)
-            statements = self._statements(hours)
-            bars = bars_of(minutes_of(statements), hours, over=microseconds(over))
-            is_over = hours.dusk <= over
-            prices = prices_of(statements, session)
-            final = bars.filter(pl.col("state") == "final")
-            self._put(final, prices if is_over else prices.clear())
-            _log.info("corrected", session=str(session), symbols=len(self._late[session]))
-            if is_over:
-                del self._late[session]
+            try:
+                self._correct(hours_of(session, self._table), over)
+            except FiblakeError as error:
+                failures.append(error)
+        for failure in failures:
+            raise failure
 
-    def _statements(self, hours: SessionHours) -> pl.DataFrame:
+    def _correct(self, hours: SessionHours, over: dt.datetime) -> None:
+        late = self._late[hours.session]
         events = self._recorded(hours.session)
-        named = events.filter(pl.col("symbol").is_in(self._late[hours.session]))
-        return in_force(within(named, hours, self._kind))
+        named = events.filter(pl.col("symbol").is_in(late["symbol"].unique()))
+        statements = in_force(within(named, hours, self._kind))
+        bars = bars_of(minutes_of(statements), hours, over=microseconds(over))
+        is_over = hours.dusk <= over
+        prices = prices_of(statements, hours.session)
+        final = bars.filter(pl.col("state") == "final")
+        self._put(final, prices if is_over else prices.clear())
+        _log.info("corrected", session=str(hours.session), symbols=late["symbol"].n_unique())
+        if is_over and late.join(named, on=_STATEMENT, how="anti").is_empty():
+            self._end(hours.session)
+
+    def _end(self, session: dt.date) -> None:
+        """Be done with a session; what was late of the last one is remembered."""
+        late = self._late.pop(session)
+        done = {**self._done, session: pl.concat([self._done.get(session, late), late]).unique()}
+        self._done = {max(done): done[max(done)]}
 
 
 def late_among(events: pl.DataFrame, lateness: dt.timedelta) -> pl.DataFrame:

@@ -23,7 +23,15 @@ from tests.fault_proxy import FaultProxy
 from tests.moto_serially import REGION
 from tests.parts import MotoServer, RcloneServer, environment
 
-pytest_plugins = ["tests.vendor", "tests.fetching", "tests.kinesis", "tests.live", "tests.flink"]
+pytest_plugins = [
+    "tests.vendor",
+    "tests.fetching",
+    "tests.kinesis",
+    "tests.live",
+    "tests.browser",
+    "tests.flink",
+    "tests.live_system",
+]
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 
@@ -35,6 +43,7 @@ def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         if name.startswith(("FIBLAKE_", "AWS_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("FIBLAKE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FIBLAKE_STATE", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     structlog.reset_defaults()
 

@@ -86,7 +86,7 @@ def redis_server() -> Iterator[RedisServer]:
     server = RedisServer()
     server.start()
     yield server
-    server.kill()
+    server.stop()
 
 
 @pytest.fixture

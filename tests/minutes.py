@@ -71,7 +71,10 @@ def every_minute(
 def minutes_of(
     draw: st.DrawFn, session: dt.date, symbols: tuple[str, ...] = ("AA", "B", "C.D")
 ) -> list[Row]:
-    """Minute bars of some symbols in a session, with gaps: in both of its hours."""
+    """Minute bars of some symbols in a session, with gaps: in both of its hours.
+
+    Some have volume and no prices.
+    """
     dawn = at(session, "04:00")
     places = st.tuples(st.sampled_from(symbols), st.integers(0, 16 * 60 - 1))
     keys_ = draw(st.lists(places, min_size=1, max_size=60, unique=True))
@@ -82,7 +85,9 @@ def _drawn(draw: st.DrawFn, symbol: str, start: dt.datetime) -> Row:
     a, b, c, d = (draw(prices) for _ in range(4))
     vwap = draw(st.none() | st.just(c))
     trades = draw(st.none() | st.integers(0, 10**6))
-    values = {"open": a, "high": max(a, b, c, d), "low": min(a, b, c, d), "close": b}
+    values: Row = {"open": a, "high": max(a, b, c, d), "low": min(a, b, c, d), "close": b}
+    if draw(st.integers(0, 3)) == 0:  # as of odd lots alone
+        values = dict.fromkeys(values)
     return bar(symbol, start, **values, volume=draw(volumes), vwap=vwap, trades=trades)
 
 
@@ -122,6 +127,7 @@ def expected_bars(
             "revision": made.revision,
         }
         for (symbol, begin, end, hours), made in making.items()
+        if made.merged.is_bar
     ]
 
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import boto3
 import pytest
+from pydantic import SecretStr
 
 from lake.settings import Settings
 
@@ -156,16 +157,16 @@ class RedisServer:
                 if connection.recv(100):
                     return
             time.sleep(0.02)
-        self.kill()
+        self.stop()
         msg = f"{program} did not answer within {_START_S} s"
         raise RuntimeError(msg)
 
     def restart(self, *options: str) -> None:
         """End it at once, and start it again: empty."""
-        self.kill()
+        self.stop()
         self.start(*options)
 
-    def kill(self) -> None:
+    def stop(self) -> None:
         """End the process at once."""
         self._process.kill()
         self._process.wait()
@@ -176,7 +177,7 @@ def environment(settings: Settings) -> dict[str, str]:
     values = settings.model_dump(exclude_none=True)
     return {
         f"FIBLAKE_{name.upper()}": value.get_secret_value()
-        if name.endswith("access_key")
+        if isinstance(value, SecretStr)
         else str(value)
         for name, value in values.items()
     }

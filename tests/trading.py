@@ -10,12 +10,15 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Any, Final
 
 import polars as pl
 
 from lake.bar import NEUTRAL, Contribution, merge
+from lake.eligibility import OUTSIDE
 from lake.event import Event, Kind, contribution
+from lake.exchange import compute_sessions
 from lake.hours import hours_of
 from lake.interval import DAILY, MINUTE_INTERVALS
 from lake.session import SessionTable
@@ -28,6 +31,12 @@ Identity = tuple[str, str, int, int]
 BarKey = tuple[str, str, dt.date, str, int]
 """Symbol, interval, session, hours, start."""
 BAR_KEY: Final = ("symbol", "interval", "session", "hours", "start")
+
+
+@cache
+def table() -> SessionTable:
+    """Return the sessions to the end of 2026: what needs them makes them once."""
+    return compute_sessions(dt.date(2026, 12, 31))
 
 
 def micros(instant: dt.datetime) -> int:
@@ -129,7 +138,7 @@ class Oracle:
     def _session(self, minute: int) -> dt.date | None:
         instant = _instant(minute)
         session = instant.astimezone(ZONE).date()
-        if self.table.ordinal(session) is None:
+        if minute == OUTSIDE or self.table.ordinal(session) is None:
             return None
         hours = hours_of(session, self.table)
         return session if hours.dawn <= instant < hours.dusk else None
@@ -237,6 +246,11 @@ class Told:
             day = (row["symbol"], row["session"])
             if day not in self._prices or self._prices[day]["version"] < row["version"]:
                 self._prices[day] = row
+
+    def forget(self) -> None:
+        """Lose all."""
+        self._bars.clear()
+        self._prices.clear()
 
     @property
     def bars(self) -> dict[BarKey, Row]:

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch_layer.fetching.reference_landed import DETAILS, EVENTS, TICKERS, day_of
+from batch_layer.fetching.reference_landed import CONDITIONS, DETAILS, EVENTS, TICKERS, day_of
 from batch_layer.vendors.massive import Massive
 from lake.massive_symbols import massive_symbol
 
@@ -55,6 +55,8 @@ class MassiveReference:
             return [self.massive.ticker_details(symbol, day_of(unit) or dt.date.max)]
         if kind == EVENTS:
             return [self.massive.ticker_events(unit)]
+        if kind == CONDITIONS:
+            return list(self.massive.conditions())
         first, last = dt.date(int(unit), 1, 1), dt.date(int(unit), 12, 31)
         pages = self.massive.splits if kind == "splits" else self.massive.dividends
         return list(pages(first, last))

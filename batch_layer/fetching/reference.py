@@ -1,8 +1,9 @@
-"""Fetching reference data: tickers, their events, splits and dividends; then bronze follows.
+"""Fetching reference data: tickers and their events, splits, dividends, trade conditions.
 
-Each unit lands at once, with all its pages: a snapshot of tickers, a year of splits. What landed is
-not asked for again the same day, and what cannot change any more never. What one needs to ask of
-single symbols follows from the tickers, and from the bars that the lake has.
+Each unit lands at once, with all its pages: a snapshot of tickers, a year of splits; then bronze
+follows. What landed is not asked for again the same day, and what cannot change any more never.
+What one needs to ask of single symbols follows from the tickers, and from the bars that the lake
+has.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from batch_layer.bronze.traded import read_runs
 from batch_layer.fetching.daily_sources import EARLIEST, MASSIVE
 from batch_layer.fetching.reference_ask import OF_A_UNIT, Asked, Asking
 from batch_layer.fetching.reference_bring import ACTIONS, Brought, ReferenceBringer
+from batch_layer.fetching.reference_conditions import UNIT, ConditionsBringer
 from batch_layer.fetching.reference_landed import (
+    CONDITIONS,
     DETAILS,
     EVENTS,
     TICKERS,
@@ -154,14 +157,17 @@ class ReferenceRun:
         runs = read_runs(store)
         start, end = self._span(runs)
         years = {kind: self._landed.years(kind, start, end) for kind in ACTIONS}
-        self._ask({TICKERS: self._landed.states(), **years})
+        conditions = self._landed.symbols(CONDITIONS, [UNIT], [UNIT])
+        self._ask({TICKERS: self._landed.states(), **years, CONDITIONS: conditions})
         self._ask({DETAILS: self._details(runs)})
         self._ask({EVENTS: self._events(runs)})
         self.check()
         for kind in ACTIONS:
             self._bring(kind)
         self._bring_listings(runs)
-        return tuple(map(self._part, (TICKERS, DETAILS, EVENTS, _LISTINGS, *ACTIONS)))
+        self._bring_conditions()
+        parts = (TICKERS, DETAILS, EVENTS, _LISTINGS, *ACTIONS, CONDITIONS)
+        return tuple(map(self._part, parts))
 
     def _span(self, runs: Mapping[str, Sequence[Run]]) -> tuple[dt.date, dt.date | None]:
         start, end = self.order.start, self.order.end
@@ -246,6 +252,17 @@ class ReferenceRun:
     def _bring_listings(self, runs: Mapping[str, Sequence[Run]]) -> None:
         reference = reference_on(self.fetcher.store, MASSIVE)
         self._brought[_LISTINGS] = self._bringer.listings(reference, runs.keys())
+
+    def _bring_conditions(self) -> None:
+        failed = self._asked.setdefault(CONDITIONS, Asked()).failed
+        try:
+            brought = ConditionsBringer(self.fetcher.store, MASSIVE).bring()
+        except OF_A_UNIT as error:
+            failed.append(Missed(UNIT, error.fact))
+            return
+        self._brought[CONDITIONS] = brought.counts
+        if brought.refused:
+            failed.append(Missed(UNIT, brought.refused))
 
     @property
     def _bringer(self) -> ReferenceBringer:

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from batch_layer.vendors.massive_tickers import Ticker, Turn
     from lake.store import ObjectStore
 
-Kind = Literal["tickers", "ticker_details", "ticker_events", "splits", "dividends"]
+Kind = Literal["tickers", "ticker_details", "ticker_events", "splits", "dividends", "conditions"]
 TICKERS: Final = "tickers"
 DETAILS: Final = "ticker_details"
 EVENTS: Final = "ticker_events"
+CONDITIONS: Final = "conditions"
 STATES: Final = ("active", "delisted")
 _WORKERS: Final = 16
 

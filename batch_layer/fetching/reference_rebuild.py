@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from batch_layer import landing
-from batch_layer.bronze import ledger
+from batch_layer.bronze import conditions, ledger
 from batch_layer.bronze import listings as listings_table
 from batch_layer.bronze.traded import read_runs
 from batch_layer.fetching.daily_sources import MASSIVE
 from batch_layer.fetching.rebuild import RebuildReport
 from batch_layer.fetching.reference_bring import ACTIONS, ReferenceBringer
+from batch_layer.fetching.reference_conditions import ConditionsBringer
 from batch_layer.fetching.reference_landed import (
     DETAILS,
     EVENTS,
@@ -57,6 +58,7 @@ class ReferenceRebuilt:
         splits: How many splits bronze has now.
         dividends: How many dividends.
         listings: How many rows of listings.
+        conditions: How many trade conditions.
         changed: How many of all these are new, different or gone.
     """
 
@@ -64,6 +66,7 @@ class ReferenceRebuilt:
     splits: int = 0
     dividends: int = 0
     listings: int = 0
+    conditions: int = 0
     changed: int = 0
 
 
@@ -86,7 +89,7 @@ class _Table:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRebuilder:
-    """Makes the splits, dividends and listings of one lake anew.
+    """Makes the splits, dividends, listings and trade conditions of one lake anew.
 
     Attributes:
         store: The lake.
@@ -120,6 +123,8 @@ class ReferenceRebuilder:
             changed = sum(self._take_actions(scratch, kind) for kind in ACTIONS)
             changed += self._take_listings(scratch, told)
             self._note(scratch)
+            rules = ConditionsBringer(self.store, MASSIVE)
+            changed += rules.bring(anew=True).counts.changed
         of_tickers = sum(
             len(each)
             for kind in (TICKERS, DETAILS, EVENTS)
@@ -127,8 +132,9 @@ class ReferenceRebuilder:
         )
         counts = {kind: _rows(self.store, _of(kind)).height for kind in ACTIONS}
         said = listings_table.read(self.store).height
-        total = sum(answers.values()) + of_tickers
-        return ReferenceRebuilt(total, **counts, listings=said, changed=changed)
+        counts |= {"listings": said, "conditions": len(conditions.read(self.store))}
+        total = sum(answers.values()) + of_tickers + len(rules.landed())
+        return ReferenceRebuilt(total, **counts, changed=changed)
 
     def _bring(self, bringer: ReferenceBringer, kind: str) -> int:
         pending = bringer.pending(kind)

@@ -38,3 +38,19 @@ def sample_splits() -> pl.DataFrame:
     ]
     splits = pl.DataFrame(rows, schema=["symbol", "effective"], orient="row")
     return splits.with_columns(split_from=pl.lit(1.0), split_to=pl.lit(2.0))
+
+
+def sample_session() -> tuple[dt.date, pl.DataFrame]:
+    """Return the sample's last session, and its bars: symbol, open, high, low, close, volume.
+
+    Raises:
+        SourceError: If the package is not installed.
+    """
+    rows = pl.read_csv(sample_file(), try_parse_dates=True).rename(str.lower)
+    last = rows["date"].max()
+    assert isinstance(last, dt.date)  # noqa: S101 - the sample has rows; tells mypy so
+    names = ("open", "high", "low", "close", "volume")
+    bars = rows.filter(pl.col("date") == last).select(
+        pl.col("ticker").alias("symbol"), *(pl.col(name).cast(pl.Float64) for name in names)
+    )
+    return last, bars

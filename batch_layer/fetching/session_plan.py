@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from batch_layer import landing
 from batch_layer.bronze import ledger
 from batch_layer.fetching.daily_sources import EARLIEST
+from lake import keys
 from lake.errors import InvalidRangeError
 
 if TYPE_CHECKING:
@@ -41,11 +42,11 @@ class Held:
 
     def pending(self, session: dt.date) -> list[str]:
         """Return the keys of what landed of a session and is not in bronze yet, in order."""
-        keys = self.landed.get(session, [])
+        landed = self.landed.get(session, [])
         if session not in self.noted and session in self.bronze:
             # Brought before, and not noted: to go through all again would revise bars to and fro.
-            return keys[-1:]
-        return [key for key in keys if key > self.noted.get(session, "")]
+            return landed[-1:]
+        return [key for key in landed if key > self.noted.get(session, "")]
 
     def before(self, session: dt.date, key: str) -> str | None:
         """Return the key of what landed of a session before another key; None: nothing did."""
@@ -99,8 +100,13 @@ def look(store: ObjectStore, kind: BarsKind, source: str) -> Held:
         noted=noted[source],
         elsewhere=frozenset(elsewhere & frozenset(in_bronze)),
         bronze=frozenset(in_bronze),
-        others=frozenset(in_bronze) - told,
+        others=frozenset(in_bronze) - told - _live(store),
     )
+
+
+def _live(store: ObjectStore) -> frozenset[dt.date]:
+    """Return the sessions of which bronze has bars that were made of the live flow."""
+    return frozenset(keys.by_session(store.fingerprints(keys.TRADES)))
 
 
 def _noted(
@@ -165,7 +171,7 @@ def sessions_between(table: SessionTable, first: dt.date, last: dt.date) -> list
 def todo_of(wanted: Sequence[dt.date], held: Held, *, again: bool) -> Todo:
     """Return what there is to do for some sessions; `again`: ask for all of them."""
     pending = {session: held.pending(session) for session in wanted}
-    pending = {session: keys for session, keys in pending.items() if keys}
+    pending = {session: landed for session, landed in pending.items() if landed}
     has = held.noted.keys() | held.elsewhere
     there = [] if again else [each for each in wanted if each in has and each not in pending]
     done = {*there, *(() if again else pending)}

@@ -11,6 +11,7 @@ from batch_layer.local_vendor.access import key_of
 from batch_layer.local_vendor.errors import not_found, too_many, unknown_key
 from batch_layer.local_vendor.pages import asked, page
 from batch_layer.local_vendor.ranges import Range, bars_of, date_of, moment
+from batch_layer.local_vendor.trade_conditions import TradeConditions
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,6 +30,7 @@ _TICKERS: Final = re.compile(r"/v3/reference/tickers")
 _DETAILS: Final = re.compile(r"/v3/reference/tickers/([^/]+)")
 _EVENTS: Final = re.compile(r"/vX/reference/tickers/([^/]+)/events")
 _SPLITS: Final = re.compile(r"/v3/reference/splits")
+_CONDITIONS: Final = re.compile(r"/v3/reference/conditions")
 _DIVIDENDS: Final = re.compile(r"/v3/reference/dividends")
 
 
@@ -40,6 +42,9 @@ class Rest:
         access: Which key may ask.
         rate: How often it may.
         live: Answers of a day that passes; None: there is none.
+
+    Attributes:
+        conditions: Of trades.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Rest:
         self._access = access
         self._rate = rate
         self._live = live
+        self.conditions = TradeConditions()
         self._routes: list[tuple[re.Pattern[str], Callable[..., Reply]]] = [
             (_GROUPED, self._grouped),
             (_RANGE, self._range),
@@ -57,6 +63,7 @@ class Rest:
             (_EVENTS, self._events),
             (_SPLITS, self._splits),
             (_DIVIDENDS, self._dividends),
+            (_CONDITIONS, self.conditions.answer),
         ]
 
     def answer(self, request: Request) -> Reply:

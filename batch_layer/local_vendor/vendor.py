@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from batch_layer.local_vendor.access import Access
 from batch_layer.local_vendor.catalogue import Catalogue
@@ -138,6 +138,15 @@ class LocalVendor:
     @published.setter
     def published(self, session: dt.date) -> None:
         self._catalogue.published = session
+
+    @property
+    def conditions(self) -> list[dict[str, Any]]:
+        """The conditions of trades, as REST tells them."""
+        return self._rest.conditions.rows
+
+    @conditions.setter
+    def conditions(self, rows: list[dict[str, Any]]) -> None:
+        self._rest.conditions.rows = rows
 
     @property
     def settings(self) -> dict[str, str]:

@@ -15,9 +15,9 @@ from batch_layer.reconciling.differences import differences
 from batch_layer.reconciling.evidence import evidence
 from batch_layer.reconciling.plan import make_plan
 from batch_layer.reconciling.sides import KEY, batch_bars, speed_bars
-from batch_layer.trades.recompute import LATENESS
 from lake import keys
 from lake.documents import encode_document
+from lake.live_bars import LATENESS
 from lake.parquet import encode_frame
 from lake.schemas import DIFFERENCES
 

@@ -17,7 +17,7 @@ from batch_layer.bronze.committed import last_committed
 from batch_layer.bronze.daily import Changes
 from batch_layer.trades.bring import Made, bring
 from batch_layer.trades.plan import make_plan
-from batch_layer.trades.recorded import read_events
+from batch_layer.trades.recorded import read_events, recorded
 from batch_layer.trades.statements import statements_of
 from lake import keys
 from lake.conditions import load_conditions
@@ -96,6 +96,8 @@ def build_trades(
         StoreError: If the lake cannot be read or written.
     """
     started = time.perf_counter()
+    if not recorded(store):
+        return TradesReport()
     table = ensure_sessions(
         store, today=trading_day(clock.now()), committed=lambda: last_committed(store)
     )

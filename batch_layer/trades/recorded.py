@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from lake import keys
-from lake.errors import DamagedObjectError
+from lake.recorded import recorded_lines
 from lake.wire import SCHEMA, decode_events
 
 if TYPE_CHECKING:
@@ -50,25 +48,15 @@ def read_events(
     """
     by_source: defaultdict[str, list[pl.DataFrame]] = defaultdict(list)
     unreadable = 0
-    for key in sorted(objects):
-        events, bad = decode_events(_lines(store, key))
+    places = {place: key for key in objects if (place := keys.live_place(key))}
+    for (source, _, _), key in sorted(places.items()):
+        events, bad = decode_events(recorded_lines(store, key))
         unreadable += len(bad)
         if symbols is not None:
             events = events.filter(pl.col("symbol").is_in([*symbols, ""]))
-        by_source[key.split("/")[1]].append(events)
+        by_source[source].append(events)
     parts = [events for of_source in by_source.values() for events in of_source]
-    if not parts:
-        return pl.DataFrame(schema=SCHEMA), unreadable
-    events = pl.concat(parts)
+    events = pl.concat([pl.DataFrame(schema=SCHEMA), *parts])
     # One source's are in order; of several, who was told first tells first.
-    return (events.sort("received", maintain_order=True) if len(by_source) > 1 else events), (
-        unreadable
-    )
-
-
-def _lines(store: ObjectStore, key: str) -> list[bytes]:
-    try:
-        return gzip.decompress(store.get(key).data).splitlines()
-    except (OSError, EOFError, zlib.error) as error:
-        fact = f"{key} in {store.location} is damaged: {error}."
-        raise DamagedObjectError(fact, hint="restore it from a copy.") from error
+    in_order = events.sort("received", maintain_order=True) if len(by_source) > 1 else events
+    return in_order, unreadable

@@ -168,6 +168,12 @@ class Massive:
             )
         )
 
+    def conditions(self) -> Iterator[Answer]:
+        """Yield the pages of the conditions under which trades of stocks print."""
+        return self._pages(
+            lambda: self.client.list_conditions("stocks", "trade", limit=_PAGE_ROWS, raw=True)
+        )
+
     def stop(self) -> None:
         """Let whoever waits to ask give up."""
         self.transport.pace.stop()

@@ -144,13 +144,12 @@ async function goToFirstSymbol(signal) {
 
 /** Draw the lake's bars, and live ones over them as long as this view is shown. */
 async function showBars(signal) {
-  const live = (await offered).live && isLive(view.interval);
+  const { live: isFed, intervals } = await offered;
+  const live = isFed && isLive(view.interval);
+  const isStored = intervals.find(({ interval }) => interval === view.interval)?.stored ?? true;
   showLiveText("");
-  const answer = await barsOf(view, signal).catch((problem) => {
-    // What the lake does not have may be forming.
-    if (live && problem.status === 404) return { ...view, bars: [] };
-    throw problem;
-  });
+  // What the lake does not have may be forming.
+  const answer = isStored || !live ? await barsOf(view, signal) : { ...view, bars: [] };
   showAnswer(answer);
   if (live) follow(answer, signal);
 }

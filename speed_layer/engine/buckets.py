@@ -7,10 +7,12 @@ that of the 1d bar, and that of the price, which knows no hours.
 
 from __future__ import annotations
 
+import itertools
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pyarrow as pa
 
 from lake.hours import DAY_MINUTES, HOURS
 from lake.interval import DAILY, MINUTE_INTERVALS
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
 
 MINUTE_US: Final = 60_000_000
 LEVELS: Final = (*map(str, MINUTE_INTERVALS), str(DAILY), "price")
-"""From fine to coarse; each is made of the one before it, but price, of what 1d is made of."""
+"""From fine to coarse: those up to 1h are made of minutes, and those after it of hours."""
+HOUR: Final = LEVELS.index("1h")
 BAR: Final = LEVELS.index(str(DAILY))
-PRICE: Final = LEVELS.index("price")
+STATES: Final = ("forming", "final")
 _REGULAR: Final = HOURS.index("regular")
 _EXTENDED: Final = HOURS.index("extended")
 
@@ -66,34 +69,48 @@ class Buckets:
         return len(self.begin)
 
     @cached_property
-    def start(self) -> NDArray[np.int64]:
-        """When the bar of each starts; that of 1d at midnight UTC of its date."""
-        midnight = int(np.datetime64(self.hours.session, "us").astype(np.int64))
-        return np.where(self.level == BAR, midnight, self.dawn + self.begin * MINUTE_US)
+    def told(self) -> pa.RecordBatch:
+        """What is told of the bar of each while it is forming; and then of each, once it is final.
 
-    @cached_property
-    def parents(self) -> NDArray[np.int64]:
-        """In which bucket of the next level each is; those that make the day, in that of 1d."""
-        parents = np.full(self.count, self.count - 1)
-        for level in range(BAR):
-            finer, coarser = self._of(level), self._of(level + 1)
-            place = np.searchsorted(self.begin[coarser], self.begin[finer], "right") - 1
-            parents[finer] = coarser.start + place
-        return parents
-
-    @cached_property
-    def children(self) -> list[NDArray[np.int64]]:
-        """For each level, a column a bucket of those of the finer level that make it.
-
-        Filled up with the number behind the last, which is no bucket's.
+        Interval, session, hours, start, which of the 1d bar is midnight UTC of its date, and state.
         """
-        return [np.empty((0, 0), dtype=np.int64), *map(self._children, range(1, PRICE + 1))]
+        session = self.hours.session
+        midnight = int(np.datetime64(session, "us").astype(np.int64))
+        start = np.where(self.level == BAR, midnight, self.dawn + self.begin * MINUTE_US)
+        columns = {
+            "interval": pa.array(LEVELS).take(pa.array(self.level)),
+            "session": pa.array([session] * self.count, pa.date32()),
+            "hours": pa.array(HOURS).take(pa.array(self.within)),
+            "start": pa.array(start),
+        }
+        forming, final = (
+            pa.table({**columns, "state": pa.array([state] * self.count)}) for state in STATES
+        )
+        return pa.concat_tables([forming, final]).combine_chunks().to_batches()[0]
 
     @cached_property
-    def is_outside(self) -> NDArray[np.bool_]:
-        """Which of those that make the day are extended: the 1d bar takes no prices of them."""
-        outside: NDArray[np.bool_] = self.within[self.children[BAR][:, 0]] == _EXTENDED
-        return outside
+    def lineage(self) -> NDArray[np.int64]:
+        """The buckets of each minute, a row a level."""
+        minutes = np.arange(DAY_MINUTES)
+        return np.array(
+            [
+                first + np.searchsorted(self.begin[first:end], minutes, "right") - 1
+                for first, end in itertools.pairwise(self.first.tolist())
+            ]
+        )
+
+    @cached_property
+    def children(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The first of the finer buckets that make each, and how many these are."""
+        told = [self._children(level) for level in range(len(LEVELS))]
+        first, count = (np.concatenate(each) for each in zip(*told, strict=True))
+        return first, count
+
+    @cached_property
+    def is_extended(self) -> NDArray[np.bool_]:
+        """Which are of extended hours."""
+        extended: NDArray[np.bool_] = self.within == _EXTENDED
+        return extended
 
     @cached_property
     def by_end(self) -> NDArray[np.int64]:
@@ -101,12 +118,15 @@ class Buckets:
         bars = np.flatnonzero(self.level <= BAR)
         return bars[np.argsort(self.end[bars], kind="stable")]
 
+    @cached_property
+    def ends(self) -> NDArray[np.int64]:
+        """Where those of bars end, in that order."""
+        return self.end[self.by_end]
+
     def _of(self, level: int) -> slice:
         return slice(int(self.first[level]), int(self.first[level + 1]))
 
-    def _children(self, level: int) -> NDArray[np.int64]:
-        finer, coarser = self._of(min(level, BAR) - 1), self._of(level)
-        begin = finer.start + np.searchsorted(self.begin[finer], self.begin[coarser])
-        end = finer.start + np.searchsorted(self.begin[finer], self.end[coarser])
-        place = begin + np.arange((end - begin).max())[:, None]
-        return np.where(place < end, place, self.count)
+    def _children(self, level: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        finer, coarser = self._of(0 if level <= HOUR else HOUR), self._of(level)
+        begin, end = np.searchsorted(self.begin[finer], [self.begin[coarser], self.end[coarser]])
+        return finer.start + begin, end - begin

@@ -1,29 +1,32 @@
 """What is known of one session: its statements while they can change, and all its bars.
 
-Minutes are made of statements, and each coarser bar of finer ones, anew whenever one of them
-changes: so there is one way up for what is added, corrected and cancelled.
+What is new merges into all bars that hold it at once. Where a statement is corrected or cancelled,
+its minute is made anew of all statements in force, and each coarser bar of finer ones.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from speed_layer.engine import parts, statements
-from speed_layer.engine.buckets import BAR, MINUTE_US, PRICE, Buckets
+from speed_layer.engine.buckets import BAR, HOUR, LEVELS, MINUTE_US, Buckets
 from speed_layer.engine.kept import Kept
 from speed_layer.engine.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from lake.hours import SessionHours
 
-_NONE: Final = np.empty(0, dtype=np.int64)
+_KEPT: Final = "kept "
+_NONE: Final = np.empty(0, dtype=np.int32)
+_NARROW: Final = np.iinfo(np.int16).max
 
 
 @dataclass
@@ -33,7 +36,7 @@ class Taken:
     Attributes:
         rows: The statements, in order of receipt.
         horizon: Minutes from dawn that were over for good when each came.
-        changed: Slots of minutes that changed.
+        changed: Slots of bars and prices that changed.
         late: Places, among those taken, of those that would change what is final.
         duplicate: How many had the revision in force.
         stale: How many had a lower one.
@@ -41,7 +44,7 @@ class Taken:
 
     rows: NDArray[np.void]
     horizon: NDArray[np.int64]
-    changed: list[NDArray[np.int64]] = field(default_factory=list)
+    changed: list[NDArray[np.int32]] = field(default_factory=list)
     late: list[int] = field(default_factory=list)
     duplicate: int = 0
     stale: int = 0
@@ -83,19 +86,25 @@ class Day:
         taken = Taken(rows, horizon)
         added, restated = [], []
         for key, which in _groups((rows["time"] - self.buckets.dawn) // MINUTE_US):
-            kept = self.kept.get(key)
-            if kept is None:
-                kept = self.kept[key] = Kept(np.empty(0, self._dtype))
+            kept = self._kept(key)
             held = len(kept.rows)
-            place, is_new = kept.place(rows[which])
+            place, is_new = kept.place(rows.take(which))
             if not is_new.all():
-                known = which[~is_new]
-                restated += self._restate(kept, held, known, place[~is_new], taken)
-            added.append(kept.rows[held:])
-        self._add(np.concatenate(added), taken)
+                known = np.flatnonzero(~is_new)
+                restated += self._restate(kept, held, which[known], place[known], taken)
+            added.append(statements.plain(kept.rows[held:]))
+        self._add(np.concatenate(added).view(self._dtype), taken)
         if restated:
-            self._remake(np.unique(restated), taken)
+            self._remake(np.unique(np.array(restated, dtype=np.int32)), taken)
         return taken
+
+    def _kept(self, key: int) -> Kept:
+        """Return what is kept of a minute; if nothing, there will be as much as of the last one."""
+        if key not in self.kept:
+            last = next(reversed(self.kept.values()), None)
+            room = len(last.rows) if last else 0
+            self.kept[key] = Kept(np.empty(0, self._dtype), room)
+        return self.kept[key]
 
     def _restate(
         self,
@@ -140,29 +149,68 @@ class Day:
         return changed
 
     def _add(self, rows: NDArray[np.void], taken: Taken) -> None:
-        """Merge statements of new things into their minutes."""
+        """Merge statements of new things into their minutes, and into all bars that hold those."""
         if not len(rows):
             return
-        slots, place = np.unique(rows["slot"], return_inverse=True)
-        self._merge(slots, statements.folded(rows, place, len(slots)), taken)
+        slots = self.slots
+        minutes, place = slots.distinct(rows["slot"])
+        more = statements.parts_of(rows)
+        if len(minutes) < len(rows):
+            more = parts.folded(more, place, len(minutes))
+        was_neutral = parts.is_neutral(slots.get(minutes)[0])
+        more[1][parts.MINUTES] = was_neutral & ~parts.is_neutral(more[0])
+        bars, place = slots.distinct(self._holding(minutes).ravel())
+        values, marks = (
+            np.concatenate([held, *[new] * len(LEVELS)], axis=1)
+            for held, new in zip(slots.get(bars), more, strict=True)
+        )
+        extended = np.flatnonzero(self.buckets.is_extended[slots.bucket[minutes]])
+        # The bar of the day takes no prices of extended hours.
+        parts.unprice((values, marks), len(bars) + BAR * len(minutes) + extended)
+        places = np.concatenate([np.arange(len(bars)), place])
+        slots.put(bars, parts.folded((values, marks), places, len(bars)))
+        taken.changed.append(bars)
 
-    def _merge(self, slots: NDArray[np.int64], more: parts.Parts, taken: Taken) -> None:
-        values, marks = more
-        held = self.slots.values[slots], self.slots.marks[slots]
-        merged = parts.merged(np.stack([held[0], values]), np.stack([held[1], marks]))
-        self._put_minutes(slots, merged, taken)
+    def _holding(self, minutes: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the slots of all bars that hold some minutes, a row a level; the first is theirs.
 
-    def _remake(self, slots: NDArray[np.int64], taken: Taken) -> None:
-        """Make minutes anew of what is kept of them."""
+        Args:
+            minutes: Their slots.
+        """
+        lineage = self.buckets.lineage.take(self.slots.bucket.take(minutes), axis=1)
+        return self.slots.of(self.slots.symbol.take(minutes), lineage).reshape(lineage.shape)
+
+    def _remake(self, minutes: NDArray[np.int32], taken: Taken) -> None:
+        """Make minutes anew of what is kept of them, and then all bars that hold them."""
+        slots = self.slots
         # From 1 on: 0 is what was not asked for.
-        place = np.zeros(self.slots.count, dtype=np.int64)
-        place[slots] = np.arange(1, len(slots) + 1)
-        keys = self._keys_of(self.slots.bucket[slots])
-        rows = np.concatenate([self.kept[key].of(place > 0) for key in keys])
-        values, marks = parts.nothing(len(slots))
-        marks[:, parts.WEIGHT] = self.slots.left[slots]
-        self.slots.put(slots, (values, marks))
-        self._merge(slots, statements.folded(rows, place[rows["slot"]] - 1, len(slots)), taken)
+        slots.asked[minutes] = np.arange(1, len(minutes) + 1)
+        keys = self._keys_of(slots.bucket[minutes])
+        kept = [statements.plain(self.kept[key].of(slots.asked)) for key in keys]
+        rows = np.concatenate(kept).view(self._dtype)
+        place = slots.asked.take(rows["slot"]).astype(np.int64)
+        values, marks = parts.folded(statements.parts_of(rows), place - 1, len(minutes))
+        slots.asked[minutes] = 0
+        marks[parts.WEIGHT] += slots.left[minutes]
+        marks[parts.MINUTES] = ~parts.is_neutral(values)
+        slots.put(minutes, (values, marks))
+        taken.changed.append(minutes)
+        holding = self._holding(minutes)
+        for levels in (holding[1 : HOUR + 1], holding[HOUR + 1 :]):
+            bars, _ = slots.distinct(levels.ravel())
+            slots.put(bars, self._made(bars))
+            taken.changed.append(bars)
+
+    def _made(self, bars: NDArray[np.int32]) -> parts.Parts:
+        """Return what bars are, made of the finer ones."""
+        bucket = self.slots.bucket[bars]
+        first, count = (each[bucket] for each in self.buckets.children)
+        place = np.repeat(np.arange(len(bars)), count)
+        child = np.arange(len(place)) + (first - count.cumsum() + count)[place]
+        finer = self.slots.get(self.slots.at(self.slots.symbol[bars][place], child))
+        is_day = (self.buckets.level[bucket] == BAR)[place]
+        parts.unprice(finer, np.flatnonzero(is_day & self.buckets.is_extended[child]))
+        return parts.folded(finer, place, len(bars))
 
     def _keys_of(self, minutes: NDArray[np.int32]) -> list[int]:
         """Return where statements of minutes are kept: a closing print comes after its minute."""
@@ -170,87 +218,77 @@ class Day:
         asked = set(minutes.tolist())
         return [key for key in self.kept if key in asked or (last in asked and key > last)]
 
-    def _put_minutes(self, slots: NDArray[np.int64], made: parts.Parts, taken: Taken) -> None:
-        values, marks = made
-        marks[:, parts.MINUTES] = ~parts.is_neutral(values)
-        self.slots.put(slots, (values, marks))
-        taken.changed.append(slots)
+    def tell(
+        self, changed: list[NDArray[np.int32]], over: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the slots of bars and those of prices that are to be told.
 
-    def raise_up(self, minutes: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], ...]:
-        """Make all bars anew that hold some minutes.
+        They count as told now: so what is none any more is told once more.
 
         Args:
-            minutes: Their slots.
-
-        Returns:
-            The slots of all bars that changed, and those of prices.
+            changed: Slots.
+            over: Minutes from dawn: bars that end until then are final.
         """
-        if not minutes:
+        ended = self._end(over)
+        if not changed and not len(ended):
             return _NONE, _NONE
-        width = self.buckets.count
-        slots = np.unique(np.concatenate(minutes))
-        keys = np.sort(self.slots.symbol[slots].astype(np.int64) * width + self.slots.bucket[slots])
-        changed = [slots]
-        for level in range(1, PRICE + 1):
-            symbol, bucket = np.divmod(keys, width)
-            if level < PRICE:
-                # In order of symbol and time, those of one parent follow each other.
-                keys = symbol * width + self.buckets.parents[bucket]
-                keys = keys[np.diff(keys, prepend=-1) > 0]
-                symbol, bucket = np.divmod(keys, width)
-            else:
-                bucket = np.full_like(bucket, width - 1)
-            changed.append(self._make(level, symbol, bucket))
-        return np.concatenate(changed[:-1]), changed[-1]
+        slots = np.concatenate([*changed, ended])
+        if len(changed) + bool(len(ended)) > 1:
+            slots, _ = self.slots.distinct(slots)
+        is_price = self._is_price(slots)
+        values, _ = self.slots.get(slots)
+        is_there = np.where(is_price, parts.has_price(values), parts.is_bar(values))
+        is_there |= self.slots.is_told.take(slots)
+        told, is_price = slots[is_there], is_price[is_there]
+        self.slots.is_told[told] = True
+        return told[~is_price], told[is_price]
 
-    def _make(
-        self, level: int, symbol: NDArray[np.int64], bucket: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """Make bars of the finer ones, and return their slots."""
-        finer = self.buckets.children[level][:, bucket - self.buckets.first[level]]
-        children = self.slots.at(symbol[None, :], finer)
-        values, marks = self.slots.values[children], self.slots.marks[children]
-        if level == BAR:
-            outside = self.buckets.is_outside
-            values[outside], marks[outside] = parts.unpriced(values[outside], marks[outside])
-        slots = self.slots.of(symbol, bucket).astype(np.int64)
-        self.slots.put(slots, parts.merged(values, marks))
-        return slots
+    def told(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the slots of all bars and of all prices that were told."""
+        told = np.flatnonzero(self.slots.is_told[: self.slots.count]).astype(np.int32)
+        is_price = self._is_price(told)
+        return told[~is_price], told[is_price]
 
-    def end(self, over: int) -> NDArray[np.int64]:
-        """Let buckets be final that end until then, and return the slots of their bars.
+    def _is_price(self, slots: NDArray[np.int32]) -> NDArray[np.bool_]:
+        is_price: NDArray[np.bool_] = self.slots.bucket[slots] == self.buckets.count - 1
+        return is_price
 
-        Args:
-            over: Minutes from dawn.
-        """
-        by_end = self.buckets.by_end
-        ended = int(np.searchsorted(self.buckets.end[by_end], over, "right"))
-        if ended <= self._ended:
+    def _end(self, over: int) -> NDArray[np.int32]:
+        """Let buckets be final that end until then, and return the slots of their bars."""
+        ended = int(self.buckets.ends.searchsorted(over, "right"))
+        if ended == self._ended:
             return _NONE
-        final = by_end[self._ended : ended]
+        final = self.buckets.by_end[self._ended : ended]
         self._ended = ended
         self.is_final[final] = True
         for key in [key for key in self.kept if key < over]:
             del self.kept[key]
         return self.slots.of_buckets(final)
 
-    def tell_bars(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of bars, and of what was told to be one; they count as told now."""
-        return self._tell(slots, parts.is_bar(self.slots.values[slots]))
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that is known, as arrays by name."""
+        kept = {f"{_KEPT}{key}": kept.rows.view(np.uint8) for key, kept in self.kept.items()}
+        return {**kept, **self.slots.state(), "is_final": self.is_final}
 
-    def tell_prices(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those that have a price, or were told to; they count as told now."""
-        return self._tell(slots, parts.has_price(self.slots.values[slots]))
-
-    def _tell(self, slots: NDArray[np.int64], is_there: NDArray[np.bool_]) -> NDArray[np.int64]:
-        told = slots[is_there | self.slots.is_told[slots]]
-        self.slots.is_told[told] = True
-        return told
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take what `state` told."""
+        for name, column in state.items():
+            if name.startswith(_KEPT):
+                self.kept[int(name.removeprefix(_KEPT))] = Kept(column.view(self._dtype))
+        self.slots.restore(state)
+        self.is_final = state["is_final"]
+        self._ended = int(self.is_final.sum())
 
 
 def _groups(keys: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Yield each key and where it is, in order."""
-    order = np.argsort(keys, kind="stable")
-    starts = np.flatnonzero(np.diff(keys[order], prepend=keys[order[0]] - 1))
-    for which in np.split(order, starts[1:]):
-        yield int(keys[which[0]]), which
+    least, most = int(keys.min()), int(keys.max())
+    if least == most:
+        yield least, np.arange(len(keys))
+        return
+    # Of small numbers the sort is far faster; no session's minutes are others.
+    narrow = keys - least if most - least > _NARROW else (keys - least).astype(np.int16)
+    order = narrow.argsort(kind="stable")
+    starts = np.flatnonzero(np.diff(keys.take(order))) + 1
+    for first, end in itertools.pairwise([0, *starts.tolist(), len(keys)]):
+        yield int(keys[order[first]]), order[first:end]

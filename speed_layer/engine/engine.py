@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import polars as pl
 
+from lake.eligibility import OUTSIDE
+from lake.errors import SnapshotError
 from lake.hours import DAY_MINUTES, hours_of
+from lake.live import BARS_SCHEMA, PRICES_SCHEMA
+from lake.live_bars import LATENESS
 from lake.wire import SCHEMA
 from speed_layer.engine.buckets import MINUTE_US
 from speed_layer.engine.day import Day
-from speed_layer.engine.frames import BARS_SCHEMA, PRICES_SCHEMA, bars_of, prices_of
+from speed_layer.engine.frames import bars_of, prices_of
 from speed_layer.engine.names import Names
+from speed_layer.engine.snapshot import HINT, packed, unpacked
 from speed_layer.engine.statements import stated
 
 if TYPE_CHECKING:
@@ -24,14 +29,15 @@ if TYPE_CHECKING:
     from lake.event import Kind
     from lake.hours import SessionHours
     from lake.session import SessionTable
+    from speed_layer.engine.snapshot import Arrays
 
-LATENESS: Final = dt.timedelta(minutes=15)
 _US: Final = dt.timedelta(microseconds=1)
 _EPOCH: Final = dt.date(1970, 1, 1)
 _DAY_US: Final = 86_400_000_000
 _BEFORE_DAWN: Final = 4 * 3_600_000_000
 """What 04:00 to 20:00 at the exchange is less this, is on one date of UTC, in summer and winter."""
 _REMEMBERED: Final = 64
+_MANY: Final = 256
 _NO_EVENTS: Final = SCHEMA.to_frame()
 _NO_BARS: Final = BARS_SCHEMA.to_frame()
 _NO_PRICES: Final = PRICES_SCHEMA.to_frame()
@@ -107,20 +113,98 @@ class Engine:
         """
         if events.is_empty():
             return self._changes({}, _NO_EVENTS)
-        minute = events["minute"].to_numpy()
-        is_ours = (events["kind"] == self._kind).to_numpy()
-        is_heartbeat = (events["kind"] == "heartbeat").to_numpy()
+        minute, kind = events.get_column("minute").to_numpy(), events.get_column("kind")
+        is_ours = _is(kind, self._kind)
+        tells_time = is_ours if is_ours.all() else is_ours | _is(kind, "heartbeat")
         number, in_hours = self._sessions(minute, is_ours)
-        is_ours = is_ours & in_hours
-        tells_time = is_ours | is_heartbeat
-        self.counts.foreign += events.height - int(tells_time.sum())
-        told = np.where(tells_time, events["time"].to_numpy(), self.clock)
-        clock = np.maximum(np.maximum.accumulate(told), self.clock)
+        if not in_hours.all():
+            is_ours, tells_time = is_ours & in_hours, tells_time & (in_hours | ~is_ours)
+        self.counts.foreign += events.height - int(np.count_nonzero(tells_time))
+        told = np.where(tells_time, events.get_column("time").to_numpy(), self.clock)
+        told[0] = max(int(told[0]), self.clock)
+        clock = np.maximum.accumulate(told)
         self.clock = int(clock[-1])
-        is_late = is_ours & (clock >= minute + MINUTE_US + self._lateness)
+        is_late = is_ours & (clock >= minute + (MINUTE_US + self._lateness))
         changed = self._take(events, np.flatnonzero(is_ours & ~is_late), number, clock, is_late)
-        self.counts.late += int(is_late.sum())
-        return self._changes(changed, events.filter(is_late) if is_late.any() else _NO_EVENTS)
+        late = events.filter(is_late) if is_late.any() else _NO_EVENTS
+        self.counts.late += late.height
+        return self._changes(changed, late)
+
+    def everything(self) -> Changes:
+        """Return all bars and prices of the sessions that are not over, and of the last that is.
+
+        For who lost them.
+        """
+        bars: list[pl.DataFrame] = []
+        prices: list[pl.DataFrame] = []
+        for _, day in sorted(self._days.items()):
+            told_bars, told_prices = day.told()
+            bars.append(bars_of(day, told_bars, self._symbols.texts))
+            prices.append(prices_of(day, told_prices, self._symbols.texts, self._sources.texts))
+        return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), _NO_EVENTS)
+
+    def snapshot(self) -> bytes:
+        """Return all that the engine knows, for `restored`."""
+        document = {
+            "kind": self._kind,
+            "lateness": self._lateness,
+            "clock": self.clock,
+            "counts": asdict(self.counts),
+            "symbols": self._symbols.texts.to_pylist(),
+            "sources": self._sources.texts.to_pylist(),
+            "days": {number: str(day.buckets.hours) for number, day in self._days.items()},
+        }
+        arrays = {
+            f"{number} {name}": column
+            for number, day in self._days.items()
+            for name, column in day.state().items()
+        }
+        return packed(document, arrays)
+
+    @classmethod
+    def restored(
+        cls,
+        data: bytes,
+        table: SessionTable,
+        *,
+        kind: Kind = "trade",
+        lateness: dt.timedelta = LATENESS,
+    ) -> Self:
+        """Return the engine of a snapshot: it goes on as if it had never stopped.
+
+        Args:
+            data: Of `snapshot`.
+            table: As of the engine, and so are the others.
+            kind: Of the events that count.
+            lateness: How long after its end a minute can change.
+
+        Raises:
+            SnapshotError: If it is damaged, of another engine, or of one with other arguments.
+        """
+        engine = cls(table, kind=kind, lateness=lateness)
+        document, arrays = unpacked(data)
+        engine._restore(document, arrays)
+        return engine
+
+    def _restore(self, document: dict[str, Any], arrays: Arrays) -> None:
+        days = {int(number): hours for number, hours in document["days"].items()}
+        hours = {number: str(self._hours(number)) for number in days}
+        asked = {"kind": self._kind, "lateness": self._lateness, "hours": hours}
+        stored = {"kind": document["kind"], "lateness": document["lateness"], "hours": days}
+        if asked != stored:
+            fact = f"The snapshot is of an engine with {stored}, not {asked}."
+            raise SnapshotError(fact, hint=HINT)
+        self.clock = document["clock"]
+        self.counts = Counts(**document["counts"])
+        self._symbols = Names(document["symbols"])
+        self._sources = Names(document["sources"])
+        for number in days:
+            told = {
+                name.partition(" ")[2]: each
+                for name, each in arrays.items()
+                if name.startswith(f"{number} ")
+            }
+            self._day(number).restore(told)
 
     def _sessions(
         self, minute: NDArray[np.int64], is_ours: NDArray[np.bool_]
@@ -132,7 +216,8 @@ class Engine:
             hours = self._hours(each)
             if hours is not None:
                 in_hours |= (minute >= _micros(hours.dawn)) & (minute < _micros(hours.dusk))
-        return number, in_hours
+        # OUTSIDE alone would be an instant of a session's hours: of those of 1969-12-31.
+        return number, in_hours & (minute != OUTSIDE)
 
     def _take(
         self,
@@ -141,8 +226,8 @@ class Engine:
         number: NDArray[np.int64],
         clock: NDArray[np.int64],
         is_late: NDArray[np.bool_],
-    ) -> dict[int, list[NDArray[np.int64]]]:
-        """Take those events that count; return the slots of minutes that changed, by session.
+    ) -> dict[int, list[NDArray[np.int32]]]:
+        """Take those events that count; return the slots that changed, by session.
 
         Args:
             events: All that came.
@@ -151,21 +236,22 @@ class Engine:
             clock: When each came, by the clock.
             is_late: Of each; those are told so too that would restate what is final.
         """
-        ours = events if len(which) == events.height else events[which]
+        if not len(which):
+            return {}
         rows = stated(
-            ours,
-            self._symbols.numbers(ours["symbol"]),
-            self._sources.numbers(ours["source"]),
+            events,
+            self._symbols.numbers(events.get_column("symbol")),
+            self._sources.numbers(events.get_column("source")),
             trades=self._kind == "trade",
         )
-        changed = {}
-        for each in _distinct(number[which]):
-            here = np.flatnonzero(number[which] == each)
+        minute, changed = events.get_column("minute").to_numpy(), {}
+        for each in _distinct(number.take(which)):
+            here = which[number.take(which) == each]
             day = self._day(each)
-            horizon = (clock[which[here]] - self._lateness - day.buckets.dawn) // MINUTE_US
-            taken = day.take(rows[here], ours["minute"].to_numpy()[here], horizon)
+            horizon = (clock.take(here) - (self._lateness + day.buckets.dawn)) // MINUTE_US
+            taken = day.take(rows.take(here), minute.take(here), horizon)
             changed[each] = taken.changed
-            is_late[which[here[taken.late]]] = True
+            is_late[here[taken.late]] = True
             self.counts.duplicate += taken.duplicate
             self.counts.stale += taken.stale
             self.counts.accepted += len(here) - taken.duplicate - taken.stale - len(taken.late)
@@ -179,23 +265,27 @@ class Engine:
             self._days[number] = Day(hours, trades=self._kind == "trade")
         return self._days[number]
 
-    def _changes(self, changed: dict[int, list[NDArray[np.int64]]], late: pl.DataFrame) -> Changes:
-        """Return what changed and what is over now; forget sessions that are."""
+    def _changes(self, changed: dict[int, list[NDArray[np.int32]]], late: pl.DataFrame) -> Changes:
+        """Return what changed and what is over now; forget sessions that are, but for the last."""
         bars: list[pl.DataFrame] = []
         prices: list[pl.DataFrame] = []
         for number, day in sorted(self._days.items()):
             over = (self.clock - self._lateness - day.buckets.dawn) // MINUTE_US
-            moved, priced = day.raise_up(changed.get(number, []))
-            ended = day.end(over)
-            told = day.tell_bars(np.union1d(moved, ended) if len(ended) else moved)
-            if len(told):
-                bars.append(bars_of(day, told, self._symbols.texts))
-            told = day.tell_prices(priced)
-            if len(told):
-                prices.append(prices_of(day, told, self._symbols.texts, self._sources.texts))
-            if over >= DAY_MINUTES:
+            told_bars, told_prices = day.tell(changed.get(number, []), over)
+            if len(told_bars):
+                bars.append(bars_of(day, told_bars, self._symbols.texts))
+            if len(told_prices):
+                prices.append(prices_of(day, told_prices, self._symbols.texts, self._sources.texts))
+            if over >= DAY_MINUTES and number < max(self._days):
                 del self._days[number]
         return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), late)
+
+
+def _is(texts: pl.Series, text: str) -> NDArray[np.bool_]:
+    """Return which texts are one: Polars' comparison is slow to begin."""
+    if len(texts) < _MANY:
+        return np.array([each == text for each in texts.to_list()])
+    return (texts == text).to_numpy()
 
 
 def _whole(frames: list[pl.DataFrame], nothing: pl.DataFrame) -> pl.DataFrame:

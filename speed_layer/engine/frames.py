@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from lake.hours import HOURS
 from lake.schemas import LIVE_BARS, PRICES
 from speed_layer.engine import parts
-from speed_layer.engine.buckets import LEVELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from speed_layer.engine.day import Day
 
-BARS_SCHEMA: Final = pl.Schema(pl.from_arrow(LIVE_BARS.empty_table()).schema)  # type: ignore[union-attr]
-PRICES_SCHEMA: Final = pl.Schema(pl.from_arrow(PRICES.empty_table()).schema)  # type: ignore[union-attr]
-_LEVELS: Final = np.array(LEVELS, dtype=object)
-_HOURS: Final = np.array(HOURS, dtype=object)
-_STATES: Final = np.array(["forming", "final"], dtype=object)
 
-
-def bars_of(day: Day, slots: NDArray[np.int64], symbols: NDArray[np.object_]) -> pl.DataFrame:
+def bars_of(day: Day, slots: NDArray[np.int32], symbols: pa.StringArray) -> pl.DataFrame:
     """Return the bars of some slots, schema `LIVE_BARS`.
 
     Args:
@@ -32,35 +25,35 @@ def bars_of(day: Day, slots: NDArray[np.int64], symbols: NDArray[np.object_]) ->
         slots: Those of bars.
         symbols: All, by number.
     """
-    values, marks = day.slots.values[slots], day.slots.marks[slots]
-    bucket = day.slots.bucket[slots]
-    is_final = day.is_final[bucket]
-    volume, notional = values[:, parts.VOLUME], values[:, parts.NOTIONAL]
-    prices = values[:, : parts.CLOSE + 1]
-    prices[np.isinf(prices) | ~parts.is_bar(values)[:, None]] = np.nan
-    vwap = np.divide(notional, volume, out=np.full(len(slots), np.nan), where=volume > 0)
+    values, marks = day.slots.get(slots)
+    bucket = day.slots.bucket.take(slots)
+    is_final = day.is_final.take(bucket)
+    volume, notional, trades = values[parts.VOLUME], values[parts.NOTIONAL], values[parts.TRADES]
+    known = np.full((parts.NOTIONAL + 1, len(slots)), np.nan)
+    prices = values[: parts.CLOSE + 1]
+    np.copyto(known[: parts.VOLUME], prices, where=parts.is_bar(values) & np.isfinite(prices))
+    known[parts.VOLUME] = volume
+    np.divide(notional, volume, out=known[parts.NOTIONAL], where=volume > 0)
+    interval, session, hours, start, state = day.buckets.told.take(
+        pa.array(bucket + is_final * day.buckets.count)
+    ).columns
     columns = [
-        _texts(symbols[day.slots.symbol[slots]]),
-        _texts(_LEVELS[day.buckets.level[bucket]]),
-        _dates(day, len(slots)),
-        _texts(_HOURS[day.buckets.within[bucket]]),
-        pl.Series(day.buckets.start[bucket]),
-        *(_known(price) for price in prices.T),
-        pl.Series(volume),
-        _known(vwap),
-        _whole(values[:, parts.TRADES]),
-        pl.Series(marks[:, parts.MINUTES].astype(np.int32)),
-        _texts(_STATES[is_final.astype(np.int64)]),
-        pl.Series(2 * marks[:, parts.WEIGHT] + is_final),
+        symbols.take(pa.array(day.slots.symbol.take(slots))),
+        interval,
+        session,
+        hours,
+        start,
+        *_split(pa.array(known.ravel(), from_pandas=True), len(slots)),
+        _whole(trades),
+        pa.array(marks[parts.MINUTES].astype(np.int32)),
+        state,
+        pa.array(2 * marks[parts.WEIGHT] + is_final),
     ]
-    return _frame(BARS_SCHEMA, columns)
+    return pl.DataFrame(pa.RecordBatch.from_arrays(columns, schema=LIVE_BARS))
 
 
 def prices_of(
-    day: Day,
-    slots: NDArray[np.int64],
-    symbols: NDArray[np.object_],
-    sources: NDArray[np.object_],
+    day: Day, slots: NDArray[np.int32], symbols: pa.StringArray, sources: pa.StringArray
 ) -> pl.DataFrame:
     """Return the prices of some slots, schema `PRICES`.
 
@@ -70,38 +63,28 @@ def prices_of(
         symbols: All, by number.
         sources: All, by number; the first is none's.
     """
-    price, marks = day.slots.values[slots, parts.CLOSE], day.slots.marks[slots]
+    values, marks = day.slots.get(slots)
+    price = values[parts.CLOSE]
+    session = np.full(len(slots), day.buckets.hours.session, dtype="datetime64[D]")
     columns = [
-        _texts(symbols[day.slots.symbol[slots]]),
-        _dates(day, len(slots)),
-        _known(price),
-        pl.Series(np.where(np.isnan(price), 0, marks[:, parts.CLOSE_TIME])),
-        pl.Series(marks[:, parts.RECEIVED]),
-        _texts(sources[marks[:, parts.SOURCE]]),
-        pl.Series(marks[:, parts.WEIGHT]),
+        symbols.take(pa.array(day.slots.symbol.take(slots))),
+        pa.array(session),
+        pa.array(price, from_pandas=True),
+        pa.array(np.where(np.isnan(price), 0, marks[parts.CLOSE_TIME])),
+        pa.array(marks[parts.RECEIVED]),
+        sources.take(pa.array(marks[parts.SOURCE])),
+        pa.array(marks[parts.WEIGHT]),
     ]
-    return _frame(PRICES_SCHEMA, columns)
+    return pl.DataFrame(pa.RecordBatch.from_arrays(columns, schema=PRICES))
 
 
-# A frame of a few rows is made many times a second: what is slow of Polars then is its casts.
-def _frame(schema: pl.Schema, columns: list[pl.Series]) -> pl.DataFrame:
-    named = [column.alias(name) for name, column in zip(schema, columns, strict=True)]
-    return pl.DataFrame(named)
+def _split(columns: pa.DoubleArray, size: int) -> list[pa.DoubleArray]:
+    """Return columns of some size that are one behind the other."""
+    return [columns.slice(first, size) for first in range(0, len(columns), size)]
 
 
-def _texts(texts: NDArray[np.object_]) -> pl.Series:
-    return pl.Series(texts.tolist(), dtype=pl.String)
-
-
-def _dates(day: Day, count: int) -> pl.Series:
-    return pl.Series(np.full(count, day.buckets.hours.session, dtype="datetime64[D]"))
-
-
-def _known(column: NDArray[np.float64]) -> pl.Series:
-    return pl.Series(column, nan_to_null=True)
-
-
-def _whole(column: NDArray[np.float64]) -> pl.Series:
-    if np.isnan(column).any():
-        return _known(column).cast(pl.Int64)
-    return pl.Series(column.astype(np.int64))
+def _whole(column: NDArray[np.float64]) -> pa.Int64Array:
+    is_unknown = np.isnan(column)
+    if is_unknown.any():
+        return pa.array(np.where(is_unknown, 0, column).astype(np.int64), mask=is_unknown)
+    return pa.array(column.astype(np.int64))

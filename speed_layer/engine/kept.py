@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from speed_layer.engine.statements import plain
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -25,15 +27,17 @@ class Kept:
 
     Args:
         rows: Those that are, each of another thing.
+        room: How many there may soon be.
     """
 
-    def __init__(self, rows: NDArray[np.void]) -> None:
+    def __init__(self, rows: NDArray[np.void], room: int = _SMALLEST) -> None:
         self._rows = rows[:0]
         self._slots = np.empty(0, dtype=np.int32)
         self._table = np.empty(0, dtype=np.int32)
         self._count = 0
-        self._reserve(max(_SMALLEST, len(rows)))
-        self.place(rows)
+        self._reserve(max(_SMALLEST, room, len(rows)))
+        if len(rows):
+            self.place(rows)
 
     @property
     def rows(self) -> NDArray[np.void]:
@@ -51,18 +55,17 @@ class Kept:
         """
         held, size = self._count, len(rows)
         self._reserve(held + size)
-        self._rows[held : held + size] = rows
+        plain(self._rows)[held : held + size] = plain(rows)
         found, cell = self._probe(held, size)
         is_new = found == np.arange(held, held + size)
-        if not is_new.all():
+        new = np.flatnonzero(is_new)
+        self._count = held + len(new)
+        if len(new) < size:
             # Those of things that were known leave gaps: the others move up.
-            number = np.cumsum(is_new) - 1 + held
-            mine = number[is_new]
-            self._rows[mine] = rows[is_new]
-            self._table[cell[is_new]] = mine
-            came = found >= held
-            found[came] = number[found[came] - held]
-        self._count = held + int(is_new.sum())
+            plain(self._rows)[held : self._count] = plain(rows).take(new)
+            self._table[cell.take(new)] = np.arange(held, self._count)
+            came = np.flatnonzero(found >= held)
+            found[came] = (is_new.cumsum() - 1 + held).take(found.take(came) - held)
         self._slots[held : self._count] = self._rows["slot"][held : self._count]
         return found, is_new
 
@@ -71,39 +74,40 @@ class Kept:
         self._rows[place] = row
         self._slots[place] = row["slot"]
 
-    def of(self, is_asked: NDArray[np.bool_]) -> NDArray[np.void]:
+    def of(self, asked: NDArray[np.int32]) -> NDArray[np.void]:
         """Return those of some slots.
 
         Args:
-            is_asked: For each slot there is.
+            asked: For each slot there is; 0: not for this one.
         """
-        return self.rows[is_asked[self._slots[: self._count]]]
+        return self._rows.take(np.flatnonzero(asked.take(self._slots[: self._count])))
 
     def _probe(self, held: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Find or enter the rows behind those held; return what was found, and in which cell."""
         mask = len(self._table) - 1
         mine = np.arange(held, held + size)
-        identity = [np.ascontiguousarray(self._rows[name][mine]) for name in _IDENTITY]
-        cell = (_hash(identity) & np.uint64(mask)).astype(np.int64)
-        found = np.empty(size, dtype=np.int64)
-        todo = np.arange(size)
-        while len(todo):
-            at = cell[todo]
-            there = self._table[at].astype(np.int64)
-            is_free = there < 0
-            if is_free.any():
+        cell = _hash(self._rows[held : held + size], mask.bit_length())
+        found, at, todo = mine.copy(), cell, np.arange(size)
+        while True:
+            there = self._table.take(at)
+            free = np.flatnonzero(there < 0)
+            if len(free):
                 # Of several that want one cell the first gets it: the last that is written.
-                self._table[at[is_free][::-1]] = mine[todo[is_free]][::-1]
-                there = self._table[at].astype(np.int64)
-            same = there == mine[todo]
-            other = np.flatnonzero(~same)
-            same[other] = self._is_same(there[other], mine[todo[other]])
+                free = free[::-1]
+                self._table[at.take(free)] = mine.take(free)
+                there = self._table.take(at)
+            other = np.flatnonzero(there != mine)
+            if not len(other):
+                break
+            there, mine, todo = there.take(other), mine.take(other), todo.take(other)
+            same = self._is_same(there, mine)
             found[todo[same]] = there[same]
-            todo = todo[~same]
-            cell[todo] = (cell[todo] + 1) & mask
+            todo, mine = todo[~same], mine[~same]
+            at = (at.take(other)[~same] + 1) & mask
+            cell[todo] = at
         return found, cell
 
-    def _is_same(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _is_same(self, one: NDArray[np.int32], other: NDArray[np.int64]) -> NDArray[np.bool_]:
         same = np.ones(len(one), dtype=bool)
         for name in _IDENTITY:
             same &= self._rows[name][one] == self._rows[name][other]
@@ -114,20 +118,20 @@ class Kept:
         if size <= len(self._rows):
             return
         room = 1 << (size - 1).bit_length()
-        held = self.rows
+        held, slots = self.rows, self._slots
         self._rows = np.empty(room, dtype=held.dtype)
-        self._rows[: len(held)] = held
-        self._slots = np.concatenate(
-            [self._slots[: len(held)], np.empty(room - len(held), dtype=np.int32)]
-        )
+        plain(self._rows)[: len(held)] = plain(held)
+        self._slots = np.empty(room, dtype=np.int32)
+        self._slots[: len(held)] = slots[: len(held)]
         self._table = np.full(2 * room, -1, dtype=np.int32)
         self._probe(0, len(held))
 
 
-def _hash(identity: list[NDArray[np.int64]]) -> NDArray[np.uint64]:
-    mixed = np.zeros(len(identity[0]), dtype=np.uint64)
-    for column, odd in zip(identity, _ODD, strict=True):
-        mixed ^= column.astype(np.uint64) * odd
-        mixed ^= mixed >> np.uint64(29)
-        mixed *= _ODD[0]
-    return mixed ^ (mixed >> np.uint64(32))
+def _hash(rows: NDArray[np.void], bits: int) -> NDArray[np.int64]:
+    """Return numbers of so many bits, those of neighbours far apart."""
+    mixed: NDArray[np.uint64] = rows["time"].view(np.uint64) * _ODD[0]
+    mixed += rows["sequence"].view(np.uint64) * _ODD[1]
+    mixed += rows["symbol"].astype(np.uint64) * _ODD[2]
+    mixed >>= np.uint64(64 - bits)
+    number: NDArray[np.int64] = mixed.view(np.int64)
+    return number

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import polars as pl
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import polars as pl
     from numpy.typing import NDArray
+
+
+_MANY: Final = 256
+"""From so many on names are told apart first, and only then looked up."""
+_PLAIN: Final = pl.CompatLevel.oldest()
 
 
 class _Numbers(dict[str, int]):
@@ -28,16 +34,23 @@ class Names:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._numbers = _Numbers((name, number) for number, name in enumerate(known))
-        self._texts = np.empty(0, dtype=object)
+        self._texts = pa.array([], pa.string())
 
     def numbers(self, names: pl.Series) -> NDArray[np.int64]:
         """Return the number of each name."""
-        told = map(self._numbers.__getitem__, names.to_list())
-        return np.fromiter(told, dtype=np.int64, count=len(names))
+        if len(names) < _MANY:
+            return self._numbered(names.to_list())
+        told = names.to_arrow(compat_level=_PLAIN).dictionary_encode()
+        numbers: NDArray[np.int64] = self._numbered(told.dictionary.to_pylist()).take(told.indices)
+        return numbers
+
+    def _numbered(self, names: list[str]) -> NDArray[np.int64]:
+        numbers = map(self._numbers.__getitem__, names)
+        return np.fromiter(numbers, dtype=np.int64, count=len(names))
 
     @property
-    def texts(self) -> NDArray[np.object_]:
+    def texts(self) -> pa.StringArray:
         """All names, each at its number."""
         if len(self._texts) < len(self._numbers):
-            self._texts = np.array(list(self._numbers), dtype=object)
+            self._texts = pa.array(self._numbers, pa.string())
         return self._texts

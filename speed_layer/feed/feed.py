@@ -30,7 +30,8 @@ class Feed:
 
     Args:
         source: Who tells events.
-        judge: Which of them go on.
+        judge: Which of them go on; None: they were judged when they were recorded, and go on
+            as they are.
         stream: Where to.
         recorder: What keeps them; None: they are kept already, as those of a replay.
         health: What is told how it goes.
@@ -40,7 +41,7 @@ class Feed:
     def __init__(  # noqa: PLR0913 - the parts it puts together
         self,
         source: Source,
-        judge: Judge,
+        judge: Judge | None,
         stream: Stream,
         *,
         recorder: Recorder | None,
@@ -73,6 +74,9 @@ class Feed:
                 self._beat()
         finally:
             self._source.close()
+            if self._recorder:
+                # Now: who reads on, to its end, finds all that it was told in the lake.
+                self._recorder.close()
             self._health.ended()
 
     def stop(self) -> None:
@@ -86,14 +90,20 @@ class Feed:
             if not delivery.malformed:
                 self._beat()
             return
-        events, refused = self._judge.judge(delivery.events)
-        if refused.height:
-            self._refuse(refused)
+        events = self._judged(delivery.events)
         if events.height:
             if self._recorder:
                 self._recorder.record(events)
             self._stream.put(events)
             self._health.accepted(events.height, events["time"][-1])
+
+    def _judged(self, events: pl.DataFrame) -> pl.DataFrame:
+        if self._judge is None:
+            return events
+        accepted, refused = self._judge.judge(events)
+        if refused.height:
+            self._refuse(refused)
+        return accepted
 
     def _beat(self) -> None:
         now = self._source.now_us()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from lake.eligibility import OUTSIDE, judged
 from lake.symbol import is_symbol
+from lake.wire import SCHEMA
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lake.conditions import Conditions
     from lake.hours import Timetable
 
@@ -24,6 +28,7 @@ REASONS: Final = {
     "outside": "it is outside all hours",
 }
 """Why something is refused, by the word under which it is counted."""
+_NONE_REFUSED: Final = pl.Schema({**SCHEMA, "reason": pl.String()}).to_frame()
 
 
 class Judge:
@@ -48,39 +53,46 @@ class Judge:
         Both keep their order; the latter have the `reason` besides.
         """
         events = judged(events, self._conditions, self._days)
-        reason = (
-            pl.when(pl.Series(self._misspelt(events["symbol"])))
-            .then(pl.lit("symbol"))
-            .when(~_is_price(pl.col("price")) | ~_are_prices())
-            .then(pl.lit("price"))
-            .when(~pl.col("size").is_finite() | (pl.col("size") < 0))
-            .then(pl.lit("size"))
-            .when(pl.col("time") > pl.col("received") + self._skew_us)
-            .then(pl.lit("ahead"))
-            .when(pl.col("minute") == OUTSIDE)
-            .then(pl.lit("outside"))
-        )
-        told = events.select(reason.alias("reason"))["reason"]
-        if told.null_count() == events.height:
-            return events, events.clear().with_columns(reason=pl.lit("", pl.String))
-        refused = events.with_columns(told).filter(told.is_not_null())
-        return events.filter(told.is_null()), refused
+        wrong = self._wrong(events)
+        is_wrong = np.logical_or.reduce(list(wrong.values()))
+        if not is_wrong.any():
+            return events, _NONE_REFUSED
+        # Of several reasons the first is told.
+        first = np.argmax(list(wrong.values()), axis=0)
+        reason = pl.Series("reason", np.array(list(wrong), dtype=object)[first], pl.String)
+        refused = events.with_columns(reason).filter(pl.Series(is_wrong))
+        return events.filter(pl.Series(~is_wrong)), refused
 
-    def _misspelt(self, symbols: pl.Series) -> pl.Series:
-        names = symbols.unique()
-        for name in names:
-            if name not in self._spellings:
-                self._spellings[name] = is_symbol(name)
-        wrong = [name for name in names if not self._spellings[name]]
-        if not wrong:
-            return pl.repeat(value=False, n=len(symbols), eager=True)
-        return symbols.is_in(wrong)
+    def _wrong(self, events: pl.DataFrame) -> dict[str, NDArray[np.bool_]]:
+        """Return by reason which events are to be refused for it."""
+        size, time = events["size"].to_numpy(), events["time"].to_numpy()
+        return {
+            "symbol": self._misspelt(events["symbol"]),
+            "price": _mispriced(events),
+            "size": ~(np.isfinite(size) & (size >= 0)),
+            "ahead": time > events["received"].to_numpy() + self._skew_us,
+            "outside": events["minute"].to_numpy() == OUTSIDE,
+        }
 
-
-def _is_price(column: pl.Expr) -> pl.Expr:
-    return column.is_finite() & (column > 0)
+    def _misspelt(self, symbols: pl.Series) -> NDArray[np.bool_]:
+        texts = symbols.to_list()
+        known = self._spellings
+        for name in set(texts).difference(known):
+            known[name] = is_symbol(name)
+        return ~np.fromiter(map(known.__getitem__, texts), dtype=bool, count=len(texts))
 
 
-def _are_prices() -> pl.Expr:
-    """Return whether those of an aggregate's prices that are told are prices."""
-    return pl.all_horizontal(_is_price(pl.col(name)).fill_null(value=True) for name in _PRICES)
+def _mispriced(events: pl.DataFrame) -> NDArray[np.bool_]:
+    """Return whose price is none, or any of those that an aggregate tells besides."""
+    wrong = ~_is_price(events["price"])
+    for name in _PRICES:
+        told = events[name]
+        if told.null_count() < len(told):
+            wrong |= ~_is_price(told) & told.is_not_null().to_numpy()
+    return wrong
+
+
+def _is_price(column: pl.Series) -> NDArray[np.bool_]:
+    values = column.to_numpy()
+    wanted: NDArray[np.bool_] = np.isfinite(values) & (values > 0)
+    return wanted

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 import structlog
 
@@ -55,7 +56,7 @@ class Plan:
         queue: How many events may wait.
         sheds: Whether events are given up where more come.
         overlap_s: How much of what came before an outage is asked for again: trades come out of
-            order, and their clocks differ.
+            order, their clocks differ, and what is restated in an outage printed before it.
         settle_s: How long after an outage REST is asked.
         fill_hours: How far back it is asked.
         first_pause_s: Up to how long the first pause is before the socket is connected again.
@@ -70,7 +71,7 @@ class Plan:
     reader: ReaderName = "official"
     queue: int = 200_000
     sheds: bool = False
-    overlap_s: float = 120.0
+    overlap_s: float = 900.0
     settle_s: float = 2.0
     fill_hours: float = 96.0
     first_pause_s: float = 1.0
@@ -169,6 +170,8 @@ class Massive:
             else:
                 told.append(Delivery(item))
         told.append(self._read(frames))
+        if len(told) == 1:
+            return told[0]
         return Delivery(
             pl.concat([each.events for each in told]),
             [bad for each in told for bad in each.malformed],
@@ -193,14 +196,15 @@ class Massive:
         delivery = self._reader.frames(frames)
         if delivery.events.height:
             # What is stamped ahead of its receipt must not shorten a gap.
-            last = delivery.events.select(pl.min_horizontal("time", "received").max()).item()
+            told = [delivery.events[name].to_numpy() for name in ("time", "received")]
+            last = int(np.minimum(*told).max())
             self._until = max(self._until or last, last)
             self._meet(delivery.events["symbol"])
         return delivery
 
     def _meet(self, symbols: pl.Series) -> None:
         """Note whose events come; whoever was quiet before an outage may have traded in it."""
-        new = set(symbols.unique()) - self._symbols
+        new = set(symbols.to_list()) - self._symbols
         self._symbols |= new
         if new and self._asked_since is not None:
             self._fill(self._asked_since, new)

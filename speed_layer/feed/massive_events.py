@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -33,10 +34,42 @@ Message = dict[str, Any]
 NAME: Final = "massive"
 KINDS: Final[dict[str, Kind]] = {"T": "trade", "A": "second", "AM": "minute"}
 _STATUS: Final = "status"
+_CONSTANTS: Final = 64
 _CANCELLED: Final = frozenset({7, 8, 10, 11})
 """Of TAQ's codes: an original marked as an error or cancelled, and the records that say so."""
 _RESTATED: Final = frozenset({1, 12}) | _CANCELLED
 """Those, and the original that was corrected, and the record that corrects it."""
+_A_TRADE: Final = b'"ev":"T"'
+_ANY: Final = b'"ev"'
+_TRADE: Final = pl.Schema(
+    {
+        "sym": pl.String(),
+        "p": pl.Float64(),
+        "s": pl.Float64(),
+        "t": pl.Int64(),
+        "q": pl.Int64(),
+        "c": pl.List(pl.Int32()),
+        "e": pl.Int32(),
+    }
+)
+_REQUIRED: Final = ("sym", "p", "s", "t", "q")
+_OF_TRADES: Final = [
+    expression.cast(SCHEMA[name]).alias(name)
+    for name, expression in {
+        "kind": pl.lit("trade"),
+        "time": pl.col("t") * 1000,
+        "sequence": pl.col("q"),
+        "revision": pl.col("e").is_in(_RESTATED, nulls_equal=True),
+        "minute": pl.lit(0),
+        "moves": pl.lit(0),
+        "price": pl.col("p"),
+        "size": pl.col("s"),
+        "cancelled": pl.col("e").is_in(_CANCELLED, nulls_equal=True),
+        **dict.fromkeys(("open", "high", "low", "vwap", "trades"), pl.lit(None)),
+        "conditions": pl.col("c").fill_null([]),
+        "source": pl.lit(NAME),
+    }.items()
+]
 _UNREADABLE: Final = (
     ValueError,
     TypeError,
@@ -53,12 +86,40 @@ class Reader:
 
     _spellings: dict[str, str] = field(default_factory=dict)
 
-    def frames(self, frames: Iterable[tuple[int, str | bytes]]) -> Delivery:
+    def frames(self, frames: Sequence[tuple[int, str | bytes]]) -> Delivery:
         """Return the events of the socket's frames, in order; statuses are passed over.
 
         Args:
             frames: When each was received, in microseconds, and its text.
         """
+        trades = self._only_trades(frames) if frames else None
+        return self._one_by_one(frames) if trades is None else Delivery(trades)
+
+    def _only_trades(self, frames: Sequence[tuple[int, str | bytes]]) -> pl.DataFrame | None:
+        """Return the events of frames that are all good trades, as nearly all are; else None."""
+        texts = [text.encode() if isinstance(text, str) else text for _, text in frames]
+        counts = [text.count(_A_TRADE) for text in texts]
+        if any(
+            count != text.count(_ANY) or text[:2] != b"[{" or text[-2:] != b"}]"
+            for text, count in zip(texts, counts, strict=True)
+        ):
+            return None
+        joined = b",".join(text[1:-1] for text in texts)
+        try:
+            told = pl.read_json(b"[" + joined + b"]", schema=_TRADE)
+        except pl.exceptions.PolarsError:
+            return None
+        required = told.select(_REQUIRED)
+        if told.height != sum(counts) or any(required.null_count().row(0)):
+            return None
+        received = np.repeat(np.array([each for each, _ in frames], np.int64), counts)
+        names = told["sym"].unique()
+        known = self._spelt(names)
+        odd = {name: known[name] for name in names if known[name] != name}
+        symbols = told["sym"].replace(odd) if odd else told["sym"]
+        return told.select(_OF_TRADES, symbol=symbols, received=received).select(SCHEMA.names())
+
+    def _one_by_one(self, frames: Iterable[tuple[int, str | bytes]]) -> Delivery:
         told: list[tuple[int, Message]] = []
         malformed: list[Malformed] = []
         for received, frame in frames:
@@ -174,12 +235,20 @@ class Reader:
         )
 
     def _symbols(self, told: Sequence[Message]) -> list[str]:
-        known = self._spellings
         texts = [each["sym"] for each in told]
-        for text in set(texts).difference(known):
-            known[text] = lake_symbol(text)
+        known = self._spelt(set(texts))
         return [known[text] for text in texts]
 
+    def _spelt(self, texts: Iterable[str]) -> dict[str, str]:
+        known = self._spellings
+        for text in texts:
+            if text not in known:
+                known[text] = lake_symbol(text)
+        return known
+
+
+# Deliveries are of a few events, hundreds a second: what passes by the expressions of Polars, whose
+# planning takes longer than all the rest, keeps them fresh.
 
 _ABSENT: Final[dict[str, object]] = {
     "sequence": 0,
@@ -194,14 +263,22 @@ def _frame(height: int, **columns: object) -> pl.DataFrame:
     told = {**_ABSENT, **columns}
     series = []
     for name, dtype in SCHEMA.items():
-        values: Any = told.get(name, [] if name == "conditions" else None)
+        values: Any = told.get(name)
         if isinstance(values, pl.Series):
-            series.append(values.rename(name))
-        elif isinstance(values, list | np.ndarray) and name in columns:
+            series.append(values.alias(name))
+        elif isinstance(values, np.ndarray):
+            series.append(pl.Series(name, values))
+        elif isinstance(values, list):
             series.append(pl.Series(name, values, dtype))
         else:
-            series.append(pl.repeat(values, height, dtype=dtype, eager=True).rename(name))
+            series.append(_constant(name, values).new_from_index(0, height))
     return pl.DataFrame(series)
+
+
+@lru_cache(_CONSTANTS)
+def _constant(name: str, value: object) -> pl.Series:
+    """Return a column's value, as a series of one row; lists are empty."""
+    return pl.Series(name, [[] if name == "conditions" else value], SCHEMA[name])
 
 
 def _whole(told: Sequence[Message], name: str) -> NDArray[np.int64]:
@@ -221,7 +298,7 @@ def _conditions(codes: Sequence[Sequence[int]]) -> pl.Series:
     place: dict[tuple[int, ...], int] = {}
     index = [place.setdefault(tuple(each), len(place)) for each in codes]
     distinct = pl.Series([list(each) for each in place], dtype=pl.List(pl.Int32))
-    return distinct.gather(pl.Series(index, dtype=pl.UInt32))
+    return distinct[pl.Series(np.array(index, np.uint32))]
 
 
 def _check_statuses(told: Sequence[tuple[int, Message]]) -> None:

@@ -32,6 +32,7 @@ ReaderName = Literal["official", "own"]
 _MARKET: Final = "stocks"
 _OPEN_S: Final = 15.0
 _CLOSE_S: Final = 1
+_CANCEL_S: Final = 0.1
 # Far more than the vendor sends at once; without a limit, a stranger could fill the memory.
 _FRAME_BYTES: Final = 64 << 20
 # While we are slow we do not read pongs either: a minute of that is not a broken connection.
@@ -132,7 +133,7 @@ async def _official(address: Address, topics: str, statuses: _Statuses) -> None:
         feed=parts.netloc,
         market=_MARKET,
         secure=parts.scheme == "wss",
-        # Its own objects cost more than all that follows; frames have what it leaves out, too.
+        # Its objects would be one more step (tests/bench/feed.py); frames have what they leave out.
         raw=True,
         subscriptions=topics.split(","),
         max_reconnects=0,
@@ -153,8 +154,10 @@ async def _official(address: Address, topics: str, statuses: _Statuses) -> None:
             raise VendorUnreachableError(fact)
         await running
     finally:
-        running.cancel()
-        await asyncio.wait([running])
+        # Where a frame comes as it is cancelled, `asyncio.wait_for` of the client loses the latter.
+        while not running.done():
+            running.cancel()
+            await asyncio.wait([running], timeout=_CANCEL_S)
         if client.websocket:
             await client.close()
 

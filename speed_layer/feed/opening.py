@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lake.conditions import load_conditions
@@ -12,6 +11,7 @@ from lake.errors import VendorKeyError
 from lake.hours import hours_of, timetable
 from lake.instant import microseconds
 from lake.recorded import only_source
+from lake.state import state_folder
 from speed_layer.feed.feed import Feed
 from speed_layer.feed.health_server import HealthServer
 from speed_layer.feed.judge import Judge
@@ -22,6 +22,7 @@ from speed_layer.feed.spool import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lake.clock import Clock
     from lake.hours import Timetable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 _DAYS_BACK: Final = dt.timedelta(days=14)
 # Longer than any lateness: what a replay tells at its end makes all bars final.
 _AFTER_DUSK: Final = dt.timedelta(hours=1)
+_OVERLAP_S: Final = 120.0
 _MIB: Final = 1 << 20
 
 
@@ -72,18 +74,17 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         if settings.feed_health_port is not None:
             stack.enter_context(HealthServer(health, port=settings.feed_health_port))
         if spec.session is not None:
-            days = timetable(sessions, spec.session, spec.session)
-            source: Source = _replay(spec, spec.session, store, sessions)
-            recorder = None
-            # A recording is on the lake's own word: nothing of it is ahead of its receipt again.
+            source = _replay(spec, spec.session, store, sessions)
             health.connected(is_subscribed=True)
-        else:
-            days = timetable(sessions, clock.now().date() - _DAYS_BACK, sessions.last)
-            plan = massive_plan(settings)
-            recorder = stack.enter_context(_recorder(settings, store, days))
-            source = _massive(plan, health, recorder.known(), recorder.unfinished)
+            # It was judged, refused and recorded when it was received.
+            yield Feed(source, None, stream, recorder=None, health=health)
+            return
+        plan = massive_plan(settings)
+        days = timetable(sessions, clock.now().date() - _DAYS_BACK, sessions.last)
+        recorder = stack.enter_context(_recorder(settings, store, days))
+        massive = _massive(plan, health, recorder.known(), recorder.unfinished)
         judge = Judge(load_conditions(store), days, skew_s=settings.feed_skew_seconds)
-        yield Feed(source, judge, stream, recorder=recorder, health=health)
+        yield Feed(massive, judge, stream, recorder=recorder, health=health)
 
 
 def massive_plan(settings: Settings) -> Plan:
@@ -111,6 +112,8 @@ def massive_plan(settings: Settings) -> Plan:
         reader=settings.massive_reader,
         queue=settings.feed_queue,
         sheds=settings.feed_shed,
+        # What was restated later than that is late, and batch's to put right.
+        overlap_s=max(_OVERLAP_S, settings.lateness_seconds),
         fill_hours=settings.feed_fill_hours,
     )
 
@@ -130,4 +133,4 @@ def _replay(spec: FeedSpec, session: dt.date, store: ObjectStore, sessions: Sess
 
 def _recorder(settings: Settings, store: ObjectStore, days: Timetable) -> Recorder:
     limits = Limits(settings.feed_land_seconds, settings.feed_land_mib * _MIB)
-    return Recorder(store, NAME, Path(settings.feed_spool).expanduser(), days, limits)
+    return Recorder(store, NAME, state_folder(settings) / "spool", days, limits)

@@ -12,7 +12,7 @@ import polars as pl
 
 from lake import keys
 from lake.recorded import recorded, recorded_sessions
-from lake.wire import encode_events
+from lake.wire import encode_lines
 from speed_layer.feed.spool import Spool
 
 if TYPE_CHECKING:
@@ -73,6 +73,10 @@ class Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the lake have all there is, and end; a second time nothing happens."""
         self._spool.close()
 
     def record(self, events: pl.DataFrame) -> None:
@@ -90,7 +94,7 @@ class Recorder:
         for each in np.unique(day):
             some = events.filter(pl.Series(day == each)) if day.min() != day.max() else events
             topic = f"{_TAKEN}={self._days.days[each].session}"
-            self._spool.append(topic, b"\n".join([*encode_events(some), b""]))
+            self._spool.append(topic, encode_lines(some))
 
     def refuse(self, lines: Sequence[dict[str, object]]) -> None:
         """Write down what was refused, under the day (UTC) on which it was received.

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
-
-import polars as pl
+from typing import TYPE_CHECKING, Final, Protocol
 
 from lake.wire import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import polars as pl
+
+
+_NO_EVENTS: Final = SCHEMA.to_frame()
+
 
 def no_events() -> pl.DataFrame:
     """Return no events, with their columns."""
-    return pl.DataFrame(schema=SCHEMA)
+    return _NO_EVENTS.clone()
 
 
 @dataclass(frozen=True, slots=True)

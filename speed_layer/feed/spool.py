@@ -83,7 +83,7 @@ class Spool:
             self._lock.acquire(timeout=0)
         except Timeout:
             fact = f"Another process records into {folder}."
-            raise BusyError(fact, hint="end it, or set FIBLAKE_FEED_SPOOL.") from None
+            raise BusyError(fact, hint="end it, or set FIBLAKE_STATE.") from None
         except OSError as error:
             raise _could_not(folder, error) from error
 

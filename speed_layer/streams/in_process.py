@@ -12,7 +12,7 @@ from lake.errors import StreamClosedError
 from lake.wire import SCHEMA, encode_events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _CAPACITY: Final = 500_000
 
@@ -71,7 +71,7 @@ class InProcess:
             self._frames.clear()
             self._waiting = 0
             self._changed.notify_all()
-        return frames[0] if len(frames) == 1 else pl.concat(frames)
+        return _joined(frames)
 
     def close(self) -> None:
         """Take nothing any more; what waits can still be taken."""
@@ -83,6 +83,16 @@ class InProcess:
         """Yield what waits, whenever something does, until the stream is closed and empty."""
         while (events := self.take()) is not None:
             yield events
+
+
+def _joined(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return frames as one, in order: unlike `pl.concat`, in this thread alone."""
+    whole = frames[0]
+    if len(frames) > 1:
+        whole = whole.clone()
+        for frame in frames[1:]:
+            whole.vstack(frame, in_place=True)
+    return whole
 
 
 def _closed(events: pl.DataFrame) -> StreamClosedError:

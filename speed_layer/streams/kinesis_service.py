@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/kinesis/latest/APIReference/CommonErrors.htm
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
@@ -124,6 +125,20 @@ class Service:
     def close(self) -> None:
         """Close the client's connections."""
         self.client.close()
+
+
+def arn_of(settings: Settings, name: str) -> str:
+    """Return the ARN of a stream, by which Flink asks for it.
+
+    Raises:
+        StreamError: If there is no such stream, or it cannot be asked for.
+    """
+    with closing(Service.of(settings)) as service:
+        told = service.ask(
+            f"look for {name}",
+            lambda: service.client.describe_stream_summary(StreamName=name),
+        )
+    return told["StreamDescriptionSummary"]["StreamARN"]
 
 
 def code_of(error: Exception) -> str:

@@ -15,8 +15,6 @@ from speed_layer.views.dynamodb_server import DynamoDBServer, part
 from speed_layer.views.records import (
     highest_bars,
     highest_prices,
-    standing_bars,
-    standing_prices,
 )
 
 if TYPE_CHECKING:
@@ -93,7 +91,7 @@ class DynamoDBView:
     def price(self, symbols: Iterable[str] | None = None) -> pl.DataFrame:
         """Return the latest prices; of all, those of a moment ago: an index follows its table."""
         found = self._all_latest() if symbols is None else self._latest_of(list(symbols))
-        return standing_prices(tables.prices_of(found, self._clock.now()))
+        return tables.prices_of(found, self._clock.now()).sort("symbol")
 
     def recent(self, symbol: str) -> pl.DataFrame:
         """Return a symbol's prices of the last 24 hours as they were told, in order of time."""
@@ -116,7 +114,7 @@ class DynamoDBView:
             },
             ConsistentRead=True,
         )
-        return standing_bars(tables.bars_of(found, self._clock.now()))
+        return tables.bars_of(found, self._clock.now())
 
     def forget(self, *, daily: dt.date | None, minute: dt.date | None) -> None:
         """Drop what the batch layer has covered."""

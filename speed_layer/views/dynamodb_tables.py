@@ -132,13 +132,13 @@ def recent_items(prices: pl.DataFrame, ttl: int) -> Iterator[Item]:
 
 
 def bars_of(items: Iterable[Item], now: dt.datetime) -> pl.DataFrame:
-    """Return the bars of items whose time has not come, schema `LIVE_BARS`."""
-    return _frame(items, BARS_SCHEMA, now)
+    """Return the bars of items that stand: not vanished, nor past their time; as they come."""
+    return _frame((item for item in items if "close" in item), BARS_SCHEMA, now)
 
 
 def prices_of(items: Iterable[Item], now: dt.datetime) -> pl.DataFrame:
-    """Return the prices of items whose time has not come, schema `PRICES`."""
-    timed = ({**item, "time": item["at"]} for item in items)
+    """Return the prices of items that stand: not null, nor past their time; as they come."""
+    timed = ({**item, "time": item["at"]} for item in items if "price" in item)
     return _frame(timed, PRICES_SCHEMA, now)
 
 

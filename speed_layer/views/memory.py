@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from lake.clock import SystemClock
 from speed_layer.views import records
 from speed_layer.views.mailbox import MOST_WAITING, Mailbox
-from speed_layer.views.records import BAR_BYTES, start_of, version_of
+from speed_layer.views.records import BAR_BYTES, HEAD, SERIES, start_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +74,7 @@ class MemoryView:
         told_prices = zip(prices["symbol"], records.pack_prices(prices), strict=True)
         now = self._clock.now()
         with self._turn:
-            new_bars = [each for each in told_bars if self._put_bar(*each, now)]
+            new_bars = self._put_bars(told_bars, now)
             new_prices = [each for each in told_prices if self._put_price(*each)]
             for mailbox in self._mailboxes:
                 mailbox.offer_bars(new_bars)
@@ -86,7 +86,7 @@ class MemoryView:
         found = (
             known if symbols is None else {name: known[name] for name in symbols if name in known}
         )
-        return records.standing_prices(records.unpack_prices([*found], [*found.values()]))
+        return records.standing_prices(found)
 
     def bars(self, symbol: str, interval: Interval, hours: Hours = "regular") -> pl.DataFrame:
         """Return the bars of a symbol."""
@@ -94,7 +94,7 @@ class MemoryView:
         oldest = self._clock.now() - self._kept
         days = [day for day in list(self._days.values()) if day.changed > oldest]
         held = b"".join(bytes(day.bars.get(key, b"")) for day in days)
-        return records.standing_bars(records.unpack_bars(symbol, held))
+        return records.standing_bars(symbol, held)
 
     def subscribe(self, symbols: Iterable[str] | None = None) -> Mailbox:
         """Return the changes from now on."""
@@ -120,17 +120,24 @@ class MemoryView:
         for mailbox in list(self._mailboxes):
             mailbox.close()
 
-    def _put_bar(self, symbol: str, record: bytes, now: dt.datetime) -> bool:
-        """Return whether the bar was news."""
-        session = records.session_of(record)
-        day = self._days.get(session) or self._new_day(session, now)
-        day.changed = now
-        key = symbol, records.series_of(record)
-        held = day.bars.get(key)
-        if held is None:
-            day.bars[key] = bytearray(record)
-            return True
-        return _upserted(held, record)
+    def _put_bars(
+        self, told: Iterable[tuple[str, bytes]], now: dt.datetime
+    ) -> list[tuple[str, bytes]]:
+        """Bring in bars, and return those that were news."""
+        new = []
+        days: dict[int, _Day] = {}
+        for each in told:
+            symbol, record = each
+            version, session, _, start = HEAD.unpack_from(record)
+            day = days.get(session) or days.setdefault(session, self._changed_day(session, now))
+            key = symbol, record[SERIES]
+            held = day.bars.get(key)
+            if held is None:
+                day.bars[key] = bytearray(record)
+                new.append(each)
+            elif _upserted(held, record, version, start):
+                new.append(each)
+        return new
 
     def _put_price(self, symbol: str, record: bytes) -> bool:
         """Return whether the price was news."""
@@ -139,6 +146,12 @@ class MemoryView:
             return False
         self._prices[symbol] = record
         return True
+
+    def _changed_day(self, session: int, now: dt.datetime) -> _Day:
+        """Return a session's bars, which change now."""
+        day = self._days.get(session) or self._new_day(session, now)
+        day.changed = now
+        return day
 
     def _new_day(self, session: int, now: dt.datetime) -> _Day:
         for old, day in list(self._days.items()):
@@ -151,16 +164,20 @@ class MemoryView:
             self._mailboxes.remove(mailbox)
 
 
-def _upserted(held: bytearray, record: bytes) -> bool:
+def _upserted(held: bytearray, record: bytes, version: int, start: int) -> bool:
     """Bring a record into a series, and return whether it was news."""
-    start, last = start_of(record), len(held) - BAR_BYTES
-    at = last if start_of(held, last) == start else _place(held, start)
-    if at <= last and start_of(held, at) == start:
-        if version_of(record) <= version_of(held, at):
-            return False
-        held[at : at + BAR_BYTES] = record
-    else:
+    at = last = len(held) - BAR_BYTES
+    in_force, _, _, there = HEAD.unpack_from(held, at)
+    if there != start:
+        at = _place(held, start)
+        if at <= last:
+            in_force, _, _, there = HEAD.unpack_from(held, at)
+    if there != start:
         held[at:at] = record
+        return True
+    if version <= in_force:
+        return False
+    held[at : at + BAR_BYTES] = record
     return True
 
 

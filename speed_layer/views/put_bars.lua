@@ -11,20 +11,22 @@ if not name then
 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 
-local news = {}
+local call, sub, unpack, match, pack = redis.call, string.sub, struct.unpack, string.match, struct.pack
+local begins, live_s, news, n = tonumber(ARGV[4]), ARGV[3], {}, 0
 for i = 2, #KEYS do
   local key, record = KEYS[i], ARGV[i + 3]
-  local start = string.sub(record, 17, 24)
-  local held = redis.call('HGET', key, start)
-  if not held or struct.unpack('<i8', held) < struct.unpack('<i8', record) then
-    if redis.call('HSET', key, start, record) == 1 then
-      redis.call('EXPIRE', key, ARGV[3])
+  local start = sub(record, 17, 24)
+  local held = call('HGET', key, start)
+  if not held or unpack('<i8', held) < unpack('<i8', record) then
+    if call('HSET', key, start, record) == 1 then
+      call('EXPIRE', key, live_s)
     end
-    local symbol = string.match(key, '^[^:]+', ARGV[4])
-    news[#news + 1] = struct.pack('<BH', #symbol, #record) .. symbol .. record
+    local symbol = match(key, '^[^:]+', begins)
+    news[n + 1], news[n + 2], news[n + 3] = pack('<BH', #symbol, #record), symbol, record
+    n = n + 3
   end
 end
-if #news > 0 then
+if n > 0 then
   redis.call('PUBLISH', ARGV[2], 'b' .. table.concat(news))
 end
 return name

@@ -17,7 +17,7 @@ from lake.interval import DAILY, MINUTE_INTERVALS
 from lake.live import BARS_SCHEMA, PRICES_SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _FLOATS: Final = ("open", "high", "low", "close", "volume", "vwap")
 _NULLABLE: Final = ("open", "high", "low", "close", "vwap", "trades")
 _FINAL: Final = 1
-_FIRST_NULL: Final = 2
+_NULL: Final = {name: 2 << bit for bit, name in enumerate(_NULLABLE)}
 
 _BAR: Final = np.dtype(
     [
@@ -55,10 +55,15 @@ _PRICE: Final = np.dtype(
 BAR_BYTES: Final = _BAR.itemsize
 _INTERVALS: Final = {each.minutes: str(each) for each in (DAILY, *MINUTE_INTERVALS)}
 _SPANS: Final = {name: span for span, name in _INTERVALS.items()}
+_NO_SPAN: Final = 2**16 - 1
+HEAD: Final = struct.Struct("<qiiq")
+"""How the record of a bar begins: its version, session, minutes and start."""
 _VERSION: Final = struct.Struct("<q")
 _SESSION: Final = struct.Struct("<i")
 _SERIES: Final = struct.Struct("<H?")
 _SESSION_AT, _START_AT, _SERIES_AT, _SERIES_END = 8, 16, 24, 27
+SERIES: Final = slice(_SERIES_AT, _SERIES_END)
+"""What of a bar's record tells its symbol's series apart: their interval and hours."""
 
 
 def highest_bars(bars: pl.DataFrame) -> pl.DataFrame:
@@ -80,44 +85,34 @@ def pack_bars(bars: pl.DataFrame) -> list[bytes]:
     packed = np.zeros(bars.height, _BAR)
     for name in ("version", "minutes", "start"):
         packed[name] = bars[name].to_numpy()
-    packed["session"] = bars["session"].to_physical().to_numpy()
-    packed["span"] = bars["interval"].replace_strict(_SPANS, return_dtype=pl.UInt16).to_numpy()
-    packed["is_extended"] = (bars["hours"] == "extended").to_numpy()
+    packed["session"] = _days(bars["session"])
+    packed["span"] = [_SPANS[name] for name in bars["interval"].to_list()]
+    packed["is_extended"] = [name == "extended" for name in bars["hours"].to_list()]
+    packed["flags"] = [_FINAL * (name == "final") for name in bars["state"].to_list()]
     for name in (*_FLOATS, "trades"):
-        packed[name] = bars[name].fill_null(0).to_numpy()
-    flags = _FINAL * (bars["state"] == "final").to_numpy()
-    for bit, name in enumerate(_NULLABLE):
-        flags |= (_FIRST_NULL << bit) * bars[name].is_null().to_numpy()
-    packed["flags"] = flags
+        values, is_null = _filled(bars[name])
+        packed[name] = values
+        if is_null is not None:
+            packed["flags"][is_null] |= _NULL[name]
     return _cut(packed.tobytes(), BAR_BYTES)
 
 
-def unpack_bars(symbols: Sequence[str] | str, records: bytes) -> pl.DataFrame:
+def unpack_bars(symbols: Sequence[str], records: bytes) -> pl.DataFrame:
     """Return bars, schema `LIVE_BARS`, vanished ones included.
 
     Args:
-        symbols: Of each bar, or of all.
+        symbols: Of each bar.
         records: One behind the other.
     """
+    return _bars(symbols, np.frombuffer(records, _BAR))
+
+
+def standing_bars(symbol: str, records: bytes) -> pl.DataFrame:
+    """Return those of a symbol's bars that have not vanished, in order of start."""
     packed = np.frombuffer(records, _BAR)
-    flags = packed["flags"]
-    columns: dict[str, pl.Series | NDArray[np.generic]] = {
-        name: np.ascontiguousarray(packed[name])
-        for name in ("start", "minutes", "version", "trades", *_FLOATS)
-    }
-    for bit, name in enumerate(_NULLABLE):
-        is_null = pl.Series(flags & (_FIRST_NULL << bit) > 0)
-        columns[name] = _nulled(pl.Series(columns[name]), is_null)
-    columns |= {
-        "symbol": _symbols(symbols, len(packed)),
-        "session": pl.Series(packed["session"].astype(np.int32)).cast(pl.Date),
-        "interval": pl.Series(packed["span"].astype(np.int64)).replace_strict(
-            _INTERVALS, return_dtype=pl.String
-        ),
-        "hours": _either(packed["is_extended"] > 0, "extended", "regular"),
-        "state": _either(flags & _FINAL > 0, "final", "forming"),
-    }
-    return pl.DataFrame({name: columns[name] for name in BARS_SCHEMA}, schema=BARS_SCHEMA)
+    standing = packed[packed["flags"] & _NULL["close"] == 0]
+    ordered = standing[standing["start"].argsort()]
+    return _bars([symbol] * len(ordered), ordered)
 
 
 def pack_prices(prices: pl.DataFrame) -> list[bytes]:
@@ -125,11 +120,12 @@ def pack_prices(prices: pl.DataFrame) -> list[bytes]:
     packed = np.zeros(prices.height, _PRICE)
     for name in ("version", "time", "received"):
         packed[name] = prices[name].to_numpy()
-    packed["session"] = prices["session"].to_physical().to_numpy()
-    packed["price"] = prices["price"].fill_null(0).to_numpy()
-    packed["is_null"] = prices["price"].is_null().to_numpy()
-    sources = (text.encode() for text in prices["source"])
+    packed["session"] = _days(prices["session"])
+    packed["price"], is_null = _filled(prices["price"])
+    if is_null is not None:
+        packed["is_null"] = is_null
     heads = _cut(packed.tobytes(), _PRICE.itemsize)
+    sources = (text.encode() for text in prices["source"].to_list())
     return [head + source for head, source in zip(heads, sources, strict=True)]
 
 
@@ -137,17 +133,21 @@ def unpack_prices(symbols: Sequence[str], records: Sequence[bytes]) -> pl.DataFr
     """Return the prices of records, schema `PRICES`, null ones included."""
     head = _PRICE.itemsize
     packed = np.frombuffer(b"".join(record[:head] for record in records), _PRICE)
-    columns: dict[str, pl.Series | NDArray[np.generic]] = {
-        name: np.ascontiguousarray(packed[name]) for name in ("time", "received", "version")
-    }
-    price = pl.Series(np.ascontiguousarray(packed["price"]))
+    columns = {name: _column(packed, name) for name in ("time", "received", "version")}
     columns |= {
         "symbol": pl.Series(symbols, dtype=pl.String),
-        "session": pl.Series(packed["session"].astype(np.int32)).cast(pl.Date),
-        "price": _nulled(price, pl.Series(packed["is_null"] > 0)),
+        "session": _dates(packed),
+        "price": _nulled(_column(packed, "price"), packed["is_null"] > 0),
         "source": pl.Series([record[head:].decode() for record in records], dtype=pl.String),
     }
-    return pl.DataFrame({name: columns[name] for name in PRICES_SCHEMA}, schema=PRICES_SCHEMA)
+    return _frame(columns, PRICES_SCHEMA)
+
+
+def standing_prices(records: Mapping[str, bytes]) -> pl.DataFrame:
+    """Return those of the prices by symbol that are not null, in order of symbol."""
+    last = _PRICE.itemsize - 1
+    symbols = sorted(symbol for symbol, record in records.items() if not record[last])
+    return unpack_prices(symbols, [records[symbol] for symbol in symbols])
 
 
 def version_of(record: bytes | bytearray, at: int = 0) -> int:
@@ -173,14 +173,9 @@ def rank_of(record: bytes) -> tuple[int, int]:
     return session_of(record), version_of(record)
 
 
-def series_of(record: bytes) -> bytes:
-    """Return what tells a symbol's series of bars apart: their interval and hours."""
-    return record[_SERIES_AT:_SERIES_END]
-
-
 def series(interval: Interval, hours: Hours) -> bytes:
-    """Return what `series_of` says of the bars of an interval and hours."""
-    return _SERIES.pack(interval.minutes, hours == "extended")
+    """Return what `SERIES` is in the records of the bars of an interval and hours."""
+    return _SERIES.pack(_SPANS.get(str(interval), _NO_SPAN), hours == "extended")
 
 
 def is_daily(series: bytes) -> bool:
@@ -193,29 +188,57 @@ def identity_of(record: bytes) -> bytes:
     return record[_START_AT:_SERIES_END]
 
 
-def standing_bars(bars: pl.DataFrame) -> pl.DataFrame:
-    """Return the bars that have not vanished, in order of start."""
-    return bars.filter(pl.col("close").is_not_null()).sort("start")
+def _bars(symbols: Sequence[str], packed: NDArray[np.void]) -> pl.DataFrame:
+    flags = packed["flags"]
+    columns = {
+        name: _column(packed, name) for name in ("start", "minutes", "version", "trades", *_FLOATS)
+    }
+    for name, bit in _NULL.items():
+        columns[name] = _nulled(columns[name], flags & bit > 0)
+    intervals = [_INTERVALS[span] for span in packed["span"].tolist()]
+    hours = ["extended" if each else "regular" for each in packed["is_extended"].tolist()]
+    states = ["final" if each & _FINAL else "forming" for each in flags.tolist()]
+    columns |= {
+        "symbol": pl.Series(symbols, dtype=pl.String),
+        "session": _dates(packed),
+        "interval": pl.Series(intervals, dtype=pl.String),
+        "hours": pl.Series(hours, dtype=pl.String),
+        "state": pl.Series(states, dtype=pl.String),
+    }
+    return _frame(columns, BARS_SCHEMA)
 
 
-def standing_prices(prices: pl.DataFrame) -> pl.DataFrame:
-    """Return the prices that are not null, in order of symbol."""
-    return prices.filter(pl.col("price").is_not_null()).sort("symbol")
+def _frame(columns: dict[str, pl.Series], schema: pl.Schema) -> pl.DataFrame:
+    return pl.DataFrame([columns[name].alias(name) for name in schema])
 
 
 def _cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
-def _symbols(symbols: Sequence[str] | str, count: int) -> pl.Series:
-    if isinstance(symbols, str):
-        return pl.select(pl.repeat(symbols, count, dtype=pl.String)).to_series()
-    return pl.Series(symbols, dtype=pl.String)
+# What follows passes by the expressions of Polars: in a frame of few rows, as an engine's changes
+# are, their planning takes longer than all the rest.
 
 
-def _nulled(values: pl.Series, is_null: pl.Series) -> pl.Series:
-    return values.set(is_null, None) if is_null.any() else values
+def _filled(values: pl.Series) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
+    """Return values, 0 where they are null, and where that is."""
+    if not values.null_count():
+        return values.to_numpy(), None
+    return values.fill_null(0).to_numpy(), values.is_null().to_numpy()
 
 
-def _either(which: NDArray[np.bool_], yes: str, no: str) -> pl.Series:
-    return pl.select(pl.when(pl.Series(which)).then(pl.lit(yes)).otherwise(pl.lit(no))).to_series()
+def _days(dates: pl.Series) -> NDArray[np.generic]:
+    """Return dates as days since 1970."""
+    return dates.to_numpy().astype("datetime64[D]").astype(np.int32)
+
+
+def _dates(packed: NDArray[np.void]) -> pl.Series:
+    return pl.Series(packed["session"].astype("datetime64[D]"), dtype=pl.Date)
+
+
+def _column(packed: NDArray[np.void], name: str) -> pl.Series:
+    return pl.Series(np.ascontiguousarray(packed[name]))
+
+
+def _nulled(values: pl.Series, is_null: NDArray[np.bool_]) -> pl.Series:
+    return values.set(pl.Series(is_null), None) if is_null.any() else values

@@ -75,6 +75,10 @@ class RedisView:
     def put(self, bars: pl.DataFrame, prices: pl.DataFrame) -> None:
         """Bring in bars and prices."""
         calls = [*self._bar_calls(bars), *self._price_calls(prices)]
+        if not calls:
+            # While nothing changes, nothing else tells that all was lost.
+            name = self._server.ask(lambda: self._server.client.get(self._key("filling")))
+            self._filling = (name or b"").decode()
         for at in range(0, len(calls), _AT_ONCE):
             # With each: Redis may have lost what went before.
             some = [*self._session_calls(bars), *calls[at : at + _AT_ONCE]]
@@ -86,19 +90,17 @@ class RedisView:
         key, client = self._key("prices"), self._server.client
         if symbols is None:
             held = self._server.ask(lambda: client.hgetall(key))
-            names, found = [name.decode() for name in held], list(held.values())
-        else:
-            wanted = list(symbols)
-            values = self._server.ask(lambda: client.hmget(key, wanted)) if wanted else []
-            pairs = [(name, value) for name, value in zip(wanted, values, strict=True) if value]
-            names, found = [name for name, _ in pairs], [value for _, value in pairs]
-        return records.standing_prices(records.unpack_prices(names, found))
+            return records.standing_prices({name.decode(): each for name, each in held.items()})
+        wanted = list(symbols)
+        found = self._server.ask(lambda: client.hmget(key, wanted)) if wanted else []
+        pairs = zip(wanted, found, strict=True)
+        return records.standing_prices({name: each for name, each in pairs if each})
 
     def bars(self, symbol: str, interval: Interval, hours: Hours = "regular") -> pl.DataFrame:
         """Return the bars of a symbol."""
         series = f"{self._key('bars')}:{symbol}:{interval}:{hours}:"
         held = self._server.ask(lambda: self._held(series))
-        return records.standing_bars(records.unpack_bars(symbol, held))
+        return records.standing_bars(symbol, held)
 
     def subscribe(self, symbols: Iterable[str] | None = None) -> Mailbox:
         """Return the changes from now on, whoever puts them."""

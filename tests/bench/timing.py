@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 ROOT: Final = Path(__file__).parents[2]
+_KIB: Final = 1024
 _KIB_IN_GIB: Final = 2**20
 _TOGETHER: Final[list[bool]] = []
 
@@ -89,6 +90,13 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table, its first column flush left and the others flush right."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def resident_bytes() -> int:
+    """Return how much memory this process has resident."""
+    status = Path("/proc/self/status").read_text("utf-8")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * _KIB
 
 
 def _peak_gib() -> float:

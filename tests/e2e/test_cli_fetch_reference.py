@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 
 import pytest
 
 from batch_layer.local_vendor import LocalVendor
+from fiblake import Lake
+from lake import keys
+from lake.wire import encode_events
 from tests.command_line import Run
+from tests.days import SESSION
 from tests.fetching import FAST
+from tests.trading import frame, trade
 
 SPAN = ("--start", "2012-01-01", "--end", "2013-12-31")
 TABLE = """\
@@ -22,6 +28,7 @@ ticker events       0      0      0     0         0               0       0
 listings            0      0      0   200         0             200       0
 splits              2      0      2     5         0               5       0
 dividends           2      0      2   130         0             130       0
+conditions          1      0      1    31         0              31       0
 """
 
 
@@ -75,7 +82,7 @@ def test_a_report_is_json_where_that_is_asked_for(in_vendor: Run) -> None:
         "rejected": 0,
         "changed": 130,
         "failed": [],
-    } == report["parts"][-1]
+    } == report["parts"][-2]
 
 
 def test_a_pace_that_takes_minutes_is_told_of(
@@ -86,7 +93,7 @@ def test_a_pace_that_takes_minutes_is_told_of(
     ran = in_vendor("fetch", "reference", *SPAN)
 
     assert (
-        "6 calls or more, 5 a minute, take 1 minutes or more; a plan that allows more: "
+        "7 calls or more, 5 a minute, take 1 minutes or more; a plan that allows more: "
         "FIBLAKE_MASSIVE_CALLS_PER_MINUTE" == ran.err.splitlines()[0]
     )
 
@@ -121,6 +128,27 @@ def test_a_rebuild_tells_of_reference_data(in_vendor: Run) -> None:
 
     assert 0 == ran.code
     assert (
-        "reference data of 6 answers: 5 splits, 130 dividends, 200 rows of listings, "
-        "0 new or changed\n" in ran.out
+        "reference data of 7 answers: 5 splits, 130 dividends, 200 rows of listings, "
+        "31 trade conditions, 0 new or changed\n" in ran.out
     )
+
+
+def test_a_newer_table_of_conditions_makes_recorded_sessions_stale(
+    in_vendor: Run, vendor: LocalVendor, lake: Lake
+) -> None:
+    told = [trade(SESSION, "10:00:30"), trade(SESSION, "10:00:40", 12.0, conditions=(37,))]
+    lines = gzip.compress(b"\n".join(encode_events(frame(told))))
+    lake.store.put(keys.live("test", SESSION, 0), lines)
+    made = "1 sessions of recorded trades: 2 in force"
+    assert made in in_vendor("resample").err
+    in_vendor("fetch", "reference", *SPAN)
+    assert made not in in_vendor("resample").err
+    before = lake.bars("AA", "1d")["high"].to_list()
+    for each in vendor.conditions:
+        if each["id"] == 37:
+            vendor.conditions = [each | {"update_rules": vendor.conditions[0]["update_rules"]}]
+    in_vendor("fetch", "reference", *SPAN, "--again")
+
+    assert made in in_vendor("resample").err
+    assert made not in in_vendor("resample").err
+    assert ([10.0], [12.0]) == (before, lake.bars("AA", "1d")["high"].to_list())

@@ -181,7 +181,7 @@ def test_what_is_no_longer_kept_is_a_problem_with_a_hint(own_sample_lake: Lake) 
 
 
 def test_symbols_intervals_and_health_are_told(api: Api) -> None:
-    offered = [{"interval": name, "sessions": int(name[:-1])} for name in INTERVALS]
+    offered = [{"interval": name, "sessions": int(name[:-1]), "stored": True} for name in INTERVALS]
     names = [each["symbol"] for each in api.get("/v1/symbols").json()["symbols"]]
 
     assert ["AAPL", "FB", "GOOG", "IBM", "MSFT"] == names

@@ -14,24 +14,25 @@ from lake import keys
 from lake.clock import SetClock
 from lake.interval import Interval
 from tests.bench import equality
-from tests.bench.__main__ import PAGE, main
+from tests.bench.__main__ import CHAPTERS, PAGE, main, write
+from tests.bench.chapter import with_chapter
 from tests.bench.floor import fold_lake
 from tests.bench.timing import BenchmarkError, run_alone, seconds_of, together
 from tests.bench.with_polars import resample_with_polars
 from tests.conftest import NOW
 
 PARTITION = keys.silver(Interval.parse("13d"), 2015)
-SECTIONS = (
-    "demo",
-    "generate",
-    "resample",
-    "growth",
-    "daily",
-    "fetch",
-    "intraday",
-    "readers",
-    "streams",
-)
+BATCH = ("demo", "generate", "resample", "growth", "daily", "fetch", "intraday", "readers")
+SPEED = {
+    "engine": "engine | events a batch | ticks a second of one core",
+    "flink": "what | seconds | events/s",
+    "feed": "events a second | 1 to a frame | 50 to a frame",
+    "streams": "stream | written/s | read/s | one event, p50 / p99 ms",
+    "views": "view | bars put/s | MiB held | a series read, ms | put and told, ms",
+    "latency": "reader, view | prices/s | p50 ms | p95 ms | p99 ms | max ms | CPU",
+    "memory": "what is held | MiB",
+}
+HEADINGS = ("# Benchmarks", "# The speed layer")
 
 
 @pytest.fixture(scope="module")
@@ -135,19 +136,96 @@ def test_a_measurement_that_fails_ends_the_benchmark() -> None:
         run_alone(fail)
 
 
-def test_the_benchmarks_run_from_end_to_end_on_a_small_market(
+Tiny = Callable[..., tuple[str, list[str]]]
+
+
+@pytest.fixture
+def tiny(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Tiny:
+    """Run the benchmarks on a small market; return what they print, and which sections ran."""
+
+    def run(*others: str) -> tuple[str, list[str]]:
+        before = PAGE.read_bytes()
+        options = ["--symbols=2", "--start=2024-01-02", "--queries=2", f"--work={tmp_path}"]
+        monkeypatch.setattr(sys, "argv", ["tests.bench", *options, *others])
+        with together():
+            main()
+        ran = capsys.readouterr()
+        assert [] == list(tmp_path.iterdir())
+        assert before == PAGE.read_bytes()
+        return ran.out, [line.removesuffix(" ...") for line in ran.err.splitlines()]
+
+    return run
+
+
+def test_batch_is_measured_from_end_to_end_on_a_small_market(tiny: Tiny) -> None:
+    out, sections = tiny("--chapter=batch")
+
+    assert [*BATCH] == sections
+    assert 2 == out.count("| all ")
+    assert "bars of silver were those that the floor makes anew." in out
+    assert [HEADINGS[0]] == [line for line in out.splitlines() if line.startswith("# ")]
+
+
+# One by one: each needs other parts, and a missing one skips no more than its own.
+@pytest.mark.parametrize(("name", "row"), SPEED.items(), ids=SPEED)
+def test_a_section_of_the_speed_layer_is_measured_on_a_small_market(
+    tiny: Tiny, request: pytest.FixtureRequest, name: str, row: str
 ) -> None:
-    before = PAGE.read_bytes()
-    options = ["--symbols=2", "--start=2024-01-02", "--queries=2", f"--work={tmp_path}"]
-    monkeypatch.setattr(sys, "argv", ["tests.bench", *options])
+    if name == "flink":
+        request.getfixturevalue("flink")
+    out, sections = tiny(f"--only={name}")
 
-    with together():
-        main()
+    assert [name] == sections
+    assert f"\n| {row} |" in out
+    assert [HEADINGS[1]] == [line for line in out.splitlines() if line.startswith("# ")]
 
-    ran = capsys.readouterr()
-    assert [f"{name} ..." for name in SECTIONS] == ran.err.splitlines()
-    assert 2 == ran.out.count("| all ")
-    assert "bars of silver were those that the floor makes anew." in ran.out
-    assert [] == list(tmp_path.iterdir())
-    assert before == PAGE.read_bytes()
+
+def test_each_section_is_of_one_chapter() -> None:
+    assert [*BATCH] == [*CHAPTERS["batch"].texts]
+    assert [*SPEED] == [*CHAPTERS["speed"].texts]
+    assert [*HEADINGS] == [each.heading for each in CHAPTERS.values()]
+
+
+BEFORE = "# Benchmarks\n\nOf old.\n\n## One\n\n| a |\n"
+SPOKEN = "# The speed layer\n\nOf old, too.\n"
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "expected"),
+    [
+        (BEFORE, "# The speed layer\n\nNew.\n", f"{BEFORE}\n# The speed layer\n\nNew.\n"),
+        (
+            f"{BEFORE}\n{SPOKEN}",
+            "# The speed layer\n\nNew.\n",
+            f"{BEFORE}\n# The speed layer\n\nNew.\n",
+        ),
+        (f"{BEFORE}\n{SPOKEN}", "# Benchmarks\n\nNew.\n", f"# Benchmarks\n\nNew.\n\n{SPOKEN}"),
+        (SPOKEN, BEFORE, f"{BEFORE}\n{SPOKEN}"),
+        ("", SPOKEN, SPOKEN),
+    ],
+    ids=["the first time", "speed", "batch", "the other first", "an empty page"],
+)
+def test_a_chapter_takes_its_place_and_leaves_the_others(
+    page: str, text: str, expected: str
+) -> None:
+    assert expected == with_chapter(page, text, HEADINGS)
+
+
+def test_the_page_keeps_its_batch_chapter_where_the_other_is_written(tmp_path: Path) -> None:
+    page = tmp_path / "benchmarks.md"
+    page.write_text(PAGE.read_text("utf-8"), "utf-8")
+    batch = page.read_text("utf-8").partition(f"\n{HEADINGS[1]}\n")[0]
+    write(SPOKEN, page)
+
+    assert f"{batch.rstrip()}\n\n{SPOKEN}" == page.read_text("utf-8")
+
+
+def test_a_chapter_and_sections_are_not_asked_for_at_once(
+    tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        tiny("--chapter=speed", "--only=engine")
+
+    assert "not allowed with argument" in capsys.readouterr().err

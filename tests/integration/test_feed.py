@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from lake.clock import SetClock
 from lake.errors import NotFoundError, VendorKeyError
@@ -27,7 +28,7 @@ from speed_layer.feed import (
     opened,
     parse_feed,
 )
-from tests.feeding import DAY, OPEN_US, Listing, a_day, frame, hours, identities, judge, trade
+from tests.feeding import DAY, OPEN_US, Listing, a_day, frame, hours, judge, trade
 
 EVENTS = a_day(1000)
 
@@ -157,9 +158,9 @@ def test_a_feed_without_a_sign_for_a_while_is_not_ready() -> None:
 def test_a_replay_is_opened_as_it_is_named_and_is_not_recorded_again(
     store: LocalStore, tmp_path: Path, sessions: SessionTable, clock: SetClock
 ) -> None:
-    settings = Settings.model_validate({"feed_spool": str(tmp_path / "spool")})
+    settings = Settings.model_validate({"state": str(tmp_path / "state")})
     with Recorder(store, "massive", tmp_path / "spool", hours()) as recorder:
-        recorder.record(EVENTS)
+        recorder.record(EVENTS)  # with a `minute` and `moves` that no judge would tell
     stream = Listing()
     with opened(
         parse_feed(f"replay:{DAY}@max"),
@@ -172,7 +173,7 @@ def test_a_replay_is_opened_as_it_is_named_and_is_not_recorded_again(
     ) as feed:
         feed.run()
 
-    assert identities(EVENTS) == identities(stream.events)
+    assert_frame_equal(EVENTS, stream.events)
     assert ("heartbeat", True) == (
         stream.everything["kind"][-1],
         stream.everything["time"][-1] > OPEN_US + 11 * 3600 * 10**6,

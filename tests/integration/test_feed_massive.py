@@ -15,11 +15,22 @@ from polars.testing import assert_frame_equal
 
 from batch_layer.local_vendor import Access, LiveFault, LiveMarket, LiveSocket, LocalVendor
 from lake.errors import VendorKeyError
+from lake.event import Event, Kind
 from lake.store import LocalStore
 from speed_layer.feed import Feed, Health, Known, Recorder
 from speed_layer.feed.massive import Massive, Plan
 from speed_layer.feed.massive_readers import ReaderName
-from tests.feeding import Listing, a_day, eventually, hours, identities, judge
+from tests.feeding import (
+    OPEN_US,
+    Listing,
+    a_day,
+    eventually,
+    frame,
+    hours,
+    identities,
+    judge,
+    trade,
+)
 
 EVENTS = a_day(5000)
 READERS: tuple[ReaderName, ...] = ("official", "own")
@@ -144,6 +155,53 @@ def test_what_happened_while_the_connection_was_lost_is_asked_of_rest(
     assert (3, ()) == (health.counts["connections"], health.gaps)
 
 
+@pytest.mark.parametrize(("kind", "seconds"), [("second", 1), ("minute", 60)])
+def test_aggregates_are_told_and_filled_likewise(
+    kind: Kind, seconds: int, selling: Callable[..., Selling]
+) -> None:
+    told = {"price": 2.0, "size": 10.0, "open": 1.0, "high": 3.0, "low": 0.5, "vwap": 1.5}
+    starts = [(symbol, OPEN_US + each * seconds * 10**6) for each in range(80) for symbol in "ABC"]
+    bars = frame(
+        *(Event(kind, symbol, at, received=at, **told) for symbol, at in starts)  # type: ignore[arg-type] # as told
+    )
+    sold, stream, health = selling(bars, per_frame=10), Listing(), Health()
+    sold.socket.faults.add(LiveFault("drop", at=100, events=70))
+    with fed(sold.plan("own", kinds=(kind,), overlap_s=600), stream, health):
+        assert has_all(stream, bars)
+
+    values = ["symbol", "time", *told]
+    assert_frame_equal(
+        bars.select(values), stream.events.select(values).unique().sort("time", "symbol")
+    )
+    assert () == health.gaps
+
+
+def test_rest_tells_what_was_cancelled_and_corrected(selling: Callable[..., Selling]) -> None:
+    """The socket is away while A 2 is corrected and A 3 cancelled.
+
+    happens   |-A1-A2-A3-|-A2'-A3x-|-A4-|
+    socket    |----------           ----
+    rest       ==========================
+    """
+    first = [trade("A", each) for each in (1, 2, 3)]
+    restated = [
+        trade("A", 2, revision=1, price=7.0, received=OPEN_US + 50_000),
+        trade("A", 3, revision=1, cancelled=True, received=OPEN_US + 50_000),
+    ]
+    events = frame(*first, *restated, trade("A", 9))
+    sold, stream, health = selling(events, per_frame=1), Listing(), Health()
+    sold.socket.faults.add(LiveFault("drop", at=3, events=2))
+    with fed(sold.plan("own"), stream, health):
+        assert eventually(lambda: set(stream.events["revision"]) == {0, 1})
+        assert has_all(stream, events)
+
+    in_force = stream.events.sort("revision").unique("sequence", keep="last").sort("sequence")
+    assert [(1, 0, False), (2, 1, False), (3, 1, True), (9, 0, False)] == (
+        in_force.select("sequence", "revision", "cancelled").rows()
+    )
+    assert 7.0 == in_force["price"][1]
+
+
 def test_a_gap_that_rest_cannot_tell_is_reported(selling: Callable[..., Selling]) -> None:
     sold, stream, health = selling(), Listing(), Health()
     sold.vendor.fail("not_in_plan", path="/v3/trades/AAPL", times=None)
@@ -227,8 +285,9 @@ def test_where_it_is_set_what_there_is_no_room_for_is_given_up_and_told(
     with fed(sold.plan("own", queue=1000, sheds=True), stream, health):
         assert eventually(lambda: sold.market.told == EVENTS.height)
         assert eventually(lambda: health.counts["shed"] > 0)
+        stream.room.set()
+        assert eventually(lambda: EVENTS.height == stream.count + health.counts["shed"])
 
-    assert EVENTS.height == stream.events.height + health.counts["shed"]
     assert {"shed"} == {gap.why for gap in health.gaps}
 
 

@@ -12,11 +12,14 @@ import pytest
 from batch_layer import landing
 from batch_layer.bronze import ledger
 from batch_layer.fetching.session_fetch import Order
+from batch_layer.generating.trading import record
 from batch_layer.local_vendor import LocalVendor
 from batch_layer.local_vendor.restatement import Restatement
+from batch_layer.trades import build_trades
 from fiblake import Lake
 from lake import keys
 from tests.fetching import EVENING, FAST, Fetching, asked, bars_of, counts, current, replaced, sold
+from tests.trading import frame, trade
 from tests.vendor import FIRST, LAST
 
 START = dt.date(2012, 12, 3)
@@ -195,6 +198,20 @@ def test_without_a_start_what_files_brought_is_gone_on_from(
     report = lake.fetch_daily(end="2012-07-31")
 
     assert dt.date(2012, 7, 2) == report.start == min(asked(vendor))
+    assert {"fetched": 21} == counts(report)
+
+
+def test_without_a_start_a_session_made_of_live_trades_is_fetched_all_the_same(
+    fetching: Fetching, bars_file: Path
+) -> None:
+    lake = fetching()
+    lake.import_files(bars_file)  # to 2012-06-29
+    session = dt.date(2012, 7, 31)
+    record(lake.store, "generated", session, frame([trade(session, "10:00", symbol="LIVE")]))
+    build_trades(lake.store, lake.clock, dt.timedelta())
+    report = lake.fetch_daily(end=session)
+
+    assert dt.date(2012, 7, 2) == report.start
     assert {"fetched": 21} == counts(report)
 
 

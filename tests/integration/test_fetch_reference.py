@@ -183,7 +183,7 @@ def test_on_another_day_what_may_have_changed_is_asked_for(
 
     assert 0 == report.changed
     # Two snapshots; this year and the next of splits and of dividends; last year's is over.
-    assert [2, 0, 0, 0, 2, 2] == [each.asked for each in report.parts]
+    assert [2, 0, 0, 0, 2, 2, 1] == [each.asked for each in report.parts]
     assert [] == [each for each in vendor.requests if "2012-01-01" in each.query]
 
 

@@ -23,7 +23,7 @@ from tests.kinesis import KinesisServer, running
 from tests.kinesis_proxy import KinesisProxy
 
 SYMBOLS = [f"S{number}" for number in range(8)]
-ROUNDS = 60
+ROUNDS = 30
 
 MakeReader = Callable[..., KinesisReader]
 

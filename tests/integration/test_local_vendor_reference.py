@@ -14,7 +14,9 @@ from batch_layer.bronze import dividends, splits
 from batch_layer.local_vendor import Listing, LocalVendor, Reference, Rename, Reuse, Story
 from batch_layer.local_vendor.figi import figi
 from batch_layer.local_vendor.story import read_story
+from lake.conditions import bundled
 from lake.errors import MisuseError
+from lake.event import HIGH_LOW, OPEN_CLOSE, VOLUME
 from lake.store import LocalStore
 from tests.frames import bronze
 from tests.vendor import ask, official_client
@@ -236,3 +238,19 @@ def test_a_figi_has_its_check_digit() -> None:
     assert "BBG" == figi("AAPL")[:3]
     assert 12 == len(figi("AAPL"))
     assert figi("AAPL") != figi("MSFT")
+
+
+def test_the_official_client_lists_the_conditions_that_come_with_fiblake(
+    vendor: LocalVendor,
+) -> None:
+    told = list(official_client(vendor).list_conditions("stocks", "trade", limit=10))
+    rules = {each.id: each.update_rules.consolidated for each in told}
+    moves = {
+        code: OPEN_CLOSE * rule.updates_open_close
+        + HIGH_LOW * rule.updates_high_low
+        + VOLUME * rule.updates_volume
+        for code, rule in rules.items()
+    }
+
+    assert bundled().moves == moves
+    assert [] == list(official_client(vendor).list_conditions("crypto"))

@@ -129,7 +129,7 @@ def redis() -> Iterator[RedisServer]:
     server = RedisServer()
     server.start()
     yield server
-    server.kill()
+    server.stop()
 
 
 def told(version: int, *symbols: str) -> Told:
@@ -305,7 +305,7 @@ def test_a_redis_killed_mid_stream_and_started_empty_ends_with_all_bars(
     thread = threading.Thread(target=publisher.run, args=(stop,))
     thread.start()
     _wait(lambda: 1 == publisher.health.counts["bars"])
-    redis.kill()
+    redis.stop()
     setting.put(told(2, "B", "C"))
     _wait(lambda: "view" in publisher.health.away)
     redis.start()

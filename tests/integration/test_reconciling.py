@@ -12,19 +12,21 @@ import polars as pl
 import pytest
 
 from batch_layer.reconciling import ReconcileReport, reconcile
-from batch_layer.trades import build_trades, recompute
+from batch_layer.trades import build_trades
 from fiblake import Lake
 from lake import keys
 from lake.documents import read_document
 from lake.event import Event
 from lake.hours import hours_of
-from lake.live_bars import BARS_SCHEMA, bars_of, in_force, minutes_of, within
+from lake.live import BARS_SCHEMA
+from lake.live_bars import bars_of, in_force, minutes_of, within
 from lake.parquet import encode_frame, read_frame
 from lake.schemas import DIFFERENCES, LIVE_BARS
 from lake.wire import encode_events
 from tests.days import SESSION, calendar, made_day
 from tests.integration.test_trades import SETTLING
 from tests.integration.test_trades_kills import KilledError, Mortal
+from tests.recomputing import recompute
 from tests.trading import frame, micros, trade
 
 HOURS: Final = hours_of(SESSION, calendar())
@@ -222,6 +224,13 @@ def test_a_reconciliation_that_is_killed_is_made_again(lake: Lake) -> None:
             reconcile(store)
     assert expected != reconcile(lake.store).sessions
     assert [] == found(lake)
+
+
+def test_a_lake_on_s3_is_reconciled_too(s3_lake: Lake) -> None:
+    prepare(s3_lake, FIRST, SECOND)
+
+    assert {} == causes(put(s3_lake, told(FIRST, SECOND)))
+    assert [False] == [each.is_new for each in reconcile(s3_lake.store).sessions]
 
 
 def test_live_bars_have_the_columns_of_their_schema() -> None:

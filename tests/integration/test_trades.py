@@ -14,7 +14,7 @@ import pytest
 from batch_layer.bronze import daily, ledger, minute
 from batch_layer.bronze.daily import Changes
 from batch_layer.bronze.year import read_year
-from batch_layer.trades import TradesReport, build_trades, recompute
+from batch_layer.trades import TradesReport, build_trades
 from fiblake import Lake
 from lake import keys
 from lake.clock import SetClock
@@ -31,7 +31,8 @@ from tests.days import SESSION, SHORT, Day, calendar, made_day
 from tests.frames import assert_bars_close
 from tests.minutes import at, bar, silver
 from tests.minutes import frame as minutes_frame
-from tests.trading import Oracle, Told, assert_told, frame, micros, trade
+from tests.recomputing import recompute
+from tests.trading import Oracle, Told, assert_told, frame, heartbeat, micros, trade
 
 SETTLING = dt.timedelta(minutes=30)
 NEVER = dt.timedelta(days=99)
@@ -271,6 +272,15 @@ def test_what_is_no_event_is_counted_and_passed_over(lake: Lake) -> None:
     report = build(lake)
 
     assert (2, 1, 1) == (report.unreadable, report.outside, report.statements)
+
+
+def test_a_session_of_heartbeats_alone_makes_nothing(lake: Lake) -> None:
+    put(lake, heartbeat(SESSION, "10:00"))
+    report = build(lake)
+
+    assert (1, 1, 0) == (report.sessions, report.events, report.statements)
+    assert Changes() == report.minutes == report.days
+    assert 1 == build(lake).fresh
 
 
 def test_an_object_that_is_cut_is_told_of(lake: Lake) -> None:

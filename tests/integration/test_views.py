@@ -96,6 +96,7 @@ def test_intervals_hours_and_sessions_are_apart(view: View) -> None:
         found = view.bars("AAPL", Interval.parse(row["interval"]), row["hours"])
         assert_frame_equal(bars_of(row), found)
     assert_frame_equal(bars_of(*days), view.bars("AAPL", DAILY))
+    assert_frame_equal(NO_BARS, view.bars("AAPL", Interval.parse("13d")))
 
 
 def test_the_highest_version_is_held_whatever_the_order_and_however_often(view: View) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from lake.live_bars import in_force
 from lake.store import LocalStore
 from tests.days import Day, big_day, calendar
-from tests.parity.through import assert_same_bars, through_batch, through_engine
+from tests.parity.through import assert_same_bars, through_batch, through_engine, through_flink
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +51,8 @@ def test_batch_makes_the_daily_file_of_the_same_trades(day: Day, batch: pl.DataF
 
 def test_the_embedded_engine_makes_batch_s_bars(day: Day, batch: pl.DataFrame) -> None:
     assert_same_bars(batch, through_engine(day.tape, day.hours, calendar()).bars())
+
+
+@pytest.mark.usefixtures("flink")
+def test_the_flink_job_makes_batch_s_bars(day: Day, batch: pl.DataFrame, tmp_path: Path) -> None:
+    assert_same_bars(batch, through_flink(day.tape, day.hours, calendar(), tmp_path).bars())

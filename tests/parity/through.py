@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import asdict
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -20,15 +21,16 @@ from lake.exchange import load_sessions
 from lake.hours import HOURS, SessionHours, hours_of
 from lake.instant import microseconds
 from lake.interval import INTRADAY, LIVE
-from lake.live_bars import BARS_SCHEMA, PRICES_SCHEMA
+from lake.live import BARS_SCHEMA, PRICES_SCHEMA
 from lake.parquet import read_frame
 from lake.schemas import DAILY, MINUTE
 from lake.schemas import INTRADAY as INTRADAY_SCHEMA
 from lake.session import SessionTable
 from lake.store import ObjectStore
-from lake.wire import events_of
+from lake.wire import decode_events, encode_events, events_of
 from speed_layer.corrections import Corrections
 from speed_layer.engine import Engine
+from tests.flink import Job
 
 LATENESS: Final = dt.timedelta(minutes=15)
 KEY: Final = ("symbol", "interval", "session", "hours", "start")
@@ -77,6 +79,23 @@ def through_engine(tape: pl.DataFrame, hours: SessionHours, table: SessionTable)
         told.put(changes.bars, changes.prices)
         corrections.note(changes.late)
     corrections.apply(engine.clock)
+    return told
+
+
+def through_flink(
+    tape: pl.DataFrame, hours: SessionHours, table: SessionTable, folder: Path
+) -> Collected:
+    """Return what the Flink job, reading files, and the correction stream make of a day's tape."""
+    job = Job(folder, table, hours.session, hours.session)
+    job.write(encode_events(tape))
+    job.run("--parallelism", "2")
+    told = Collected()
+    told.put(*job.rows())
+    corrections = corrections_of(tape, told, table)
+    late, poison = decode_events(job.lines("corrections"))
+    assert [] == poison
+    corrections.note(late)
+    corrections.apply(microseconds(hours.dusk + _HOUR))
     return told
 
 

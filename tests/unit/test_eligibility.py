@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from lake.conditions import bundled
 from lake.eligibility import OUTSIDE, judged
@@ -78,3 +79,16 @@ def test_what_no_hours_have_is_outside(table: SessionTable, time: str) -> None:
 
 def test_a_saturday_is_outside(table: SessionTable) -> None:
     assert OUTSIDE == judge(table, dt.date(2012, 11, 24), "10:00")[0]
+
+
+def test_a_trade_among_thousands_is_judged_as_it_is_alone(table: SessionTable) -> None:
+    codes = [[], [12], None, [37], [8], [14, 37]] * 500
+    times = [micros(FRIDAY, text) for text in ("08:00:00", "10:00:00", "13:00:05", "21:00:00")]
+    frame = pl.DataFrame(
+        {"time": times * 750, "conditions": codes},
+        schema_overrides={"conditions": pl.List(pl.Int32)},
+    )
+    days = timetable(table, FRIDAY, MONDAY)
+    few = pl.concat([judged(some, bundled(), days) for some in frame.iter_slices(12)])
+
+    assert_frame_equal(few, judged(frame, bundled(), days))

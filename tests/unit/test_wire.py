@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+import math
+from dataclasses import asdict, replace
 
 import polars as pl
 import pytest
@@ -51,3 +53,19 @@ def test_a_line_that_is_no_event_is_told_and_the_others_are_kept(bad: bytes) -> 
 
     assert (["BRK.B", "A"], [bad]) == (events["symbol"].to_list(), poison)
     assert SCHEMA == events.schema
+
+
+def test_a_line_among_thousands_tells_what_it_does_alone() -> None:
+    events = frame(*[TRADE, MINUTE, Event("heartbeat", "", 5)] * 500)
+    few = [line for some in events.iter_slices(3) for line in encode_events(some)]
+
+    assert [json.loads(line) for line in few] == [
+        json.loads(line) for line in encode_events(events)
+    ]
+
+
+@pytest.mark.parametrize("price", [math.nan, math.inf])
+def test_what_has_no_price_has_a_line_all_the_same(price: float) -> None:
+    (line,) = encode_events(frame(replace(TRADE, price=price)))
+
+    assert json.loads(line)["price"] is None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from lake import keys
 from lake.errors import ConflictError
-from lake.wire import encode_events
+from lake.wire import encode_lines
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -39,7 +39,7 @@ def record(
     parts = [events.slice(first, each) for first in range(0, events.height, each)]
     recorded = [keys.live(source, session, number) for number in range(len(parts))]
     for key, part in zip(recorded, parts, strict=True):
-        _put(store, key, b"".join(line + b"\n" for line in encode_events(part)))
+        _put(store, key, encode_lines(part))
     return recorded
 
 

@@ -1,4 +1,4 @@
-"""Live bars made anew of what was recorded: how a correction that came too late is applied."""
+"""Live bars made anew of what was recorded, at once and by batch's own law, for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batch_layer.trades.statements import statements_of
 from lake.conditions import load_conditions
 from lake.exchange import load_sessions
 from lake.hours import hours_of
-from lake.live_bars import bars_of, minutes_of, prices_of
+from lake.live_bars import LATENESS, bars_of, minutes_of, prices_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lake.event import Kind
     from lake.store import ObjectStore
 
-LATENESS: Final = dt.timedelta(minutes=15)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
@@ -31,7 +30,7 @@ class Recomputed(NamedTuple):
     prices: pl.DataFrame
 
 
-def recompute(  # noqa: PLR0913 - what an engine is told, too
+def recompute(
     store: ObjectStore,
     session: dt.date,
     symbols: Sequence[str] | None = None,

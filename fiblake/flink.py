@@ -1,0 +1,172 @@
+"""The commands `fiblake flink`: the stream engine on Flink, and what brings its bars to readers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import signal
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from fiblake.lake import Lake
+from fiblake.options import LakeOption
+from fiblake.output import Output
+from lake.errors import MisuseError
+from lake.exchange import trading_day
+from lake.instant import microseconds
+from lake.recorded import recorded_by_all
+from lake.state import state_folder
+from speed_layer import flink_job
+from speed_layer.checkpoint import read_checkpoint
+from speed_layer.chores import Chore
+from speed_layer.corrections import Corrections
+from speed_layer.covering import Covering
+from speed_layer.late_landed import LateLanded
+from speed_layer.publisher import Publisher
+from speed_layer.streams.choosing import open_bars
+from speed_layer.views.choosing import open_view
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+    from lake.session import SessionTable
+    from lake.settings import Settings
+    from speed_layer.views.protocol import View
+
+app = typer.Typer(
+    name="flink",
+    help="The stream engine on Flink.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+_AHEAD: Final = dt.timedelta(days=400)
+_BACK: Final = dt.timedelta(days=30)
+_CORRECT_S: Final = 60.0
+_COVER_S: Final = 10.0
+_TICK_S: Final = 1.0
+
+
+@app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run_(
+    context: typer.Context,
+    *,
+    events: Annotated[
+        str | None, typer.Option(help="A folder of JSON lines, or a stream's ARN.")
+    ] = None,
+    bars: Annotated[str | None, typer.Option(help="Likewise: where bars and prices go.")] = None,
+    lake: LakeOption = None,
+) -> None:
+    """Run the job in a mini cluster: by default from Kinesis to Kinesis, until Ctrl-C.
+
+    Further options, as --parallelism 2, go to the job as they are; `--help` behind `--` tells them.
+    """
+    output = Output()
+    opened = Lake(lake)
+    settings = opened.settings
+    state = state_folder(settings) / "flink"
+    state.mkdir(parents=True, exist_ok=True)
+    hours = state / "sessions.csv"
+    hours.write_text(_hours(opened), "utf-8")
+    source = events or _arn(settings, settings.kinesis_events)
+    target = bars or _arn(settings, settings.kinesis_bars)
+    arguments = [
+        *("--events", source, "--bars", target, "--corrections", target, "--rejects", target),
+        *("--sessions", str(hours), "--state", str(state / "checkpoints")),
+        *("--lateness-s", str(settings.lateness_seconds), "--kind", settings.feed_kind),
+        *(("--endpoint", settings.kinesis_endpoint) if settings.kinesis_endpoint else ()),
+        *context.args,
+    ]
+    output.note(f"the job takes {source} to {target} until Ctrl-C; it logs to {state / 'logs'}")
+    flink_job.run(arguments, logs=state / "logs")
+
+
+@app.command("package")
+def package_(
+    path: Annotated[Path, typer.Argument(help="The zip to write.")] = Path("fiblake-flink.zip"),
+    *,
+    lake: LakeOption = None,
+) -> None:
+    """Write the application for the Managed Service for Apache Flink, with the lake's sessions."""
+    made = flink_job.package(_hours(Lake(lake)), path)
+    Output().show(f"{made} ({made.stat().st_size / 1e6:.1f} MB)")
+
+
+@app.command("publish")
+def publish_(*, lake: LakeOption = None) -> None:
+    """Bring bars from Kinesis into the view, and correct what came late, until Ctrl-C."""
+    output = Output()
+    opened = Lake(lake)
+    settings = opened.settings
+    if settings.view == "memory":
+        fact = "A publisher needs a view that others can read, and FIBLAKE_VIEW=memory."
+        raise MisuseError(fact, hint="set FIBLAKE_VIEW=redis, or dynamodb.")
+    stop = threading.Event()
+    checkpoint = read_checkpoint(opened.store, settings.kinesis_bars)
+    with (
+        closing(open_view(settings, opened.clock)) as view,
+        closing(open_bars(settings, checkpoint.position)) as reader,
+    ):
+        _stop_on_signals(stop)
+        chores = threading.Thread(
+            target=_tend, args=(_chores(opened, view), stop), name="chores", daemon=True
+        )
+        chores.start()
+        output.note(f"bars of {settings.kinesis_bars} go to the view until Ctrl-C")
+        publisher = Publisher(reader, view, opened.store, checkpoint=checkpoint)
+        publisher.run(stop)
+        chores.join()
+
+
+def _chores(lake: Lake, view: View) -> Sequence[Chore]:
+    lateness = dt.timedelta(seconds=lake.settings.lateness_seconds)
+    late = LateLanded(lake.store)
+    corrections = Corrections(
+        _sessions(lake),
+        lambda session: recorded_by_all(lake.store, session),
+        view.put,
+        kind=lake.settings.feed_kind,
+        lateness=lateness,
+    )
+
+    def correct() -> None:
+        corrections.note(late.new(lake.clock.now()))
+        corrections.apply(microseconds(lake.clock.now()))
+
+    return Chore(_CORRECT_S, correct), Chore(_COVER_S, Covering(view, lake.store).forget)
+
+
+def _tend(chores: Sequence[Chore], stop: threading.Event) -> None:
+    while not stop.wait(_TICK_S):
+        for chore in chores:
+            chore.do_if_due()
+
+
+def _hours(lake: Lake) -> str:
+    """Return the hours of the sessions around the present, as the job reads them."""
+    today = trading_day(lake.clock.now())
+    return flink_job.sessions_csv(_sessions(lake), today - _BACK, today + _AHEAD)
+
+
+def _sessions(lake: Lake) -> SessionTable:
+    return lake.importer().sessions()
+
+
+def _arn(settings: Settings, name: str) -> str:
+    if settings.stream != "kinesis":
+        fact = "The job needs streams, and FIBLAKE_STREAM=memory."
+        raise MisuseError(fact, hint="set FIBLAKE_STREAM=kinesis, or name --events and --bars.")
+    from speed_layer.streams.kinesis_service import arn_of  # noqa: PLC0415 - needs `kinesis`
+
+    return arn_of(settings, name)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, end)

@@ -1,0 +1,168 @@
+"""The speed layer in this process: a feed, the embedded engine, and the view that is served."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from fiblake.recording import recording_of
+from lake.boundary import read_boundary
+from lake.errors import BrokenPartError, FiblakeError, StoreError, StreamClosedError
+from lake.exchange import trading_day
+from lake.recorded import all_recorded, recorded_sessions
+from lake.state import state_folder
+from speed_layer.corrections import Corrections
+from speed_layer.covering import Covering
+from speed_layer.engine import Engine
+from speed_layer.engine.running import Running
+from speed_layer.engine.snapshots import Snapshots
+from speed_layer.feed import Health, opened, parse_feed
+from speed_layer.streams import InProcess
+from speed_layer.views.choosing import open_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import polars as pl
+
+    from fiblake.lake import Lake
+    from lake.session import SessionTable
+    from lake.store import ObjectStore
+    from speed_layer.feed import FeedSpec
+    from speed_layer.views.protocol import View
+
+_CAPACITY: Final = 200_000
+_STOP_S: Final = 20.0
+_log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def fed_view(
+    lake: Lake, feed: str, on_failure: Callable[[FiblakeError], None]
+) -> Iterator[tuple[View, Health]]:
+    """Feed a view with live bars and prices, beside whatever the caller does meanwhile.
+
+    Args:
+        lake: Whose sessions, conditions and recordings are used.
+        feed: What feeds, as `replay:sample@60x`.
+        on_failure: Called, by another thread, if the feed or the engine cannot go on.
+
+    Raises:
+        FiblakeError: If what feeds cannot be had.
+    """
+    table = lake.importer().sessions()
+    with ExitStack() as stack:
+        spec, store = recording_of(parse_feed(feed), lake.store, table, stack)
+        view = open_view(lake.settings, lake.clock)
+        stack.callback(view.close)
+        stream, health = InProcess(_CAPACITY), Health()
+        source = stack.enter_context(
+            opened(
+                spec,
+                lake.settings,
+                store,
+                stream,
+                sessions=table,
+                clock=lake.clock,
+                health=health,
+            )
+        )
+        running = _Engine(lake, spec, store, table, view).running(stream, stack)
+        threads = [
+            _thread("feed", source.run, stream.close, on_failure),
+            _thread("engine", running.run, stream.close, on_failure),
+        ]
+        try:
+            yield view, health
+        finally:
+            source.stop()
+            for thread in threads:
+                thread.join(_STOP_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What the embedded engine is put together from."""
+
+    lake: Lake
+    spec: FeedSpec
+    store: ObjectStore
+    table: SessionTable
+    view: View
+
+    def running(self, stream: InProcess, stack: ExitStack) -> Running:
+        """Return the engine at work on a stream, as it was when it was stopped.
+
+        Args:
+            stream: Of events.
+            stack: Closes what was opened.
+        """
+        lateness = dt.timedelta(seconds=self.lake.settings.lateness_seconds)
+        kind = self.lake.settings.feed_kind
+        corrections = Corrections(
+            self.table, self._recorded, self.view.put, kind=kind, lateness=lateness
+        )
+        if self.spec.session is not None:
+            engine = Engine(self.table, kind="trade", lateness=lateness)
+            return Running(engine, stream, self.view, corrections=corrections)
+        snapshots = Snapshots(state_folder(self.lake.settings))
+        stack.callback(snapshots.close)
+        engine, received = snapshots.restored(self.table, kind=kind, lateness=lateness)
+        running = Running(
+            engine,
+            stream,
+            self.view,
+            corrections=corrections,
+            keep=snapshots.keep,
+            received=received,
+            covering=Covering(self.view, self.lake.store),
+        )
+        today = trading_day(self.lake.clock.now())
+        running.recover(self._recorded(today), lateness)
+        if self.lake.settings.view == "memory":
+            self._recompute(running, today)
+        return running
+
+    def _recompute(self, running: Running, today: dt.date) -> None:
+        """Bring back what a view in memory had of earlier sessions that batch has not covered."""
+        covered = read_boundary(self.lake.store).minute or dt.date.min
+        oldest = today - dt.timedelta(days=self.lake.settings.view_days)
+        for session in recorded_sessions(self.store, self.spec.source or ""):
+            if max(covered, oldest) < session < today:
+                try:
+                    running.recompute(self._recorded(session))
+                except StoreError as error:
+                    _log.warning("not told again", session=str(session), error=str(error))
+
+    def _recorded(self, session: dt.date) -> pl.DataFrame:
+        return all_recorded(self.store, self.spec.source or "", session)
+
+
+def _thread(
+    name: str,
+    work: Callable[[], None],
+    at_end: Callable[[], None],
+    on_failure: Callable[[FiblakeError], None],
+) -> threading.Thread:
+    def run() -> None:
+        try:
+            work()
+        except StreamClosedError:
+            _log.info("stopped", part=name)
+        except FiblakeError as error:
+            on_failure(error)
+        except Exception as error:  # noqa: BLE001 - else the rest would go on without it
+            _log.exception("a part failed", part=name)
+            fact = f"The {name} failed: {type(error).__name__}: {error}."
+            on_failure(BrokenPartError(fact, hint="the log tells where; nothing recorded is lost."))
+        finally:
+            at_end()
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread

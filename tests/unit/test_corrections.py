@@ -1,0 +1,174 @@
+"""Late statements: what they change is put right once it is final, and not before it is known."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import Final
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lake.errors import DamagedObjectError
+from lake.event import Event
+from lake.exchange import compute_sessions
+from speed_layer.corrections import Corrections, late_among
+from speed_layer.engine import Engine
+from tests.minutes import at
+from tests.streams import streams
+from tests.trading import LATENESS, MINUTE_US, Oracle, Told, frame, micros, trade
+
+TABLE: Final = compute_sessions(dt.date(2025, 12, 31))
+SESSION: Final = dt.date(2025, 11, 26)
+BEFORE: Final = dt.date(2025, 11, 25)
+FIRST: Final = trade(SESSION, "10:00:30", 10.0, 100)
+LATE: Final = trade(SESSION, "10:00:40", 12.0, 50, sequence=7)
+OTHER: Final = trade(SESSION, "10:00:50", 20.0, 10, symbol="BB")
+EVERY: Final = ("1m", "5m", "15m", "1h", "2h", "4h", "1d")
+
+
+class Record:
+    """What is recorded, and what a view is told of it."""
+
+    def __init__(self, *events: Event) -> None:
+        self.events = list(events)
+        self.asked = 0
+        self.told = Told()
+        self.corrections = Corrections(
+            TABLE, self.recorded, self.told.put, kind="trade", lateness=LATENESS
+        )
+
+    def recorded(self, session: dt.date) -> pl.DataFrame:
+        if session == BEFORE:
+            fact = "It is damaged."
+            raise DamagedObjectError(fact)
+        self.asked += 1
+        return frame(self.events)
+
+    def apply(self, time: str) -> None:
+        self.corrections.apply(micros(at(SESSION, time)))
+
+    @property
+    def intervals(self) -> set[tuple[str, str]]:
+        return {(symbol, interval) for symbol, interval, *_ in self.told.bars}
+
+    @property
+    def volumes(self) -> set[float]:
+        return {bar["volume"] for bar in self.told.bars.values()}
+
+
+def test_only_what_is_final_is_put_and_only_of_symbols_that_were_named() -> None:
+    record = Record(FIRST, OTHER, LATE)
+    record.corrections.note(frame([LATE]))
+
+    record.apply("10:20:00")
+    assert {("AA", "1m"), ("AA", "5m")} == record.intervals
+    assert ({150.0}, {}) == (record.volumes, record.told.prices)
+
+    record.apply("20:15:00")
+    assert {("AA", interval) for interval in EVERY} == record.intervals
+    assert {"AA": 12.0} == {name: row["price"] for name, row in record.told.prices.items()}
+
+
+def test_a_session_is_done_with_once_it_is_over() -> None:
+    record = Record(FIRST, LATE)
+    record.corrections.note(frame([LATE]))
+    for time in ("20:14:59", "20:15:00", "20:15:01"):
+        record.apply(time)
+
+    assert 2 == record.asked
+
+
+def test_a_late_statement_is_waited_for_until_it_is_recorded() -> None:
+    record = Record(FIRST)
+    record.corrections.note(frame([LATE]))
+    record.apply("20:16:00")
+    assert {100.0} == record.volumes
+
+    record.events.append(LATE)
+    record.apply("20:17:00")
+    assert {150.0} == record.volumes
+    record.apply("20:18:00")
+    assert 2 == record.asked
+
+
+def test_a_lower_revision_is_not_what_is_waited_for() -> None:
+    record = Record(FIRST, LATE)
+    record.corrections.note(frame([replace(LATE, revision=1, price=13.0)]))
+    record.apply("20:16:00")
+    record.apply("20:17:00")
+
+    assert 2 == record.asked
+
+
+def test_a_session_that_cannot_be_read_keeps_no_other_from_being_put_right() -> None:
+    record = Record(FIRST, LATE)
+    record.corrections.note(frame([trade(BEFORE, "10:00:00"), LATE]))
+
+    with pytest.raises(DamagedObjectError):
+        record.apply("20:16:00")
+    assert {("AA", interval) for interval in EVERY} == record.intervals
+
+
+def test_evening_trades_are_of_the_session_of_their_exchange() -> None:
+    evening = trade(SESSION, "19:30:00", 10.0)  # 00:30 of the next day, UTC
+    record = Record(evening)
+    record.corrections.note(frame([evening]))
+    record.apply("20:16:00")
+
+    assert {SESSION} == {session for _, _, session, *_ in record.told.bars}
+
+
+def test_the_last_session_is_corrected_again_for_a_view_that_lost_it() -> None:
+    record = Record(FIRST, LATE)
+    record.corrections.note(frame([LATE]))
+    record.apply("20:16:00")
+    expected = record.told.bars
+    record.told.forget()
+    record.apply("20:17:00")
+    assert {} == record.told.bars
+
+    record.corrections.redo()
+    record.apply("20:18:00")
+    assert expected == record.told.bars
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_what_is_late_among_a_recording_is_what_an_engine_finds_late(data: st.DataObject) -> None:
+    events = [each for each in data.draw(streams(TABLE)) if not each.revision and _is_usual(each)]
+    engine = Engine(TABLE)
+
+    assert engine.apply(frame(events)).late.rows() == late_among(frame(events), LATENESS).rows()
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_once_late_statements_are_applied_bars_are_as_if_none_had_been_late(
+    data: st.DataObject,
+) -> None:
+    events = [each for each in data.draw(streams(TABLE)) if _is_usual(each)]
+    tape, told, engine = frame(events), Told(), Engine(TABLE)
+    corrections = Corrections(TABLE, lambda _: tape, told.put, kind="trade", lateness=LATENESS)
+    end = micros(at(dt.date(2025, 1, 2), "12:00"))
+    for part in (tape, frame([Event("heartbeat", "", end, received=end)])):
+        changes = engine.apply(part)
+        told.put(changes.bars, changes.prices)
+        corrections.note(changes.late)
+    corrections.apply(engine.clock)
+
+    patient = Oracle(TABLE, lateness=dt.timedelta(days=999)).take(events)
+    names = ("open", "high", "low", "close", "volume", "trades", "minutes")
+    expected, actual = (
+        {key: [row[name] for name in names] for key, row in bars.items()}
+        for bars in (patient.bars(), told.bars)
+    )
+    assert expected == actual
+
+
+def _is_usual(event: Event) -> bool:
+    """Whether it is of trades, and counts to the minute in which it printed."""
+    is_print = event.minute != event.time - event.time % MINUTE_US
+    return event.kind == "heartbeat" or (event.kind == "trade" and not is_print)
