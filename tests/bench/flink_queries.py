@@ -15,19 +15,19 @@ _LINES: Final = "CREATE TABLE lines (line BYTES) WITH ({files}, 'format' = 'raw'
 _TRADES: Final = """
 CREATE TABLE trades (
     symbol STRING, `time` BIGINT, price DOUBLE, size DOUBLE,
-    at AS TO_TIMESTAMP_LTZ(`time` / 1000, 3), WATERMARK FOR at AS at - INTERVAL '5' SECOND
+    `at` AS TO_TIMESTAMP_LTZ(`time` / 1000, 3), WATERMARK FOR `at` AS `at` - INTERVAL '5' SECOND
 ) WITH ({files}, 'format' = 'json')
 """
 _BARS: Final = """
 CREATE TABLE bars{number} (
-    symbol STRING, start TIMESTAMP_LTZ(3), o DOUBLE, h DOUBLE, l DOUBLE, c DOUBLE, v DOUBLE
+    symbol STRING, begins TIMESTAMP_LTZ(3), o DOUBLE, h DOUBLE, l DOUBLE, c DOUBLE, v DOUBLE
 ) WITH ('connector' = 'blackhole')
 """
 _TUMBLING: Final = """
 INSERT INTO bars{number}
 SELECT symbol, CAST(window_start AS TIMESTAMP_LTZ(3)), FIRST_VALUE(price), MAX(price), MIN(price),
     LAST_VALUE(price), SUM(size)
-FROM TABLE(TUMBLE(TABLE trades, DESCRIPTOR(at), INTERVAL '{minutes}' MINUTE(4)))
+FROM TABLE(TUMBLE(TABLE trades, DESCRIPTOR(`at`), INTERVAL '{minutes}' MINUTE(4)))
 GROUP BY symbol, window_start, window_end
 """
 _MINUTES: Final = (1, 5, 15, 60, 120, 240, 1440)

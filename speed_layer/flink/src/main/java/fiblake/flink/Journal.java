@@ -25,7 +25,7 @@ final class Journal {
 
     /** Returns the entry of a statement. */
     static byte[] statement(Statement statement) {
-        return written(72, out -> {
+        return written(128, out -> {
             out.writeByte(STATEMENT);
             write(out, statement);
         });
@@ -196,8 +196,9 @@ final class Journal {
         out.writeDouble(statement.size);
         out.writeLong(statement.received);
         out.writeUTF(statement.source);
-        out.writeUTF(statement.kind);
+        out.writeBoolean(statement.isTrade());
         if (!statement.isTrade()) {
+            out.writeUTF(statement.kind);
             out.writeDouble(statement.open);
             out.writeDouble(statement.high);
             out.writeDouble(statement.low);
@@ -219,8 +220,9 @@ final class Journal {
         statement.size = in.readDouble();
         statement.received = in.readLong();
         statement.source = in.readUTF().intern();
-        statement.kind = in.readUTF().intern();
-        if (!statement.isTrade()) {
+        statement.kind = "trade";
+        if (!in.readBoolean()) {
+            statement.kind = in.readUTF().intern();
             statement.open = in.readDouble();
             statement.high = in.readDouble();
             statement.low = in.readDouble();

@@ -3,13 +3,12 @@ package fiblake.flink;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 
@@ -28,8 +27,8 @@ final class Session {
     final Hours.Day day;
     final Cell daily;
 
-    private final Cell[] minutes = new Cell[Hours.DAY_MINUTES];
-    private final List<Map<Integer, Cell>> longer = new ArrayList<>();
+    /** The bars of each level, by their place among those of the session. */
+    private final Cell[][] cells = new Cell[LEVELS.length][];
 
     /** The last minute of which anything was told. */
     private int highest;
@@ -38,7 +37,10 @@ final class Session {
     private final BitSet dirty = new BitSet(Hours.DAY_MINUTES);
 
     /** By the minute in which they printed: what is known of each thing that was told. */
-    private final TreeMap<Long, Map<Statement, Statement>> inForce = new TreeMap<>();
+    private final List<Map<Statement, Statement>> inForce = new ArrayList<>();
+
+    /** The first minute of which they are kept. */
+    private int kept;
 
     /** Whether a price was told; if there is none any more, that is told too. */
     boolean isPriceTold;
@@ -48,8 +50,9 @@ final class Session {
     Session(Hours.Day day) {
         this.day = day;
         for (int level = 0; level < LEVELS.length; level++) {
-            longer.add(new HashMap<>());
+            cells[level] = new Cell[place(level, Hours.DAY_MINUTES) + 1];
         }
+        inForce.addAll(Collections.nCopies(Hours.DAY_MINUTES, null));
         daily = new Cell(DAILY, 0, day.dusk);
         forming.add(daily);
     }
@@ -66,7 +69,7 @@ final class Session {
 
     /** Returns the statement in force of the same thing; null where there is none. */
     Statement held(Statement statement) {
-        Map<Statement, Statement> printed = inForce.get(statement.printed());
+        Map<Statement, Statement> printed = inForce.get(printed(statement));
         return printed == null ? null : printed.get(statement);
     }
 
@@ -88,9 +91,11 @@ final class Session {
 
     /** Keeps a statement, which its minute may have already. */
     void keep(Statement statement) {
-        Map<Statement, Statement> printed =
-                inForce.computeIfAbsent(statement.printed(), minute -> new HashMap<>());
-        if (printed.put(statement, statement) == null) {
+        int minute = printed(statement);
+        if (inForce.get(minute) == null) {
+            inForce.set(minute, new HashMap<>());
+        }
+        if (inForce.get(minute).put(statement, statement) == null) {
             retained++;
         }
     }
@@ -105,8 +110,9 @@ final class Session {
 
     /** Forgets the statements that printed before `instant`. */
     void forget(long instant) {
-        while (!inForce.isEmpty() && inForce.firstKey() + Hours.MINUTE_US <= instant) {
-            retained -= inForce.pollFirstEntry().getValue().size();
+        for (; kept < Hours.DAY_MINUTES && day.at(kept + 1) <= instant; kept++) {
+            Map<Statement, Statement> printed = inForce.set(kept, null);
+            retained -= printed == null ? 0 : printed.size();
         }
     }
 
@@ -155,10 +161,10 @@ final class Session {
 
     /** Returns the statement that tells the latest price; null where there is none. */
     Statement latest() {
-        Cell closing = minutes[day.close - 1];
+        Cell closing = cells[0][place(0, day.close - 1)];
         Statement latest = closing == null ? null : closing.last;
         for (int minute = highest; minute >= 0; minute--) {
-            Cell cell = minutes[minute];
+            Cell cell = cells[0][place(0, minute)];
             if (cell != null && cell.last != null) {
                 return latest == null || cell.last.compareTo(latest) > 0 ? cell.last : latest;
             }
@@ -167,11 +173,16 @@ final class Session {
     }
 
     List<Cell> minutes() {
-        return Arrays.stream(minutes).filter(Objects::nonNull).toList();
+        return Arrays.stream(cells[0]).filter(Objects::nonNull).toList();
     }
 
-    Collection<Map<Statement, Statement>> statements() {
-        return inForce.values();
+    List<Map<Statement, Statement>> statements() {
+        return inForce.stream().filter(Objects::nonNull).toList();
+    }
+
+    /** Returns the minute in which a statement printed; the day has it, for it has been judged. */
+    private int printed(Statement statement) {
+        return Math.max(0, Math.min(Hours.DAY_MINUTES - 1, day.index(statement.time)));
     }
 
     /** Makes good what a minute lost of its version before a restore. */
@@ -184,43 +195,46 @@ final class Session {
 
     /** Returns the bar of a minute, with those around it made where they are not there yet. */
     private Cell cell(int minute, LongConsumer onEnd) {
-        if (minutes[minute] != null) {
-            return minutes[minute];
+        Cell cell = cells[0][place(0, minute)];
+        if (cell != null) {
+            return cell;
         }
-        for (int level = 1; level < LEVELS.length; level++) {
+        for (int level = LEVELS.length - 1; level >= 0; level--) {
             int begin = day.begin(minute, LEVELS[level]);
-            if (!longer.get(level).containsKey(begin)) {
-                longer.get(level).put(begin, made(level, begin, onEnd));
+            int place = place(level, begin);
+            cell = cells[level][place];
+            if (cell == null) {
+                cell = new Cell(level, begin, day.end(begin, LEVELS[level]));
+                cells[level][place] = cell;
+                forming.add(cell);
+                onEnd.accept(day.at(cell.end));
             }
         }
         highest = Math.max(highest, minute);
-        minutes[minute] = made(0, minute, onEnd);
-        return minutes[minute];
+        return cell;
     }
 
-    private Cell made(int level, int begin, LongConsumer onEnd) {
-        Cell cell = new Cell(level, begin, day.end(begin, LEVELS[level]));
-        forming.add(cell);
-        onEnd.accept(day.at(cell.end));
-        return cell;
+    /** Returns the place of a bar among those of its level: no two share it. */
+    private int place(int level, int begin) {
+        return begin / LEVELS[level] + (begin < day.open ? 0 : begin < day.close ? 1 : 2);
     }
 
     /** Takes a statement out of a minute; the version of its bars grows all the same. */
     private void leave(int minute, Statement later) {
-        minutes[minute].left += later.weight();
+        cells[0][place(0, minute)].left += later.weight();
         restate(minute);
     }
 
     /** Makes a minute anew of the statements in force. */
     private void restate(int minute) {
         long start = day.at(minute);
-        Cell cell = minutes[minute];
+        Cell cell = cells[0][place(0, minute)];
         cell.clear();
         // A closing print counts to the last regular minute, whenever it printed.
         boolean isClosing = minute == day.close - 1;
-        for (Map<Statement, Statement> printed :
-                inForce.subMap(start, true, isClosing ? Long.MAX_VALUE : start, true).values()) {
-            for (Statement statement : printed.values()) {
+        for (int at = minute; at < (isClosing ? Hours.DAY_MINUTES : minute + 1); at++) {
+            Map<Statement, Statement> printed = inForce.get(at);
+            for (Statement statement : printed == null ? List.<Statement>of() : printed.values()) {
                 if (statement.minute == start) {
                     cell.add(statement);
                 }
@@ -234,14 +248,14 @@ final class Session {
             return;
         }
         for (int at = dirty.nextSetBit(0); at >= 0; at = dirty.nextSetBit(at + 1)) {
-            minutes[at].isChanged = true;
+            cells[0][place(0, at)].isChanged = true;
         }
         for (int level = 1; level < LEVELS.length; level++) {
             int done = -1;
             for (int at = dirty.nextSetBit(0); at >= 0; at = dirty.nextSetBit(at + 1)) {
                 int begin = day.begin(at, LEVELS[level]);
                 if (begin != done) {
-                    gather(longer.get(level).get(begin), level);
+                    gather(cells[level][place(level, begin)], level);
                     done = begin;
                 }
             }
@@ -263,7 +277,7 @@ final class Session {
     }
 
     private void merge(Cell cell, int level, int begin, boolean pricesToo) {
-        Cell part = level == 0 ? minutes[begin] : longer.get(level).get(begin);
+        Cell part = cells[level][place(level, begin)];
         if (part != null) {
             cell.merge(part, pricesToo);
         }

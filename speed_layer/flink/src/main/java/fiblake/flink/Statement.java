@@ -13,8 +13,6 @@ final class Statement implements Comparable<Statement> {
     /** {@code minute} of what no session's hours have. */
     static final long OUTSIDE = -1;
 
-    private static final long MINUTE_US = 60_000_000L;
-
     String kind;
     String symbol;
     long time;
@@ -47,11 +45,6 @@ final class Statement implements Comparable<Statement> {
         return !cancelled && (moves & OPEN_CLOSE) != 0;
     }
 
-    /** Start of the minute in which it printed. */
-    long printed() {
-        return time - Math.floorMod(time, MINUTE_US);
-    }
-
     /** What it adds to the version of the bars it is in. */
     long weight() {
         return 1 + revision;
@@ -72,7 +65,7 @@ final class Statement implements Comparable<Statement> {
 
     @Override
     public int hashCode() {
-        long mixed = (time * 31 + sequence) * 0x9E3779B97F4A7C15L;
+        long mixed = (time ^ sequence * 0xC2B2AE3D27D4EB4FL) * 0x9E3779B97F4A7C15L;
         return (int) (mixed >>> 32);
     }
 }
