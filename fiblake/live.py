@@ -25,6 +25,7 @@ from speed_layer.engine.running import Running
 from speed_layer.engine.snapshots import Snapshots
 from speed_layer.feed import Health, opened, parse_feed
 from speed_layer.streams import InProcess
+from speed_layer.views import MemoryView
 from speed_layer.views.choosing import open_view
 
 if TYPE_CHECKING:
@@ -60,8 +61,14 @@ def fed_view(
     """
     table = lake.importer().sessions()
     with ExitStack() as stack:
-        spec, store = recording_of(parse_feed(feed), lake.store, table, stack)
-        view = open_view(lake.settings, lake.clock)
+        asked = parse_feed(feed)
+        spec, store = recording_of(asked, lake.store, table, stack)
+        # What is made up is for who looks at this process, and for no view that others share.
+        view = (
+            MemoryView(lake.clock)
+            if asked.kind == "sample"
+            else open_view(lake.settings, lake.clock)
+        )
         stack.callback(view.close)
         stream, health = InProcess(_CAPACITY), Health()
         source = stack.enter_context(

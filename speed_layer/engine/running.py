@@ -37,7 +37,7 @@ class Pace:
     """How often what is not urgent is done, in seconds."""
 
     snapshot_s: float = 300.0
-    corrections_s: float = 60.0
+    corrections_s: float = 300.0
     forget_s: float = 10.0
 
 
