@@ -61,7 +61,9 @@ def test_a_damaged_recording_is_told_before_anything_is_served(
     system = system_of(vendor_of(sold_day()))
 
     assert 1 == system.ended()
-    assert [f"error: {key} in {lake_folder} is damaged: it is not gzip."] == errors_of(system.said)
+    hint = "Hint: restore it from a copy."
+    said = f"error: {key} in {lake_folder} is damaged: it is not gzip. {hint}"
+    assert [said] == errors_of(system.said)
 
 
 class Breaking(Running):
