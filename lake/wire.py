@@ -10,6 +10,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+import orjson
 import polars as pl
 
 from lake.schemas import EVENTS
@@ -19,11 +20,8 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = pl.Schema(pl.from_arrow(EVENTS.empty_table()).schema)  # type: ignore[union-attr]
 """The columns of `EVENTS` as Polars has them."""
-_FEW: Final = 256
-_ENCODE: Final = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
-).encode
-_REQUIRED: Final = [field.name for field in EVENTS if not field.nullable]
+_FEW: Final = 128
+_REQUIRED: Final = frozenset(field.name for field in EVENTS if not field.nullable)
 
 
 def encode_events(events: pl.DataFrame) -> list[bytes]:
@@ -41,10 +39,13 @@ def encode_lines(events: pl.DataFrame) -> bytes:
     Args:
         events: Schema `EVENTS`.
     """
-    told = [column for column in events.get_columns() if column.null_count() < events.height]
+    told = [
+        column
+        for column in events.get_columns()
+        if column.name in _REQUIRED or column.null_count() < events.height
+    ]
     if events.height <= _FEW:
-        with suppress(ValueError):  # a number that JSON has no word for
-            return _few_lines(told)
+        return _few_lines(told)
     lines = io.BytesIO()
     pl.DataFrame(told).write_ndjson(lines)
     return lines.getvalue()
@@ -54,7 +55,8 @@ def _few_lines(columns: Sequence[pl.Series]) -> bytes:
     """Return a few events as lines, at once: Polars would have a dozen threads take turns."""
     names = [column.name for column in columns]
     rows = zip(*(column.to_list() for column in columns), strict=True)
-    return "".join(_ENCODE(dict(zip(names, row, strict=True))) + "\n" for row in rows).encode()
+    lines = (dict(zip(names, row, strict=True)) for row in rows)
+    return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
 
 
 def decode_events(lines: Sequence[bytes]) -> tuple[pl.DataFrame, list[bytes]]:

@@ -103,7 +103,7 @@ def test_bars_in_any_order_and_twice_end_as_their_highest_versions(
 
 def offered(mailbox: Mailbox, *rows: dict[str, Any]) -> None:
     bars = bars_of(*rows)
-    mailbox.offer_bars(zip(bars["symbol"], pack_bars(bars), strict=True))
+    mailbox.offer(zip(bars["symbol"], pack_bars(bars), strict=True))
 
 
 def test_so_many_wait_and_the_oldest_are_dropped_and_told_as_a_gap() -> None:
