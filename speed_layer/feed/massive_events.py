@@ -53,23 +53,6 @@ _TRADE: Final = pl.Schema(
     }
 )
 _REQUIRED: Final = ("sym", "p", "s", "t", "q")
-_OF_TRADES: Final = [
-    expression.cast(SCHEMA[name]).alias(name)
-    for name, expression in {
-        "kind": pl.lit("trade"),
-        "time": pl.col("t") * 1000,
-        "sequence": pl.col("q"),
-        "revision": pl.col("e").is_in(_RESTATED, nulls_equal=True),
-        "minute": pl.lit(0),
-        "moves": pl.lit(0),
-        "price": pl.col("p"),
-        "size": pl.col("s"),
-        "cancelled": pl.col("e").is_in(_CANCELLED, nulls_equal=True),
-        **dict.fromkeys(("open", "high", "low", "vwap", "trades"), pl.lit(None)),
-        "conditions": pl.col("c").fill_null([]),
-        "source": pl.lit(NAME),
-    }.items()
-]
 _UNREADABLE: Final = (
     ValueError,
     TypeError,
@@ -109,15 +92,28 @@ class Reader:
             told = pl.read_json(b"[" + joined + b"]", schema=_TRADE)
         except pl.exceptions.PolarsError:
             return None
-        required = told.select(_REQUIRED)
-        if told.height != sum(counts) or any(required.null_count().row(0)):
+        if told.height != sum(counts) or any(told[name].null_count() for name in _REQUIRED):
             return None
         received = np.repeat(np.array([each for each, _ in frames], np.int64), counts)
-        names = told["sym"].unique()
-        known = self._spelt(names)
-        odd = {name: known[name] for name in names if known[name] != name}
-        symbols = told["sym"].replace(odd) if odd else told["sym"]
-        return told.select(_OF_TRADES, symbol=symbols, received=received).select(SCHEMA.names())
+        return self._told(told, received)
+
+    def _told(self, told: pl.DataFrame, received: NDArray[np.int64]) -> pl.DataFrame:
+        """Return trades, schema `_TRADE`, as events."""
+        codes = told["e"]
+        is_restated = codes.null_count() < len(codes)
+        return _frame(
+            told.height,
+            kind="trade",
+            symbol=pl.Series(self._symbols(told["sym"].to_list())),
+            time=told["t"].to_numpy() * 1000,
+            sequence=told["q"],
+            revision=_is_of(codes, _RESTATED).astype(int) if is_restated else 0,
+            price=told["p"],
+            size=told["s"],
+            cancelled=_is_of(codes, _CANCELLED).tolist() if is_restated else False,
+            conditions=_listed(told["c"]),
+            received=received,
+        )
 
     def _one_by_one(self, frames: Iterable[tuple[int, str | bytes]]) -> Delivery:
         told: list[tuple[int, Message]] = []
@@ -203,7 +199,7 @@ class Reader:
         return _frame(
             len(told),
             kind="trade",
-            symbol=self._symbols(told),
+            symbol=self._symbols([each["sym"] for each in told]),
             time=_whole(told, "t") * 1000,
             sequence=_whole(told, "q"),
             revision=np.array([code in _RESTATED for code in codes], int) if corrected else 0,
@@ -221,7 +217,7 @@ class Reader:
         return _frame(
             len(told),
             kind=kind,
-            symbol=self._symbols(told),
+            symbol=self._symbols([each["sym"] for each in told]),
             time=start_ms * 1000,
             revision=np.maximum(received // 1000 - start_ms, 0),
             price=_number(told, "c"),
@@ -234,17 +230,11 @@ class Reader:
             received=received,
         )
 
-    def _symbols(self, told: Sequence[Message]) -> list[str]:
-        texts = [each["sym"] for each in told]
-        known = self._spelt(set(texts))
-        return [known[text] for text in texts]
-
-    def _spelt(self, texts: Iterable[str]) -> dict[str, str]:
+    def _symbols(self, texts: list[str]) -> list[str]:
         known = self._spellings
-        for text in texts:
-            if text not in known:
-                known[text] = lake_symbol(text)
-        return known
+        for text in set(texts).difference(known):
+            known[text] = lake_symbol(text)
+        return [known[text] for text in texts]
 
 
 # Deliveries are of a few events, hundreds a second: what passes by the expressions of Polars, whose
@@ -299,6 +289,17 @@ def _conditions(codes: Sequence[Sequence[int]]) -> pl.Series:
     index = [place.setdefault(tuple(each), len(place)) for each in codes]
     distinct = pl.Series([list(each) for each in place], dtype=pl.List(pl.Int32))
     return distinct[pl.Series(np.array(index, np.uint32))]
+
+
+def _is_of(codes: pl.Series, some: frozenset[int]) -> NDArray[np.bool_]:
+    return np.array([code in some for code in codes.to_list()])
+
+
+def _listed(codes: pl.Series) -> pl.Series:
+    """Return lists of codes, empty where there is none."""
+    if not codes.null_count():
+        return codes
+    return pl.Series([each or [] for each in codes.to_list()], dtype=codes.dtype)
 
 
 def _check_statuses(told: Sequence[tuple[int, Message]]) -> None:
