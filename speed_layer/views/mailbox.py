@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from lake.live import Changes
-from speed_layer.views.records import identity_of, unpack_bars, unpack_prices
+from speed_layer.views.records import IDENTITY, unpack_bars, unpack_prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 MOST_WAITING: Final = 200_000
 """Some 50 MB; when 10,000 symbols trade at once, 80,000 bars and prices change."""
 _PATIENCE_S: Final = 60.0
-_PRICE: Final = b""
 
 
 class Mailbox:
@@ -40,19 +39,33 @@ class Mailbox:
         self.dropped = 0
         self._most = most
         self._on_close = on_close
-        self._waiting: dict[tuple[str, bytes], bytes] = {}
+        self._bars: dict[tuple[str, bytes], bytes] = {}
+        self._prices: dict[str, bytes] = {}
         self._is_gap = False
         self._is_closed = False
         self._error: ViewError | None = None
         self._changed = threading.Condition()
 
-    def offer_bars(self, bars: Iterable[tuple[str, bytes]]) -> None:
-        """Take in changed bars: symbol and record, each later than what came before."""
-        self._offer(((symbol, identity_of(record)), record) for symbol, record in bars)
-
-    def offer_prices(self, prices: Iterable[tuple[str, bytes]]) -> None:
-        """Take in changed prices: symbol and record, each later than what came before."""
-        self._offer(((symbol, _PRICE), record) for symbol, record in prices)
+    def offer(
+        self, bars: Iterable[tuple[str, bytes]], prices: Iterable[tuple[str, bytes]] = ()
+    ) -> None:
+        """Take in changed bars and prices: symbol and record, each later than what came before."""
+        if self.symbols is not None:
+            bars = [each for each in bars if each[0] in self.symbols]
+            prices = [each for each in prices if each[0] in self.symbols]
+        told_bars = {(symbol, record[IDENTITY]): record for symbol, record in bars}
+        told_prices = dict(prices)
+        with self._changed:
+            before = len(self._bars) + len(self._prices) + len(told_bars) + len(told_prices)
+            self._bars.update(told_bars)
+            self._prices.update(told_prices)
+            self.conflated += before - len(self._bars) - len(self._prices)
+            while len(self._bars) + len(self._prices) > self._most:
+                waiting: dict[Any, bytes] = self._bars or self._prices
+                del waiting[next(iter(waiting))]
+                self.dropped += 1
+                self._is_gap = True
+            self._changed.notify_all()
 
     def tell_gap(self) -> None:
         """Let the subscriber know that changes were lost on the way."""
@@ -70,13 +83,18 @@ class Mailbox:
         """Return what changed since the last call; None once closed."""
         with self._changed:
             self._changed.wait_for(self._has_news, timeout_s)
-            waiting, self._waiting = self._waiting, {}
+            bars, self._bars = self._bars, {}
+            prices, self._prices = self._prices, {}
             is_gap, self._is_gap = self._is_gap, False
             if self._is_closed:
                 return None
-            if self._error and not waiting:
+            if self._error and not (bars or prices):
                 raise self._error
-        return _unpacked(waiting, is_gap=is_gap)
+        return Changes(
+            unpack_bars([symbol for symbol, _ in bars], b"".join(bars.values())),
+            unpack_prices(list(prices), list(prices.values())),
+            is_gap=is_gap,
+        )
 
     def close(self) -> None:
         """End it; what waits is dropped."""
@@ -97,27 +115,5 @@ class Mailbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _offer(self, changes: Iterable[tuple[tuple[str, bytes], bytes]]) -> None:
-        with self._changed:
-            for key, record in changes:
-                if self.symbols is None or key[0] in self.symbols:
-                    self.conflated += key in self._waiting
-                    self._waiting[key] = record
-            while len(self._waiting) > self._most:
-                del self._waiting[next(iter(self._waiting))]
-                self.dropped += 1
-                self._is_gap = True
-            self._changed.notify_all()
-
     def _has_news(self) -> bool:
-        return bool(self._waiting or self._is_gap or self._is_closed or self._error)
-
-
-def _unpacked(waiting: dict[tuple[str, bytes], bytes], *, is_gap: bool) -> Changes:
-    bars = [(symbol, record) for (symbol, kind), record in waiting.items() if kind != _PRICE]
-    prices = [(symbol, record) for (symbol, kind), record in waiting.items() if kind == _PRICE]
-    return Changes(
-        unpack_bars([symbol for symbol, _ in bars], b"".join(record for _, record in bars)),
-        unpack_prices([symbol for symbol, _ in prices], [record for _, record in prices]),
-        is_gap=is_gap,
-    )
+        return bool(self._bars or self._prices or self._is_gap or self._is_closed or self._error)

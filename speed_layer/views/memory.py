@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Final
 from lake.clock import SystemClock
 from speed_layer.views import records
 from speed_layer.views.mailbox import MOST_WAITING, Mailbox
-from speed_layer.views.records import BAR_BYTES, HEAD, SERIES, start_of
+from speed_layer.views.records import (
+    BAR_BYTES,
+    SERIES,
+    SESSION,
+    START,
+    session_of,
+    start_of,
+    version_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import polars as pl
 
@@ -70,15 +78,14 @@ class MemoryView:
 
     def put(self, bars: pl.DataFrame, prices: pl.DataFrame) -> None:
         """Bring in bars and prices."""
-        told_bars = zip(bars["symbol"], records.pack_bars(bars), strict=True)
-        told_prices = zip(prices["symbol"], records.pack_prices(prices), strict=True)
+        told_bars = list(zip(bars["symbol"].to_list(), records.pack_bars(bars), strict=True))
+        told_prices = zip(prices["symbol"].to_list(), records.pack_prices(prices), strict=True)
         now = self._clock.now()
         with self._turn:
             new_bars = self._put_bars(told_bars, now)
             new_prices = [each for each in told_prices if self._put_price(*each)]
             for mailbox in self._mailboxes:
-                mailbox.offer_bars(new_bars)
-                mailbox.offer_prices(new_prices)
+                mailbox.offer(new_bars, new_prices)
 
     def price(self, symbols: Iterable[str] | None = None) -> pl.DataFrame:
         """Return the latest prices."""
@@ -121,21 +128,20 @@ class MemoryView:
             mailbox.close()
 
     def _put_bars(
-        self, told: Iterable[tuple[str, bytes]], now: dt.datetime
+        self, told: Sequence[tuple[str, bytes]], now: dt.datetime
     ) -> list[tuple[str, bytes]]:
         """Bring in bars, and return those that were news."""
+        sessions = {record[SESSION]: session_of(record) for _, record in told}
+        days = {each: self._changed_day(n, now).bars for each, n in sessions.items()}
         new = []
-        days: dict[int, _Day] = {}
         for each in told:
             symbol, record = each
-            version, session, _, start = HEAD.unpack_from(record)
-            day = days.get(session) or days.setdefault(session, self._changed_day(session, now))
-            key = symbol, record[SERIES]
-            held = day.bars.get(key)
+            bars, key = days[record[SESSION]], (symbol, record[SERIES])
+            held = bars.get(key)
             if held is None:
-                day.bars[key] = bytearray(record)
+                bars[key] = bytearray(record)
                 new.append(each)
-            elif _upserted(held, record, version, start):
+            elif _upserted(held, record):
                 new.append(each)
         return new
 
@@ -164,18 +170,22 @@ class MemoryView:
             self._mailboxes.remove(mailbox)
 
 
-def _upserted(held: bytearray, record: bytes, version: int, start: int) -> bool:
+def _upserted(held: bytearray, record: bytes) -> bool:
     """Bring a record into a series, and return whether it was news."""
-    at = last = len(held) - BAR_BYTES
-    in_force, _, _, there = HEAD.unpack_from(held, at)
-    if there != start:
-        at = _place(held, start)
-        if at <= last:
-            in_force, _, _, there = HEAD.unpack_from(held, at)
-    if there != start:
-        held[at:at] = record
-        return True
-    if version <= in_force:
+    at = len(held) - BAR_BYTES
+    # Nearly always the last one is meant.
+    if held[at + START.start : at + START.stop] == record[START]:
+        return _replaced(held, at, record)
+    at = _place(held, start_of(record))
+    if held[at + START.start : at + START.stop] == record[START]:
+        return _replaced(held, at, record)
+    held[at:at] = record
+    return True
+
+
+def _replaced(held: bytearray, at: int, record: bytes) -> bool:
+    """Put a record in the place of another, if its version is higher; return whether it is."""
+    if version_of(record) <= version_of(held, at):
         return False
     held[at : at + BAR_BYTES] = record
     return True

@@ -56,14 +56,17 @@ BAR_BYTES: Final = _BAR.itemsize
 _INTERVALS: Final = {each.minutes: str(each) for each in (DAILY, *MINUTE_INTERVALS)}
 _SPANS: Final = {name: span for span, name in _INTERVALS.items()}
 _NO_SPAN: Final = 2**16 - 1
-HEAD: Final = struct.Struct("<qiiq")
-"""How the record of a bar begins: its version, session, minutes and start."""
 _VERSION: Final = struct.Struct("<q")
 _SESSION: Final = struct.Struct("<i")
 _SERIES: Final = struct.Struct("<H?")
-_SESSION_AT, _START_AT, _SERIES_AT, _SERIES_END = 8, 16, 24, 27
-SERIES: Final = slice(_SERIES_AT, _SERIES_END)
+SESSION: Final = slice(8, 12)
+"""Where a record has its session."""
+START: Final = slice(16, 24)
+"""Where a bar's record has its start."""
+SERIES: Final = slice(24, 27)
 """What of a bar's record tells its symbol's series apart: their interval and hours."""
+IDENTITY: Final = slice(START.start, SERIES.stop)
+"""What of a bar's record tells its symbol's bars apart: their start, interval and hours."""
 
 
 def highest_bars(bars: pl.DataFrame) -> pl.DataFrame:
@@ -158,13 +161,13 @@ def version_of(record: bytes | bytearray, at: int = 0) -> int:
 
 def start_of(record: bytes | bytearray, at: int = 0) -> int:
     """Return the start of the bar whose record begins `at` so many bytes."""
-    start: int = _VERSION.unpack_from(record, at + _START_AT)[0]
+    start: int = _VERSION.unpack_from(record, at + START.start)[0]
     return start
 
 
 def session_of(record: bytes) -> int:
     """Return the session of a bar or price, in days since 1970."""
-    session: int = _SESSION.unpack_from(record, _SESSION_AT)[0]
+    session: int = _SESSION.unpack_from(record, SESSION.start)[0]
     return session
 
 
@@ -181,11 +184,6 @@ def series(interval: Interval, hours: Hours) -> bytes:
 def is_daily(series: bytes) -> bool:
     """Return whether a series is that of 1d bars."""
     return not any(series[:2])
-
-
-def identity_of(record: bytes) -> bytes:
-    """Return what tells a symbol's bars apart: their start, interval and hours."""
-    return record[_START_AT:_SERIES_END]
 
 
 def _bars(symbols: Sequence[str], packed: NDArray[np.void]) -> pl.DataFrame:
@@ -233,7 +231,7 @@ def _days(dates: pl.Series) -> NDArray[np.generic]:
 
 
 def _dates(packed: NDArray[np.void]) -> pl.Series:
-    return pl.Series(packed["session"].astype("datetime64[D]"), dtype=pl.Date)
+    return _column(packed, "session").cast(pl.Date)
 
 
 def _column(packed: NDArray[np.void], name: str) -> pl.Series:

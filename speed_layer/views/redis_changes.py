@@ -88,10 +88,9 @@ class Listener:
                 self._take(told["data"])
 
     def _take(self, message: bytes) -> None:
-        if message[0] == _BARS:
-            self._mailbox.offer_bars(_rows(message))
-        else:
-            self._mailbox.offer_prices(_rows(message))
+        rows = list(_rows(message))
+        bars, prices = (rows, []) if message[0] == _BARS else ([], rows)
+        self._mailbox.offer(bars, prices)
 
     def _pause_s(self, failures: int) -> float:
         limit_s = min(self._server.first_pause_s * 2 ** (failures - 1), LONGEST_PAUSE_S)
