@@ -6,6 +6,7 @@ import datetime as dt
 import signal
 import threading
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -136,7 +137,7 @@ def _chores(lake: Lake, view: View, health: Health) -> Sequence[Chore]:
     late = LateLanded(lake.store)
     corrections = Corrections(
         _sessions(lake),
-        lambda session: recorded_by_all(lake.store, session),
+        partial(recorded_by_all, lake.store),
         view.put,
         kind=lake.settings.feed_kind,
         lateness=lateness,

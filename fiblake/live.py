@@ -7,6 +7,7 @@ import itertools
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -115,7 +116,11 @@ class _Engine:
         lateness = dt.timedelta(seconds=self.lake.settings.lateness_seconds)
         kind = self._kind()
         corrections = Corrections(
-            self.table, self._recorded, self.view.put, kind=kind, lateness=lateness
+            self.table,
+            partial(all_recorded, self.store, self.spec.source or ""),
+            self.view.put,
+            kind=kind,
+            lateness=lateness,
         )
         if self.spec.session is not None:
             engine = Engine(self.table, kind=kind, lateness=lateness)

@@ -15,7 +15,7 @@ from lake.wire import SCHEMA, decode_events
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from lake.store import ObjectStore
 
@@ -93,20 +93,35 @@ def recorded_lines(store: ObjectStore, key: str) -> list[bytes]:
         raise DamagedObjectError(fact, hint="restore it from a copy.") from None
 
 
-def all_recorded(store: ObjectStore, source: str, session: dt.date) -> pl.DataFrame:
+def all_recorded(
+    store: ObjectStore, source: str, session: dt.date, symbols: Collection[str] | None = None
+) -> pl.DataFrame:
     """Return all that a source told of a session, in order of receipt.
 
-    Raises:
-        DamagedObjectError: If an object is not gzip.
-    """
-    return pl.concat([pl.DataFrame(schema=SCHEMA), *recorded(store, source, session)])
-
-
-def recorded_by_all(store: ObjectStore, session: dt.date) -> pl.DataFrame:
-    """Return all that all sources told of a session, in order of receipt.
+    Args:
+        store: The lake.
+        source: As `massive`.
+        session: Which session.
+        symbols: Of whom; None: of all.
 
     Raises:
         DamagedObjectError: If an object is not gzip.
     """
-    told = [all_recorded(store, source, session) for source in recorded_sources(store, session)]
+    told = recorded(store, source, session)
+    if symbols is not None:
+        is_asked = pl.col("symbol").is_in(list(symbols))
+        told = (events.filter(is_asked) for events in told)
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *told])
+
+
+def recorded_by_all(
+    store: ObjectStore, session: dt.date, symbols: Collection[str] | None = None
+) -> pl.DataFrame:
+    """Return all that all sources told of a session, and of some symbols, in order of receipt.
+
+    Raises:
+        DamagedObjectError: If an object is not gzip.
+    """
+    sources = recorded_sources(store, session)
+    told = [all_recorded(store, source, session, symbols) for source in sources]
     return pl.concat([pl.DataFrame(schema=SCHEMA), *told]).sort("received", maintain_order=True)

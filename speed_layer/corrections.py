@@ -4,11 +4,16 @@ What comes too late for an engine is known by its recording. The symbols it name
 the batch's own law from all that was recorded of the session. Only bars that are final are put into
 the view: an engine goes on telling of those that form, and would only take back what it does not
 know. So a longer bar is put right once it is final, and the day's once the day is over.
+
+Only what is due is read: symbols of which something came late since, and those of which a bar that
+has something late in it is final since.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -18,26 +23,50 @@ from lake.errors import FiblakeError
 from lake.exchange import ZONE
 from lake.hours import hours_of
 from lake.instant import from_microseconds, microseconds
-from lake.live_bars import MINUTE_US, bars_of, in_force, minutes_of, prices_of, within
+from lake.interval import LIVE
+from lake.live_bars import MINUTE_US, bars_of, in_force, keyed, minutes_of, prices_of, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from lake.event import Kind
     from lake.hours import SessionHours
     from lake.session import SessionTable
 
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
-_STATEMENT: Final = ("symbol", "kind", "time", "sequence", "revision")
+_STATEMENT: Final = ("symbol", "kind", "time", "sequence", "revision", "minute")
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Session:
+    """What was late of a session.
+
+    Attributes:
+        late: The statements.
+        fresh: Symbols with some that are not applied yet.
+        until: Bars that end until then are put right, in microseconds.
+    """
+
+    late: pl.DataFrame
+    fresh: set[str]
+    until: int = 0
+
+    def due(self, hours: SessionHours, over: int) -> set[str]:
+        """Return the symbols of which something is to be put right now."""
+        is_due = pl.col("end").is_between(self.until, over, closed="right")
+        ended = (keyed(self.late, hours, interval).filter(is_due)["symbol"] for interval in LIVE)
+        return self.fresh.union(*ended)
 
 
 class Corrections:
     """Symbols with late statements, until their session is over and all their bars are put right.
 
+    One thread may apply them while others note what is late.
+
     Args:
         table: The sessions.
-        recorded: Returns all that was recorded of a session, in order of receipt.
+        recorded: Returns what was recorded of a session and some symbols, in order of receipt.
         put: Takes bars and prices, as a view does.
         kind: Of which events bars are made.
         lateness: How long after its end a bar may still change.
@@ -46,7 +75,7 @@ class Corrections:
     def __init__(
         self,
         table: SessionTable,
-        recorded: Callable[[dt.date], pl.DataFrame],
+        recorded: Callable[[dt.date, Collection[str]], pl.DataFrame],
         put: Callable[[pl.DataFrame, pl.DataFrame], None],
         *,
         kind: Kind,
@@ -57,27 +86,21 @@ class Corrections:
         self._put = put
         self._kind = kind
         self._lateness = lateness
-        self._late: dict[dt.date, pl.DataFrame] = {}
+        self._noted: deque[pl.DataFrame | None] = deque()
+        self._sessions: dict[dt.date, _Session] = {}
         self._done: dict[dt.date, pl.DataFrame] = {}
 
     def note(self, late: pl.DataFrame) -> None:
         """Take late statements, schema `EVENTS`."""
-        if late.is_empty():
-            return
-        at = pl.from_epoch("minute", "us").dt.replace_time_zone("UTC")
-        named = late.select(*_STATEMENT, session=at.dt.convert_time_zone(ZONE.key).dt.date())
-        for (session,), some in named.group_by("session"):
-            told = some.drop("session")
-            self._late[session] = pl.concat([self._late.get(session, told), told]).unique()
+        if not late.is_empty():
+            self._noted.append(late)
 
     def redo(self) -> None:
-        """Apply once more what was late of the last session: a view lost it, no engine knows it."""
-        for session, late in self._done.items():
-            self._late[session] = pl.concat([self._late.get(session, late), late]).unique()
-        self._done.clear()
+        """Apply once more what was late, also of the last session: a view lost it all."""
+        self._noted.append(None)
 
     def apply(self, clock_us: int) -> None:
-        """Recompute the symbols that were named, and put their final bars into the view.
+        """Recompute the symbols that are due, and put their final bars into the view.
 
         A session is done with once it is over and all its late statements are recorded: they wait
         for a while on their way into the lake.
@@ -90,9 +113,11 @@ class Corrections:
             ViewError: If the view cannot be reached; the symbols are kept for the next time.
             StoreError: If what was recorded cannot be read; likewise.
         """
+        while self._noted:
+            self._take(self._noted.popleft())
         over = from_microseconds(clock_us) - self._lateness
         failures: list[FiblakeError] = []
-        for session in sorted(self._late):
+        for session in sorted(self._sessions):
             try:
                 self._correct(hours_of(session, self._table), over)
             except FiblakeError as error:
@@ -100,23 +125,47 @@ class Corrections:
         for failure in failures:
             raise failure
 
+    def _take(self, late: pl.DataFrame | None) -> None:
+        if late is None:
+            for session, of in self._sessions.items():
+                self._add(session, of.late)
+            for session, statements in self._done.items():
+                self._add(session, statements)
+            self._done.clear()
+            return
+        at = pl.from_epoch("minute", "us").dt.replace_time_zone("UTC")
+        named = late.select(*_STATEMENT, session=at.dt.convert_time_zone(ZONE.key).dt.date())
+        for (session,), some in named.group_by("session"):
+            self._add(session, some.drop("session"))
+
+    def _add(self, session: dt.date, late: pl.DataFrame) -> None:
+        of = self._sessions.setdefault(session, _Session(late.clear(), set()))
+        of.late = pl.concat([of.late, late]).unique()
+        of.fresh |= set(late["symbol"])
+
     def _correct(self, hours: SessionHours, over: dt.datetime) -> None:
-        late = self._late[hours.session]
-        events = self._recorded(hours.session)
-        named = events.filter(pl.col("symbol").is_in(late["symbol"].unique()))
-        statements = in_force(within(named, hours, self._kind))
-        bars = bars_of(minutes_of(statements), hours, over=microseconds(over))
-        is_over = hours.dusk <= over
-        prices = prices_of(statements, hours.session)
-        final = bars.filter(pl.col("state") == "final")
-        self._put(final, prices if is_over else prices.clear())
-        _log.info("corrected", session=str(hours.session), symbols=late["symbol"].n_unique())
-        if is_over and late.join(named, on=_STATEMENT, how="anti").is_empty():
+        of, over_us = self._sessions[hours.session], microseconds(over)
+        due = of.due(hours, over_us)
+        if due:
+            events = self._recorded(hours.session, due)
+            self._recompute(events, hours, over)
+            missing = of.late.filter(pl.col("symbol").is_in(due))
+            of.fresh = set(missing.join(events, on=_STATEMENT, how="anti")["symbol"])
+            _log.info("corrected", session=str(hours.session), symbols=len(due))
+        of.until = over_us
+        if hours.dusk <= over and not of.fresh:
             self._end(hours.session)
+
+    def _recompute(self, events: pl.DataFrame, hours: SessionHours, over: dt.datetime) -> None:
+        statements = in_force(within(events, hours, self._kind))
+        bars = bars_of(minutes_of(statements), hours, over=microseconds(over))
+        prices = prices_of(statements, hours.session)
+        is_over = hours.dusk <= over
+        self._put(bars.filter(pl.col("state") == "final"), prices if is_over else prices.clear())
 
     def _end(self, session: dt.date) -> None:
         """Be done with a session; what was late of the last one is remembered."""
-        late = self._late.pop(session)
+        late = self._sessions.pop(session).late
         done = {**self._done, session: pl.concat([self._done.get(session, late), late]).unique()}
         self._done = {max(done): done[max(done)]}
 

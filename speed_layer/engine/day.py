@@ -71,6 +71,7 @@ class Day:
         self.kept: dict[int, Kept] = {}
         self._dtype = statements.TRADES if trades else statements.AGGREGATES
         self._ended = 0
+        self._held: list[NDArray[np.int32]] = []
 
     def take(
         self, rows: NDArray[np.void], minute: NDArray[np.int64], horizon: NDArray[np.int64]
@@ -219,7 +220,7 @@ class Day:
         return [key for key in self.kept if key in asked or (last in asked and key > last)]
 
     def tell(
-        self, changed: list[NDArray[np.int32]], over: int
+        self, changed: list[NDArray[np.int32]], over: int, *, holds_bars: bool = False
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the slots of bars and those of prices that are to be told.
 
@@ -228,7 +229,22 @@ class Day:
         Args:
             changed: Slots.
             over: Minutes from dawn: bars that end until then are final.
+            holds_bars: Whether those of bars are held back until the next time.
         """
+        bars, prices = self._news(changed, over)
+        held = [*self._held, bars] if len(bars) else self._held
+        if holds_bars:
+            self._held = held
+            return _NONE, prices
+        self._held = []
+        if len(held) > 1:
+            bars, _ = self.slots.distinct(np.concatenate(held))
+            return bars, prices
+        return held[0] if held else _NONE, prices
+
+    def _news(
+        self, changed: list[NDArray[np.int32]], over: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         ended = self._end(over)
         if not changed and not len(ended):
             return _NONE, _NONE

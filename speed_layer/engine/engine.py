@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lake.event import Kind
     from lake.hours import SessionHours
     from lake.session import SessionTable
-    from speed_layer.engine.snapshot import Arrays
+    from speed_layer.engine.snapshot import Arrays, State
 
 _US: Final = dt.timedelta(microseconds=1)
 _EPOCH: Final = dt.date(1970, 1, 1)
@@ -105,14 +105,16 @@ class Engine:
         self._days: dict[int, Day] = {}
         self._hours = lru_cache(_REMEMBERED)(partial(_hours, table))
 
-    def apply(self, events: pl.DataFrame) -> Changes:
+    def apply(self, events: pl.DataFrame, *, holds_bars: bool = False) -> Changes:
         """Take events, and return what they changed.
 
         Args:
             events: Schema `EVENTS`, judged, in order of receipt.
+            holds_bars: Whether bars that changed are held back until the next time: a trade changes
+                seven of them, but one price.
         """
         if events.is_empty():
-            return self._changes({}, _NO_EVENTS)
+            return self._changes({}, _NO_EVENTS, holds_bars=holds_bars)
         minute, kind = events.get_column("minute").to_numpy(), events.get_column("kind")
         is_ours = _is(kind, self._kind)
         tells_time = is_ours if is_ours.all() else is_ours | _is(kind, "heartbeat")
@@ -128,7 +130,7 @@ class Engine:
         changed = self._take(events, np.flatnonzero(is_ours & ~is_late), number, clock, is_late)
         late = events.filter(is_late) if is_late.any() else _NO_EVENTS
         self.counts.late += late.height
-        return self._changes(changed, late)
+        return self._changes(changed, late, holds_bars=holds_bars)
 
     def everything(self) -> Changes:
         """Return all bars and prices of the sessions that are not over, and of the last that is.
@@ -145,6 +147,10 @@ class Engine:
 
     def snapshot(self) -> bytes:
         """Return all that the engine knows, for `restored`."""
+        return packed(*self.state())
+
+    def state(self) -> State:
+        """Return all that the engine knows as a document and arrays, which it no longer changes."""
         document = {
             "kind": self._kind,
             "lateness": self._lateness,
@@ -155,11 +161,11 @@ class Engine:
             "days": {number: str(day.buckets.hours) for number, day in self._days.items()},
         }
         arrays = {
-            f"{number} {name}": column
+            f"{number} {name}": column.copy()
             for number, day in self._days.items()
             for name, column in day.state().items()
         }
-        return packed(document, arrays)
+        return document, arrays
 
     @classmethod
     def restored(
@@ -265,18 +271,24 @@ class Engine:
             self._days[number] = Day(hours, trades=self._kind == "trade")
         return self._days[number]
 
-    def _changes(self, changed: dict[int, list[NDArray[np.int32]]], late: pl.DataFrame) -> Changes:
+    def _changes(
+        self,
+        changed: dict[int, list[NDArray[np.int32]]],
+        late: pl.DataFrame,
+        *,
+        holds_bars: bool,
+    ) -> Changes:
         """Return what changed and what is over now; forget sessions that are, but for the last."""
         bars: list[pl.DataFrame] = []
         prices: list[pl.DataFrame] = []
         for number, day in sorted(self._days.items()):
             over = (self.clock - self._lateness - day.buckets.dawn) // MINUTE_US
-            told_bars, told_prices = day.tell(changed.get(number, []), over)
+            told_bars, told_prices = day.tell(changed.get(number, []), over, holds_bars=holds_bars)
             if len(told_bars):
                 bars.append(bars_of(day, told_bars, self._symbols.texts))
             if len(told_prices):
                 prices.append(prices_of(day, told_prices, self._symbols.texts, self._sources.texts))
-            if over >= DAY_MINUTES and number < max(self._days):
+            if over >= DAY_MINUTES and number < max(self._days) and not holds_bars:
                 del self._days[number]
         return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), late)
 

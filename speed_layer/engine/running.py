@@ -7,14 +7,17 @@ one, all that was recorded of the session is applied anew.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import structlog
 
 from lake.errors import ViewError
-from speed_layer.chores import Chore
+from lake.wire import SCHEMA
+from speed_layer.chores import Beside, Chore
 from speed_layer.corrections import late_among
 
 if TYPE_CHECKING:
@@ -28,17 +31,26 @@ if TYPE_CHECKING:
     from speed_layer.views.protocol import View
 
 _WAIT_S: Final = 0.5
+_NOTHING: Final = SCHEMA.to_frame()
 _REFILL_S: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often what is not urgent is done, in seconds."""
+    """How often what is not urgent is done, in seconds.
+
+    Attributes:
+        snapshot_s: A snapshot is kept.
+        corrections_s: What is late is applied.
+        forget_s: The view forgets what batch has covered.
+        bars_s: Bars are told, all together; prices are at once.
+    """
 
     snapshot_s: float = 300.0
-    corrections_s: float = 300.0
+    corrections_s: float = 60.0
     forget_s: float = 10.0
+    bars_s: float = 0.1
 
 
 class Running:
@@ -53,7 +65,7 @@ class Running:
         received: When the last event that the engine took was received, in microseconds; 0: it
             took none.
         covering: Keeps what batch has covered, and lets the view forget it; None: nobody does.
-        pace: How often the last three are done.
+        pace: How often what is not urgent is done.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that it brings together
@@ -77,6 +89,9 @@ class Running:
         # None: the view lacks what was put into it since.
         self._filling: str | None = view.filling
         pace = pace or Pace()
+        self._bars_s = pace.bars_s
+        self._bars_due = 0.0
+        self._correcting = Beside("corrections")
         self._chores = (
             Chore(_REFILL_S, self._fill_if_empty),
             Chore(pace.corrections_s, self._correct),
@@ -86,13 +101,16 @@ class Running:
 
     def run(self) -> None:
         """Apply events until the stream is closed and empty; then do each chore once more."""
-        while (events := self._stream.take(_WAIT_S)) is not None:
-            if not events.is_empty():
-                self.apply(events)
+        while (events := self._stream.take(self._bars_s or _WAIT_S)) is not None:
+            self.apply(events)
             for chore in self._chores:
                 chore.do_if_due()
+        self._bars_due = 0.0
+        self.apply(_NOTHING)
+        Chore(0, self._correcting.settle).do()
         for chore in self._chores:
             chore.do()
+        Chore(0, self._correcting.settle).do()
         if self._covering:
             Chore(0, self._covering.keep).do()
 
@@ -124,18 +142,28 @@ class Running:
 
     def apply(self, events: pl.DataFrame) -> None:
         """Apply events, schema `EVENTS`, in order of receipt."""
-        told = events.filter(pl.col("kind") != "heartbeat")
-        if told.height:
-            self._received = told["received"].item(-1)
-        changes = self._engine.apply(events)
+        kinds = events["kind"]
+        told = (place for place in reversed(range(len(kinds))) if kinds[place] != "heartbeat")
+        if (last := next(told, None)) is not None:
+            self._received = events["received"][last]
+        now = time.monotonic()
+        holds_bars = now < self._bars_due
+        changes = self._engine.apply(events, holds_bars=holds_bars)
+        if not holds_bars:
+            self._bars_due = now + self._bars_s
         self._corrections.note(changes.late)
-        self._put(changes)
+        if len(events) or len(changes.bars):
+            self._put(changes)
 
     def _put(self, changes: Changes) -> None:
         if self._filling is None:
             return
         try:
-            self._view.put(changes.bars, changes.prices)
+            # Who waits for a price does not wait for its seven bars.
+            if len(changes.prices) or changes.bars.is_empty():
+                self._view.put(changes.bars.clear(), changes.prices)
+            if len(changes.bars):
+                self._view.put(changes.bars, changes.prices.clear())
             self._fill_if_empty()
         except ViewError as error:
             _log.warning("the view is away; it is filled anew once it is back", error=str(error))
@@ -156,4 +184,6 @@ class Running:
             self._covering.forget()
 
     def _correct(self) -> None:
-        self._corrections.apply(self._engine.clock)
+        """Let what is late be applied, which may take long: all of a session is read."""
+        if not self._correcting.is_busy:
+            self._correcting.begin(partial(self._corrections.apply, self._engine.clock))

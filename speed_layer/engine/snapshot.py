@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Arrays = dict[str, "NDArray[Any]"]
+State = tuple["Mapping[str, object]", Arrays]
+"""A document and arrays."""
 HINT: Final = "start without it, and replay the session's recorded events."
 _TITLE: Final = b"fiblake engine snapshot\n"
 _DOCUMENT: Final = "document"

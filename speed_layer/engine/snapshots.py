@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import struct
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from lake.errors import SnapshotError, StoreError
+from speed_layer.chores import Beside
 from speed_layer.engine.engine import Engine
+from speed_layer.engine.snapshot import packed
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from lake.event import Kind
     from lake.session import SessionTable
+    from speed_layer.engine.snapshot import State
 
 _FILE: Final = "engine.snapshot"
 _RECEIVED: Final = struct.Struct("<q")
@@ -37,8 +40,7 @@ class Snapshots:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _FILE
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
-        self._written: Future[None] | None = None
+        self._writing = Beside("snapshot")
 
     def keep(self, engine: Engine, received: int) -> None:
         """Replace the snapshot, which is written while the engine goes on.
@@ -48,10 +50,9 @@ class Snapshots:
             received: When the last event in it was received, in microseconds.
 
         Raises:
-            StoreError: If the one before could not be written.
+            StoreError: If the one before could not be written; this one is nevertheless tried.
         """
-        self.settle()
-        self._written = self._writer.submit(self._write, received, engine.snapshot())
+        self._writing.begin(partial(self._write, received, engine.state()))
 
     def settle(self) -> None:
         """Wait until what is kept is written.
@@ -59,25 +60,19 @@ class Snapshots:
         Raises:
             StoreError: If it cannot be; the one before is still there.
         """
-        written, self._written = self._written, None
-        if written:
-            written.result()
+        self._writing.settle()
 
     def close(self) -> None:
         """Wait until what is kept is written, and end."""
-        try:
-            self.settle()
-        except StoreError as error:
-            _log.warning("the last snapshot is not kept", error=str(error))
-        self._writer.shutdown()
+        self._writing.close()
 
-    def _write(self, received: int, data: bytes) -> None:
+    def _write(self, received: int, state: State) -> None:
         beside = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with beside.open("wb") as file:
                 file.write(_RECEIVED.pack(received))
-                file.write(data)
+                file.write(packed(*state))
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(self._path)

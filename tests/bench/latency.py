@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -187,5 +187,5 @@ def _cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _none(_session: dt.date) -> pl.DataFrame:
+def _none(_session: dt.date, _symbols: Collection[str]) -> pl.DataFrame:
     raise AssertionError

@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 from lake.errors import StoreError
 from lake.session import SessionTable
 from speed_layer.engine import Engine
+from speed_layer.engine.snapshot import packed
 from speed_layer.engine.snapshots import Snapshots
 from tests.trading import LATENESS, frame, trade
 
@@ -113,3 +114,29 @@ def test_a_folder_that_cannot_be_written_is_told(engine: Engine, path: Path) -> 
 
     with pytest.raises(StoreError, match="FIBLAKE_STATE"):
         snapshots.settle()
+
+
+def test_the_one_after_a_failure_is_kept(
+    engine: Engine, sessions: SessionTable, path: Path
+) -> None:
+    path.parent.touch()
+    snapshots = Snapshots(path.parent)
+    snapshots.keep(engine, 17)
+    with pytest.raises(StoreError):
+        snapshots.settle()
+    path.parent.unlink()
+    snapshots.keep(engine, 42)
+    snapshots.close()
+
+    assert 42 == snapshots.restored(sessions, kind="trade", lateness=LATENESS)[1]
+
+
+def test_one_is_of_its_moment_whatever_the_engine_takes_while_it_is_written(
+    engine: Engine, sessions: SessionTable
+) -> None:
+    expected = engine.everything().bars
+    state = engine.state()
+    engine.apply(frame([SECOND]))
+    restored = Engine.restored(packed(*state), sessions)
+
+    assert_frame_equal(expected, restored.everything().bars)

@@ -132,7 +132,7 @@ def _correct(view: RedisView, day: Day, told: list[bytes]) -> None:
     """Apply what came late; the publisher does so each minute."""
     late = [line for line in told if line.startswith(b'{"kind":"trade"')]
     corrections = Corrections(
-        calendar(), lambda _: day.tape, view.put, kind="trade", lateness=LATENESS
+        calendar(), lambda *_: day.tape, view.put, kind="trade", lateness=LATENESS
     )
     corrections.note(decode_events(late)[0])
     over = day.hours.dusk + dt.timedelta(hours=1)

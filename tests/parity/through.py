@@ -101,7 +101,9 @@ def through_flink(
 
 def corrections_of(tape: pl.DataFrame, told: Collected, table: SessionTable) -> Corrections:
     """Return what recomputes the bars of late statements from all of a day's tape."""
-    return Corrections(table, lambda _: tape, told.put, kind="trade", lateness=LATENESS)
+    return Corrections(
+        table, lambda _session, _symbols: tape, told.put, kind="trade", lateness=LATENESS
+    )
 
 
 def through_batch(store: ObjectStore, session: dt.date) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -40,12 +41,12 @@ class Record:
             TABLE, self.recorded, self.told.put, kind="trade", lateness=LATENESS
         )
 
-    def recorded(self, session: dt.date) -> pl.DataFrame:
+    def recorded(self, session: dt.date, symbols: Collection[str]) -> pl.DataFrame:
         if session == BEFORE:
             fact = "It is damaged."
             raise DamagedObjectError(fact)
         self.asked += 1
-        return frame(self.events)
+        return frame([each for each in self.events if each.symbol in symbols])
 
     def apply(self, time: str) -> None:
         self.corrections.apply(micros(at(SESSION, time)))
@@ -79,6 +80,20 @@ def test_a_session_is_done_with_once_it_is_over() -> None:
         record.apply(time)
 
     assert 2 == record.asked
+
+
+def test_nothing_is_read_until_a_bar_is_final_or_something_late_came_since() -> None:
+    record = Record(FIRST, OTHER, LATE)
+    record.corrections.note(frame([LATE]))
+    # At 10:45 the bar of a quarter of an hour is final, and so is that of an hour.
+    for time, asked in (("10:20", 1), ("10:29", 1), ("10:30", 2), ("10:44", 2), ("10:45", 3)):
+        record.apply(f"{time}:00")
+        assert (time, asked) == (time, record.asked)
+
+    record.corrections.note(frame([OTHER]))
+    record.apply("10:46:00")
+    assert 4 == record.asked
+    assert {("BB", "1m"), ("BB", "5m"), ("BB", "15m")} < record.intervals
 
 
 def test_a_late_statement_is_waited_for_until_it_is_recorded() -> None:
@@ -151,7 +166,9 @@ def test_once_late_statements_are_applied_bars_are_as_if_none_had_been_late(
 ) -> None:
     events = [each for each in data.draw(streams(TABLE)) if _is_usual(each)]
     tape, told, engine = frame(events), Told(), Engine(TABLE)
-    corrections = Corrections(TABLE, lambda _: tape, told.put, kind="trade", lateness=LATENESS)
+    corrections = Corrections(
+        TABLE, lambda _session, _symbols: tape, told.put, kind="trade", lateness=LATENESS
+    )
     end = micros(at(dt.date(2025, 1, 2), "12:00"))
     for part in (tape, frame([Event("heartbeat", "", end, received=end)])):
         changes = engine.apply(part)

@@ -9,7 +9,9 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from lake.event import EVERYTHING, HIGH_LOW, VOLUME, Event
 from speed_layer.engine import Changes, Engine
@@ -312,3 +314,39 @@ def test_a_price_that_may_not_be_the_last_moves_the_extremes_alone() -> None:
 
     assert (10, 12, 10, 10, 200) == values(bar(told, "1m", "09:30"))
     assert 10 == told.prices["AA"]["price"]
+
+
+def test_bars_that_are_held_back_are_told_with_the_next_ones() -> None:
+    engine = Engine(table())
+    held = [
+        engine.apply(frame([trade(DAY, time, sequence=number)]), holds_bars=True)
+        for number, time in enumerate(("09:30:10", "09:31:10", "09:31:20"))
+    ]
+    told = engine.apply(frame([trade(DAY, "09:32:10", symbol="B")]))
+
+    assert [(0, 1)] * 3 == [(len(changes.bars), len(changes.prices)) for changes in held]
+    assert_frame_equal(_sorted(engine.everything().bars), _sorted(told.bars))
+    assert 0 == len(engine.apply(frame([])).bars)
+
+
+def test_bars_that_are_held_back_over_the_end_of_their_session_are_told() -> None:
+    engine = Engine(table())
+    engine.apply(frame([trade(DAY, "19:59")]), holds_bars=True)
+    engine.apply(frame([trade(SUMMER, "09:30")]), holds_bars=True)
+    told = engine.apply(frame([]))
+
+    assert {DAY: {"final"}, SUMMER: {"forming"}} == {
+        session: set(bars["state"]) for (session,), bars in told.bars.group_by("session")
+    }
+
+
+def test_what_is_held_back_is_among_everything_of_a_snapshot() -> None:
+    engine = Engine(table())
+    engine.apply(frame([trade(DAY, "09:30:10")]), holds_bars=True)
+    restored = Engine.restored(engine.snapshot(), table())
+
+    assert_frame_equal(engine.apply(frame([])).bars, restored.everything().bars)
+
+
+def _sorted(bars: pl.DataFrame) -> pl.DataFrame:
+    return bars.sort("symbol", "interval", "start")

@@ -61,6 +61,7 @@ def running(
     engine: Engine | None = None,
     received: int = 0,
     keep: Callable[[Engine, int], None] | None = None,
+    pace: Pace | None = None,
 ) -> tuple[Running, InProcess]:
     """Return an engine at work, and its stream."""
     stream = InProcess()
@@ -69,10 +70,12 @@ def running(
         engine or Engine(TABLE),
         stream,
         view,
-        corrections=Corrections(TABLE, lambda _: tape, view.put, kind="trade", lateness=LATENESS),
+        corrections=Corrections(
+            TABLE, lambda _session, _symbols: tape, view.put, kind="trade", lateness=LATENESS
+        ),
         keep=keep or (lambda _engine, _received: None),
         received=received,
-        pace=Pace(0, 0, 0),
+        pace=pace or Pace(0, 0, 0, 0),
     )
     return made, stream
 
@@ -219,4 +222,23 @@ def test_a_chore_that_fails_is_told_and_stops_nothing() -> None:
     made, stream = running(view, keep=fails)
     run(made, stream, [FIRST], [SECOND])
 
+    assert_told(Oracle(TABLE).take([FIRST, SECOND]), told_by(view))
+
+
+def test_prices_are_told_at_once_and_bars_together_soon_after() -> None:
+    told: list[tuple[int, int]] = []
+
+    class Telling(MemoryView):
+        def put(self, bars: pl.DataFrame, prices: pl.DataFrame) -> None:
+            told.append((len(bars), len(prices)))
+            super().put(bars, prices)
+
+    view = Telling()
+    made, stream = running(view, pace=Pace(bars_s=3600))
+    for event in (FIRST, SECOND):
+        made.apply(frame([event]))
+    assert [(0, 1), (7, 0), (0, 1)] == told
+
+    run(made, stream)
+    assert (7, 0) == told[3]
     assert_told(Oracle(TABLE).take([FIRST, SECOND]), told_by(view))
