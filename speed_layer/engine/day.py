@@ -62,6 +62,7 @@ class Day:
         slots: Its bars, and the prices of its symbols.
         is_final: Which buckets are over and told so.
         kept: By minute of event time after dawn, the statements in force.
+        held: The slots of bars that are told later.
     """
 
     def __init__(self, hours: SessionHours, *, trades: bool) -> None:
@@ -71,7 +72,7 @@ class Day:
         self.kept: dict[int, Kept] = {}
         self._dtype = statements.TRADES if trades else statements.AGGREGATES
         self._ended = 0
-        self._held: list[NDArray[np.int32]] = []
+        self.held = _NONE
 
     def take(
         self, rows: NDArray[np.void], minute: NDArray[np.int64], horizon: NDArray[np.int64]
@@ -220,7 +221,7 @@ class Day:
         return [key for key in self.kept if key in asked or (last in asked and key > last)]
 
     def tell(
-        self, changed: list[NDArray[np.int32]], over: int, *, holds_bars: bool = False
+        self, changed: list[NDArray[np.int32]], over: int, most_bars: int | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the slots of bars and those of prices that are to be told.
 
@@ -229,18 +230,16 @@ class Day:
         Args:
             changed: Slots.
             over: Minutes from dawn: bars that end until then are final.
-            holds_bars: Whether those of bars are held back until the next time.
+            most_bars: How many bars at most, from those that changed first; None: all.
         """
         bars, prices = self._news(changed, over)
-        held = [*self._held, bars] if len(bars) else self._held
-        if holds_bars:
-            self._held = held
-            return _NONE, prices
-        self._held = []
-        if len(held) > 1:
-            bars, _ = self.slots.distinct(np.concatenate(held))
-            return bars, prices
-        return held[0] if held else _NONE, prices
+        if len(self.held):
+            # Each stays where it first came: what changes all the time is told in its turn.
+            slots, _ = self.slots.distinct(np.concatenate([self.held, bars])[::-1])
+            bars = slots[::-1]
+        most = len(bars) if most_bars is None else most_bars
+        self.held = bars[most:]
+        return bars[:most], prices
 
     def _news(
         self, changed: list[NDArray[np.int32]], over: int

@@ -105,16 +105,16 @@ class Engine:
         self._days: dict[int, Day] = {}
         self._hours = lru_cache(_REMEMBERED)(partial(_hours, table))
 
-    def apply(self, events: pl.DataFrame, *, holds_bars: bool = False) -> Changes:
+    def apply(self, events: pl.DataFrame, *, most_bars: int | None = None) -> Changes:
         """Take events, and return what they changed.
 
         Args:
             events: Schema `EVENTS`, judged, in order of receipt.
-            holds_bars: Whether bars that changed are held back until the next time: a trade changes
-                seven of them, but one price.
+            most_bars: How many bars of a session are told at most, from those that changed first:
+                a trade changes one price, but seven of them; None: all.
         """
         if events.is_empty():
-            return self._changes({}, _NO_EVENTS, holds_bars=holds_bars)
+            return self._changes({}, _NO_EVENTS, most_bars)
         minute, kind = events.get_column("minute").to_numpy(), events.get_column("kind")
         is_ours = _is(kind, self._kind)
         tells_time = is_ours if is_ours.all() else is_ours | _is(kind, "heartbeat")
@@ -130,7 +130,12 @@ class Engine:
         changed = self._take(events, np.flatnonzero(is_ours & ~is_late), number, clock, is_late)
         late = events.filter(is_late) if is_late.any() else _NO_EVENTS
         self.counts.late += late.height
-        return self._changes(changed, late, holds_bars=holds_bars)
+        return self._changes(changed, late, most_bars)
+
+    @property
+    def held(self) -> int:
+        """How many bars changed that are told later."""
+        return sum(len(day.held) for day in self._days.values())
 
     def everything(self) -> Changes:
         """Return all bars and prices of the sessions that are not over, and of the last that is.
@@ -275,20 +280,19 @@ class Engine:
         self,
         changed: dict[int, list[NDArray[np.int32]]],
         late: pl.DataFrame,
-        *,
-        holds_bars: bool,
+        most_bars: int | None,
     ) -> Changes:
         """Return what changed and what is over now; forget sessions that are, but for the last."""
         bars: list[pl.DataFrame] = []
         prices: list[pl.DataFrame] = []
         for number, day in sorted(self._days.items()):
             over = (self.clock - self._lateness - day.buckets.dawn) // MINUTE_US
-            told_bars, told_prices = day.tell(changed.get(number, []), over, holds_bars=holds_bars)
+            told_bars, told_prices = day.tell(changed.get(number, []), over, most_bars)
             if len(told_bars):
                 bars.append(bars_of(day, told_bars, self._symbols.texts))
             if len(told_prices):
                 prices.append(prices_of(day, told_prices, self._symbols.texts, self._sources.texts))
-            if over >= DAY_MINUTES and number < max(self._days) and not holds_bars:
+            if over >= DAY_MINUTES and number < max(self._days) and not len(day.held):
                 del self._days[number]
         return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), late)
 

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from speed_layer.views.protocol import View
 
 _WAIT_S: Final = 0.5
+_FEW_BARS: Final = 256
+_SHARE: Final = 8
+"""Of so many parts of the bars that changed one is told at a time: all within half a second, and no
+price waits for many of them."""
 _NOTHING: Final = SCHEMA.to_frame()
 _REFILL_S: Final = 1.0
 _log = structlog.get_logger(__name__)
@@ -44,13 +48,13 @@ class Pace:
         snapshot_s: A snapshot is kept.
         corrections_s: What is late is applied.
         forget_s: The view forgets what batch has covered.
-        bars_s: Bars are told, all together; prices are at once.
+        bars_s: Some of the bars that changed are told; prices are at once.
     """
 
     snapshot_s: float = 300.0
     corrections_s: float = 60.0
     forget_s: float = 10.0
-    bars_s: float = 0.1
+    bars_s: float = 0.05
 
 
 class Running:
@@ -105,8 +109,7 @@ class Running:
             self.apply(events)
             for chore in self._chores:
                 chore.do_if_due()
-        self._bars_due = 0.0
-        self.apply(_NOTHING)
+        self._tell(self._engine.apply(_NOTHING))
         Chore(0, self._correcting.settle).do()
         for chore in self._chores:
             chore.do()
@@ -146,16 +149,19 @@ class Running:
         told = (place for place in reversed(range(len(kinds))) if kinds[place] != "heartbeat")
         if (last := next(told, None)) is not None:
             self._received = events["received"][last]
-        now = time.monotonic()
-        holds_bars = now < self._bars_due
-        changes = self._engine.apply(events, holds_bars=holds_bars)
-        if not holds_bars:
-            self._bars_due = now + self._bars_s
+        changes = self._engine.apply(events, most_bars=self._most_bars())
         self._corrections.note(changes.late)
         if len(events) or len(changes.bars):
-            self._put(changes)
+            self._tell(changes)
 
-    def _put(self, changes: Changes) -> None:
+    def _most_bars(self) -> int:
+        now = time.monotonic()
+        if now < self._bars_due:
+            return 0
+        self._bars_due = now + self._bars_s
+        return max(_FEW_BARS, self._engine.held // _SHARE)
+
+    def _tell(self, changes: Changes) -> None:
         if self._filling is None:
             return
         try:

@@ -88,12 +88,13 @@ def latency_task(
         socket = stack.enter_context(ticking(symbols, per_second, zero, opened_us // 1000))
         plan = Plan(socket, "http://127.0.0.1:9", "local-key", reader=reader)
         stack.enter_context(_fed(plan, live, folder, zero, opened_us))
+        told = _Ages(mailbox, zero)
         # However long all takes to start.
-        while not _heard(mailbox, zero, time.monotonic() + _POLL_S):
+        while not told.until(time.monotonic() + _POLL_S):
             pass
-        _heard(mailbox, zero, time.monotonic() + warm_up_s)
+        told.until(time.monotonic() + warm_up_s)
         before, begun = _cpu_s(), time.monotonic()
-        ages = _heard(mailbox, zero, begun + seconds)
+        ages = told.until(begun + seconds)
         took, cpu = time.monotonic() - begun, _cpu_s() - before
     p50, p95, p99 = np.percentile(ages, [50, 95, 99])
     return {
@@ -172,14 +173,30 @@ def _fed(plan: Plan, live: View, folder: Path, zero: float, opened_us: int) -> I
             threads[1].join()
 
 
-def _heard(mailbox: Any, zero: float, until: float) -> list[float]:
-    """Return how old prices were when they came, in milliseconds, until some instant."""
-    ages: list[float] = []
-    while (now := time.monotonic()) < until:
-        prices = mailbox.get(min(_POLL_S, until - now)).prices["price"]
-        age = time.monotonic() - zero
-        ages += ((age - prices.to_numpy()) * 1000).tolist()
-    return ages
+class _Ages:
+    """How old prices are when a subscriber gets them.
+
+    Args:
+        mailbox: The subscription.
+        zero: The instant, by the monotonic clock, from which prices count.
+    """
+
+    def __init__(self, mailbox: Any, zero: float) -> None:
+        self._mailbox = mailbox
+        self._zero = zero
+        self._known: dict[str, float] = {}
+
+    def until(self, end: float) -> list[float]:
+        """Return the ages, in milliseconds, of the prices that come until some instant."""
+        ages: list[float] = []
+        while (now := time.monotonic()) < end:
+            told = self._mailbox.get(min(_POLL_S, end - now)).prices
+            age = time.monotonic() - self._zero
+            # An odd lot moves no price: its symbol's is told again, as old as it is.
+            prices = set(zip(told["symbol"], told["price"], strict=True)) - self._known.items()
+            self._known.update(prices)
+            ages += [(age - price) * 1000 for _, price in prices]
+        return ages
 
 
 def _cpu_s() -> float:
