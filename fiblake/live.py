@@ -17,6 +17,7 @@ from lake.boundary import read_boundary
 from lake.errors import BrokenPartError, FiblakeError, StoreError, StreamClosedError
 from lake.event import KINDS
 from lake.exchange import trading_day
+from lake.instant import from_microseconds
 from lake.recorded import all_recorded, recorded, recorded_sessions
 from lake.state import state_folder
 from speed_layer.corrections import Corrections
@@ -139,8 +140,10 @@ class _Engine:
         )
         today = trading_day(self.lake.clock.now())
         running.recover(self._recorded(today), lateness)
-        if self.lake.settings.view == "memory":
-            self._recompute(running, today)
+        # A view that others share has what was told before the engine's last day.
+        is_shared = self.lake.settings.view != "memory" and received > 0
+        since = trading_day(from_microseconds(received)) if is_shared else dt.date.min
+        self._recompute(running, since, today)
         return running
 
     def _kind(self) -> Kind:
@@ -151,12 +154,12 @@ class _Engine:
         told = {kind for events in itertools.islice(begun, 1) for kind in events["kind"]}
         return next((kind for kind in KINDS if kind in told), "trade")
 
-    def _recompute(self, running: Running, today: dt.date) -> None:
-        """Bring back what a view in memory had of earlier sessions that batch has not covered."""
+    def _recompute(self, running: Running, since: dt.date, today: dt.date) -> None:
+        """Bring back what the view may lack of earlier sessions that batch has not covered."""
         covered = read_boundary(self.lake.store).minute or dt.date.min
         oldest = today - dt.timedelta(days=self.lake.settings.view_days)
         for session in recorded_sessions(self.store, self.spec.source or ""):
-            if max(covered, oldest) < session < today:
+            if since <= session and max(covered, oldest) < session < today:
                 try:
                     running.recompute(self._recorded(session))
                 except StoreError as error:

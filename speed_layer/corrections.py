@@ -6,14 +6,15 @@ the view: an engine goes on telling of those that form, and would only take back
 know. So a longer bar is put right once it is final, and the day's once the day is over.
 
 Only what is due is read: symbols of which something came late since, and those of which a bar that
-has something late in it is final since.
+has something late in it is final since. And those of the time before, once more: what had come by
+then may have been on its way into the lake.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -45,15 +46,17 @@ class _Session:
     Attributes:
         late: The statements.
         fresh: Symbols with some that are not applied yet.
+        again: Symbols that are to be applied once more.
         until: Bars that end until then are put right, in microseconds.
     """
 
     late: pl.DataFrame
-    fresh: set[str]
+    fresh: set[str] = field(default_factory=set)
+    again: set[str] = field(default_factory=set)
     until: int = 0
 
     def due(self, hours: SessionHours, over: int) -> set[str]:
-        """Return the symbols of which something is to be put right now."""
+        """Return the symbols of which something new is to be put right."""
         is_due = pl.col("end").is_between(self.until, over, closed="right")
         ended = (keyed(self.late, hours, interval).filter(is_due)["symbol"] for interval in LIVE)
         return self.fresh.union(*ended)
@@ -139,21 +142,21 @@ class Corrections:
             self._add(session, some.drop("session"))
 
     def _add(self, session: dt.date, late: pl.DataFrame) -> None:
-        of = self._sessions.setdefault(session, _Session(late.clear(), set()))
+        of = self._sessions.setdefault(session, _Session(late.clear()))
         of.late = pl.concat([of.late, late]).unique()
         of.fresh |= set(late["symbol"])
 
     def _correct(self, hours: SessionHours, over: dt.datetime) -> None:
         of, over_us = self._sessions[hours.session], microseconds(over)
         due = of.due(hours, over_us)
-        if due:
-            events = self._recorded(hours.session, due)
+        if named := due | of.again:
+            events = self._recorded(hours.session, named)
             self._recompute(events, hours, over)
-            missing = of.late.filter(pl.col("symbol").is_in(due))
-            of.fresh = set(missing.join(events, on=_STATEMENT, how="anti")["symbol"])
-            _log.info("corrected", session=str(hours.session), symbols=len(due))
-        of.until = over_us
-        if hours.dusk <= over and not of.fresh:
+            late = of.late.filter(pl.col("symbol").is_in(named))
+            of.fresh = set(late.join(events, on=_STATEMENT, how="anti")["symbol"])
+            _log.info("corrected", session=str(hours.session), symbols=len(named))
+        of.again, of.until = due, over_us
+        if hours.dusk <= over and not of.fresh | of.again:
             self._end(hours.session)
 
     def _recompute(self, events: pl.DataFrame, hours: SessionHours, over: dt.datetime) -> None:

@@ -95,7 +95,7 @@ class Running:
         pace = pace or Pace()
         self._bars_s = pace.bars_s
         self._bars_due = 0.0
-        self._correcting = Beside("corrections")
+        self._correcting, self._forgetting = Beside("corrections"), Beside("covering")
         self._chores = (
             Chore(_REFILL_S, self._fill_if_empty),
             Chore(pace.corrections_s, self._correct),
@@ -113,7 +113,8 @@ class Running:
         Chore(0, self._correcting.settle).do()
         for chore in self._chores:
             chore.do()
-        Chore(0, self._correcting.settle).do()
+        for beside in (self._correcting, self._forgetting):
+            Chore(0, beside.settle).do()
         if self._covering:
             Chore(0, self._covering.keep).do()
 
@@ -186,8 +187,9 @@ class Running:
             self._corrections.redo()
 
     def _cover(self) -> None:
-        if self._covering:
-            self._covering.forget()
+        """Let the view forget what batch has covered, which is read from it first, all of it."""
+        if self._covering and not self._forgetting.is_busy:
+            self._forgetting.begin(self._covering.forget)
 
     def _correct(self) -> None:
         """Let what is late be applied, which may take long: all of a session is read."""

@@ -32,6 +32,7 @@ from tests.parts import RedisServer
 
 SOME: Final = ("S0000", "S0003")
 AHEAD_US: Final = 600 * 10**6
+DAY_US: Final = 86_400 * 10**6
 
 
 @pytest.fixture
@@ -57,6 +58,11 @@ def batch_of(day: Day, folder: Path) -> pl.DataFrame:
 
 def snapshot_of(lake: Path) -> Path:
     return state_folder(read_settings(lake=str(lake))) / "engine.snapshot"
+
+
+def ended(view: RedisView) -> int:
+    """Return how many bars of a view are final."""
+    return all_bars(view).filter(pl.col("state") == "final").height
 
 
 @pytest.mark.parametrize(("places", "is_damaged"), [((700, 2900), False), ((1900,), True)])
@@ -160,6 +166,36 @@ def test_redis_killed_amid_a_day_and_after_it_is_filled_anew(
     expected = batch_of(day, tmp_path / "batch")
     assert_same_bars(expected, final(held))
     assert_same_bars(expected, kept_bars(store, day.session))
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_killed_in_the_evening_it_ends_that_day_the_next_morning(
+    is_kept: bool,  # noqa: FBT001 - the snapshot
+    own_redis: RedisServer,
+    vendor_of: VendorOf,
+    system_of: SystemOf,
+    lake_folder: Path,
+    tmp_path: Path,
+) -> None:
+    day = sold_day(3, 300)
+    vendor = vendor_of(day, per_frame=20)
+    shared = {"FIBLAKE_VIEW": "redis", "FIBLAKE_REDIS_URL": own_redis.url}
+    system = system_of(vendor, **shared)
+    assert system.is_up(), system.said
+    assert eventually(lambda: vendor.is_sold_out and system.is_idle)
+    assert eventually(snapshot_of(lake_folder).exists)
+    system.kill()
+    if not is_kept:
+        snapshot_of(lake_folder).unlink()
+    vendor.wall.advance(vendor.wall.now_us() + DAY_US)
+    system = system_of(vendor, **shared)
+    assert system.is_up(), system.said
+
+    expected = batch_of(day, tmp_path / "batch")
+    view = RedisView(Settings.model_validate({"redis_url": own_redis.url}))
+    assert eventually(lambda: expected.height == ended(view)), system.said
+    assert_same_bars(expected, final(all_bars(view)))
+    view.close()
 
 
 def test_a_day_that_was_live_reconciles_with_batch(

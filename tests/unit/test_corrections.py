@@ -76,24 +76,35 @@ def test_only_what_is_final_is_put_and_only_of_symbols_that_were_named() -> None
 def test_a_session_is_done_with_once_it_is_over() -> None:
     record = Record(FIRST, LATE)
     record.corrections.note(frame([LATE]))
-    for time in ("20:14:59", "20:15:00", "20:15:01"):
+    for time in ("20:14:59", "20:15:00", "20:15:01", "20:15:02"):
         record.apply(time)
 
-    assert 2 == record.asked
+    assert 3 == record.asked
 
 
 def test_nothing_is_read_until_a_bar_is_final_or_something_late_came_since() -> None:
     record = Record(FIRST, OTHER, LATE)
     record.corrections.note(frame([LATE]))
-    # At 10:45 the bar of a quarter of an hour is final, and so is that of an hour.
-    for time, asked in (("10:20", 1), ("10:29", 1), ("10:30", 2), ("10:44", 2), ("10:45", 3)):
+    # What is read is read once more the next time: at 10:30 that of a quarter of an hour is final.
+    for time, asked in (("10:20", 1), ("10:21", 2), ("10:29", 2), ("10:30", 3), ("10:31", 4)):
         record.apply(f"{time}:00")
         assert (time, asked) == (time, record.asked)
 
+    record.apply("10:32:00")
     record.corrections.note(frame([OTHER]))
-    record.apply("10:46:00")
-    assert 4 == record.asked
+    record.apply("10:33:00")
+    assert 5 == record.asked
     assert {("BB", "1m"), ("BB", "5m"), ("BB", "15m")} < record.intervals
+
+
+def test_what_was_on_its_way_into_the_lake_is_applied_the_next_time() -> None:
+    record = Record(LATE)
+    record.corrections.note(frame([LATE]))
+    record.apply("20:16:00")
+    record.events.append(FIRST)
+    record.apply("20:17:00")
+
+    assert {150.0} == record.volumes
 
 
 def test_a_late_statement_is_waited_for_until_it_is_recorded() -> None:
@@ -105,17 +116,22 @@ def test_a_late_statement_is_waited_for_until_it_is_recorded() -> None:
     record.events.append(LATE)
     record.apply("20:17:00")
     assert {150.0} == record.volumes
-    record.apply("20:18:00")
-    assert 2 == record.asked
+    for time in ("20:18:00", "20:19:00"):
+        record.apply(time)
+    assert 3 == record.asked
 
 
 def test_a_lower_revision_is_not_what_is_waited_for() -> None:
     record = Record(FIRST, LATE)
     record.corrections.note(frame([replace(LATE, revision=1, price=13.0)]))
-    record.apply("20:16:00")
-    record.apply("20:17:00")
+    for time in ("20:16:00", "20:17:00", "20:18:00", "20:19:00"):
+        record.apply(time)
+    assert 4 == record.asked
 
-    assert 2 == record.asked
+    record.events.append(replace(LATE, revision=1, price=13.0))
+    for time in ("20:20:00", "20:21:00", "20:22:00"):
+        record.apply(time)
+    assert 6 == record.asked
 
 
 def test_a_session_that_cannot_be_read_keeps_no_other_from_being_put_right() -> None:
@@ -140,13 +156,14 @@ def test_the_last_session_is_corrected_again_for_a_view_that_lost_it() -> None:
     record = Record(FIRST, LATE)
     record.corrections.note(frame([LATE]))
     record.apply("20:16:00")
+    record.apply("20:17:00")
     expected = record.told.bars
     record.told.forget()
-    record.apply("20:17:00")
+    record.apply("20:18:00")
     assert {} == record.told.bars
 
     record.corrections.redo()
-    record.apply("20:18:00")
+    record.apply("20:19:00")
     assert expected == record.told.bars
 
 
