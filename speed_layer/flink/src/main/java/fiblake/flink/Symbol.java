@@ -18,8 +18,8 @@ final class Symbol {
     /** The latest time told of it; microseconds since 1970. */
     long clock = Long.MIN_VALUE;
 
-    /** The time by which bars were made final. */
-    long settled = Long.MIN_VALUE;
+    /** The time by which bars were made final; 0: none was yet. */
+    long settled;
 
     /** Null before its first statement, and when the session is long over. */
     Session session;
