@@ -5,6 +5,10 @@ revision is in force, in whatever order and however often they come: a correctio
 price, size and conditions, never its time; a cancel restates it as void; an aggregate that is sent
 again replaces. So what is known of a day is a set that only grows, and bars are a function of it.
 
+A correction can make a closing print of a trade, or none, and so move it to another minute. In the
+minutes that other statements of the same thing are of, the one in force is void: it brings nothing,
+but weighs 1 + revision there too, in the version of bars.
+
 Units:  instants are microseconds since 1970, UTC; prices USD a share, sizes shares.
 Source: the update rules of the consolidated tapes, as Massive tells them at
         /v3/reference/conditions; see `lake.conditions`.

@@ -35,16 +35,24 @@ LATENESS: Final = dt.timedelta(minutes=15)
 def in_force(events: pl.DataFrame) -> pl.DataFrame:
     """Return the statements in force, in order of symbol, kind, time and sequence.
 
+    One that another revision stated of another minute is void there: there is a row of it as such,
+    so that whatever a minute was ever told counts in the version of its bars.
+
     Args:
         events: Schema `EVENTS`, in order of receipt: of equal revisions the first holds.
     """
     told = events.filter(pl.col("kind") != "heartbeat")
     # By numbers, at less than half the time.
     ranked = [_ranked(told[name]) for name in _IDENTITY[:2]]
-    rows = told.select(*ranked, "time", "sequence", restated=-pl.col("revision")).with_row_index()
-    ordered = rows.sort(*_IDENTITY, "restated", "index")
+    rows = told.select(*ranked, "time", "sequence", "minute", restated=-pl.col("revision"))
+    ordered = rows.with_row_index("row").sort(*_IDENTITY, "restated", "row")
     is_other = pl.any_horizontal(pl.col(name) != pl.col(name).shift(1) for name in _IDENTITY)
-    return told[ordered.filter(is_other.fill_null(value=True))["index"]]
+    held = pl.when(is_other.fill_null(value=True)).then(pl.col("row", "minute")).forward_fill()
+    stated = ordered.select("minute", held.name.prefix("held_")).unique(maintain_order=True)
+    is_void = stated["minute"] != stated["held_minute"]
+    return told[stated["held_row"]].with_columns(
+        stated["minute"], cancelled=pl.col("cancelled") | is_void
+    )
 
 
 def _ranked(texts: pl.Series) -> pl.Series:

@@ -211,9 +211,9 @@ LIVE_BARS: Final = pa.schema(
 
 `start` is in microseconds since 1970, UTC; of a 1d bar, midnight UTC of its session's date, and its
 `hours` are regular. `minutes` counts those in which the symbol traded. `version` grows with each
-change of a bar, and is the same for the same statements in force: twice the sum over them of 1 +
-revision, plus 1 in a final bar. Null prices: no such bar (any more), as when its trades were
-cancelled; who was told of it before drops it.
+change of a bar, and is the same for the same statements, in any order: twice the sum over those in
+force of 1 + revision, void ones too, plus 1 in a final bar. Null prices: no such bar (any more), as
+when its trades were cancelled; who was told of it before drops it.
 """
 
 TRADES: Final = pa.schema(
@@ -223,7 +223,10 @@ TRADES: Final = pa.schema(
         if field.name not in {"kind", "open", "high", "low", "vwap", "trades"}
     ]
 )
-"""Bronze: the statements in force of a session's trades, void ones too, as they are judged now."""
+"""Bronze: the statements in force of a session's trades, void ones too, as they are judged now.
+
+A trade that other statements told of another minute has a void row of that minute too.
+"""
 
 PRICES: Final = pa.schema(
     [
@@ -239,8 +242,8 @@ PRICES: Final = pa.schema(
 """The latest price of each symbol, of regular or extended hours; instants in microseconds.
 
 Of two, the one of the later session is in force, within one the one of the higher `version`: the
-sum over the session's statements in force of 1 + revision. A null price: no such price (any more);
-its `time` and `received` are 0, its `source` is empty.
+sum over the session's minutes and the statements in force in each, void ones too, of 1 + revision.
+A null price: no such price (any more); its `time` and `received` are 0, its `source` is empty.
 """
 
 _COMPARED: Final = [*_VALUES, _MINUTES[0]]

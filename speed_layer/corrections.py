@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from lake.session import SessionTable
 
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
-_STATEMENT: Final = ("symbol", "kind", "time", "sequence", "revision", "minute")
+_IDENTITY: Final = ("symbol", "kind", "time", "sequence")
+_STATEMENT: Final = (*_IDENTITY, "revision", "minute")
 _log = structlog.get_logger(__name__)
 
 
@@ -174,6 +175,10 @@ class Corrections:
 
 
 def late_among(events: pl.DataFrame, lateness: dt.timedelta) -> pl.DataFrame:
-    """Return the events that an engine found late, of a whole session's in order of receipt."""
+    """Return the events that an engine may have found late, of a session's in order of receipt.
+
+    Those that restate what was also stated of an earlier minute are late as soon as that is over.
+    """
     over = pl.col("time").cum_max() - lateness // _MICROSECOND - MINUTE_US
-    return events.filter(pl.col("minute") <= over, pl.col("kind") != "heartbeat")
+    earliest = pl.col("minute").min().over(_IDENTITY)
+    return events.filter(earliest <= over, pl.col("kind") != "heartbeat")

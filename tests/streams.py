@@ -44,6 +44,22 @@ def streams(
 
 
 @st.composite
+def moving(draw: st.DrawFn, table: SessionTable) -> list[Event]:
+    """Trades around a close, of which each revision may be a closing print or none."""
+    close = micros(hours_of(DAYS[0], table).close)
+    last = close - MINUTE_US
+    first = Event("trade", "AA", last, minute=last, price=draw(prices), size=100.0)
+    told = [first]
+    for sequence in range(draw(st.integers(1, 3))):
+        time = close + draw(st.sampled_from([0, 5, MINUTE_US]))
+        minutes = st.sampled_from([time - time % MINUTE_US, last])
+        for revision in range(draw(st.integers(1, 5))):
+            stated = replace(first, time=time, sequence=sequence, revision=revision)
+            told.append(replace(stated, minute=draw(minutes), price=draw(prices)))
+    return told
+
+
+@st.composite
 def cut(draw: st.DrawFn, events: list[Event]) -> list[pl.DataFrame]:
     """Batches of a stream, cut anywhere."""
     ends = draw(st.lists(st.integers(0, len(events)), max_size=8).map(sorted))

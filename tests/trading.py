@@ -85,8 +85,8 @@ class Oracle:
         lateness: How long after its end a minute can change.
         clock: The latest time of what was taken; foreign ones tell none.
         in_force: Of each thing, the statement of the highest revision.
-        left: By symbol and minute, the sum of 1 + revision of what took a statement out of it:
-            a correction can make a closing print of a trade, or none; the minute's version grows.
+        minutes: Of each thing, the minutes that it was ever stated of: a correction can make a
+            closing print of a trade, or none. It is void in all but that of the one in force.
         late: What came too late to change a bar, in order.
         counts: accepted, duplicate, stale, late, foreign.
     """
@@ -96,7 +96,7 @@ class Oracle:
     lateness: dt.timedelta = LATENESS
     clock: int = 0
     in_force: dict[Identity, Event] = field(default_factory=dict)
-    left: Counter[tuple[str, int]] = field(default_factory=Counter)
+    minutes: dict[Identity, set[int]] = field(default_factory=dict)
     late: list[Event] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -117,19 +117,20 @@ class Oracle:
         self.counts[self._fate(event)] += 1
 
     def _fate(self, event: Event) -> str:
-        held = self.in_force.get(identity(event))
+        held, minutes = self.in_force.get(identity(event)), self.minutes.get(identity(event), set())
         if self._is_over(event.minute + MINUTE_US):
             self.late.append(event)
             return "late"
-        if held is not None and event.revision <= held.revision:
+        is_higher = held is None or event.revision > held.revision
+        if held is not None and not is_higher and event.minute in minutes:
             return "duplicate" if event.revision == held.revision else "stale"
-        if held is not None and self._is_over(held.minute + MINUTE_US):
-            # It would take a statement out of a minute that no longer changes.
+        if is_higher and any(self._is_over(minute + MINUTE_US) for minute in minutes):
+            # It would change a minute that no longer changes.
             self.late.append(event)
             return "late"
-        if held is not None and held.minute != event.minute:
-            self.left[event.symbol, held.minute] += 1 + event.revision
-        self.in_force[identity(event)] = event
+        self.minutes[identity(event)] = minutes | {event.minute}
+        if is_higher:
+            self.in_force[identity(event)] = event
         return "accepted"
 
     def _is_over(self, end: int) -> bool:
@@ -148,7 +149,7 @@ class Oracle:
         made: dict[BarKey, tuple[int, Contribution, int, int]] = {}
         for (symbol, minute), events in sorted(self._minutes().items()):
             brought = _merged(events)
-            weight = self._weight(symbol, minute, events)
+            weight = _weight(events)
             for key, end, share in self._shares(symbol, minute, brought):
                 _, merged, minutes, weights = made.get(key, (0, NEUTRAL, 0, 0))
                 grown = minutes + (brought != NEUTRAL)
@@ -162,33 +163,32 @@ class Oracle:
     def prices(self) -> dict[str, Row]:
         """Return the latest price of each symbol, of the latest session in which it has one."""
         prices: dict[str, Row] = {}
-        for (symbol, session), minutes in sorted(self._days().items()):
-            events = [event for minute in minutes.values() for event in minute]
+        for (symbol, session), events in sorted(self._days().items()):
             priced = [event for event in events if contribution(event).close is not None]
             if priced:
                 last = max(priced, key=lambda event: (event.time, event.sequence))
                 told = {"price": last.price, "time": last.time, "received": last.received}
-                version = sum(self._weight(symbol, *each) for each in minutes.items())
                 key = {"symbol": symbol, "session": session}
-                prices[symbol] = {**key, **told, "source": last.source, "version": version}
+                version = {"source": last.source, "version": _weight(events)}
+                prices[symbol] = {**key, **told, **version}
         return prices
 
     def _minutes(self) -> dict[tuple[str, int], list[Event]]:
-        minutes: dict[tuple[str, int], list[Event]] = {key: [] for key in self.left}
-        for event in self.in_force.values():
-            minutes.setdefault((event.symbol, event.minute), []).append(event)
+        minutes: dict[tuple[str, int], list[Event]] = {}
+        for thing, event in self.in_force.items():
+            for minute in self.minutes[thing]:
+                void = replace(event, minute=minute, cancelled=True)
+                here = event if minute == event.minute else void
+                minutes.setdefault((event.symbol, minute), []).append(here)
         return minutes
 
-    def _days(self) -> dict[tuple[str, dt.date], dict[int, list[Event]]]:
-        days: dict[tuple[str, dt.date], dict[int, list[Event]]] = {}
+    def _days(self) -> dict[tuple[str, dt.date], list[Event]]:
+        days: dict[tuple[str, dt.date], list[Event]] = {}
         for (symbol, minute), events in self._minutes().items():
             session = self._session(minute)
             assert session is not None
-            days.setdefault((symbol, session), {})[minute] = events
+            days.setdefault((symbol, session), []).extend(events)
         return days
-
-    def _weight(self, symbol: str, minute: int, events: list[Event]) -> int:
-        return sum(1 + event.revision for event in events) + self.left[symbol, minute]
 
     def _shares(
         self, symbol: str, minute: int, brought: Contribution
@@ -216,6 +216,10 @@ class Oracle:
             "state": "final" if is_final else "forming",
             "version": 2 * weight + is_final,
         }
+
+
+def _weight(events: list[Event]) -> int:
+    return sum(1 + event.revision for event in events)
 
 
 def _merged(events: list[Event]) -> Contribution:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lake.hours import SessionHours
 
 _KEPT: Final = "kept "
+_MOVED: Final = "moved "
 _NONE: Final = np.empty(0, dtype=np.int32)
 _NARROW: Final = np.iinfo(np.int16).max
 
@@ -116,7 +117,7 @@ class Day:
         place: NDArray[np.int64],
         taken: Taken,
     ) -> list[int]:
-        """Put higher revisions in force; return the slots whose earlier statements these replace.
+        """Keep what is news of known things; return the slots to be made anew by that.
 
         Args:
             kept: Where things are kept.
@@ -125,30 +126,27 @@ class Day:
             place: Of the thing that each states.
             taken: What becomes of them.
         """
-        rows = taken.rows
-        revision, in_force = rows["revision"][which], kept.rows["revision"][place]
-        is_higher = revision > in_force
-        is_moving = np.isin(place, place[is_higher]) if is_higher.any() else is_higher
-        taken.duplicate += int((revision == in_force)[~is_moving].sum())
-        taken.stale += int((revision < in_force)[~is_moving].sum())
-        changed: list[int] = []
-        for row, at in zip(which[is_moving].tolist(), place[is_moving].tolist(), strict=True):
-            earlier, later = kept.rows[at], rows[row]
-            if later["revision"] <= earlier["revision"]:
-                is_same = later["revision"] == earlier["revision"]
-                taken.duplicate += int(is_same)
-                taken.stale += int(not is_same)
-            elif self.slots.bucket[earlier["slot"]] < taken.horizon[row]:
+        rows, in_force = taken.rows, kept.rows
+        told, known = rows["revision"][which], in_force["revision"][place]
+        is_news = (told > known) | (rows["slot"][which] != in_force["slot"][place])
+        if is_news.any():
+            is_news = np.isin(place, place[is_news])
+        taken.duplicate += int((told == known)[~is_news].sum())
+        taken.stale += int((told < known)[~is_news].sum())
+        restated: list[int] = []
+        for row, at in zip(which[is_news].tolist(), place[is_news].tolist(), strict=True):
+            changed = kept.changed(at, rows[row])
+            if not changed:
+                is_same = bool(rows[row]["revision"] == in_force[at]["revision"])
+                taken.duplicate += is_same
+                taken.stale += not is_same
+            elif self.slots.bucket[changed].min() < taken.horizon[row]:
                 taken.late.append(row)
             else:
-                is_elsewhere = earlier["slot"] != later["slot"]
-                if is_elsewhere:
-                    # Or the version of the minute that it leaves would fall.
-                    self.slots.left[earlier["slot"]] += 1 + later["revision"]
-                if is_elsewhere or at < held:
-                    changed += [int(earlier["slot"]), int(later["slot"])]
-                kept.put(at, later)
-        return changed
+                kept.put(at, rows[row])
+                # What came in this batch is merged as it is in the end.
+                restated += changed if at < held or at in kept.moved else []
+        return restated
 
     def _add(self, rows: NDArray[np.void], taken: Taken) -> None:
         """Merge statements of new things into their minutes, and into all bars that hold those."""
@@ -192,8 +190,8 @@ class Day:
         rows = np.concatenate(kept).view(self._dtype)
         place = slots.asked.take(rows["slot"]).astype(np.int64)
         values, marks = parts.folded(statements.parts_of(rows), place - 1, len(minutes))
+        self._weigh_moved(keys, marks[parts.WEIGHT])
         slots.asked[minutes] = 0
-        marks[parts.WEIGHT] += slots.left[minutes]
         marks[parts.MINUTES] = ~parts.is_neutral(values)
         slots.put(minutes, (values, marks))
         taken.changed.append(minutes)
@@ -202,6 +200,13 @@ class Day:
             bars, _ = slots.distinct(levels.ravel())
             slots.put(bars, self._made(bars))
             taken.changed.append(bars)
+
+    def _weigh_moved(self, keys: list[int], weight: NDArray[np.int64]) -> None:
+        """Add to the weights of the minutes that are asked for those of what moved elsewhere."""
+        for kept in (self.kept[key] for key in keys):
+            for at, slot in kept.moved.items():
+                if asked := self.slots.asked[slot]:
+                    weight[asked - 1] += 1 + kept.rows["revision"][at]
 
     def _made(self, bars: NDArray[np.int32]) -> parts.Parts:
         """Return what bars are, made of the finer ones."""
@@ -283,13 +288,17 @@ class Day:
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that is known, as arrays by name."""
         kept = {f"{_KEPT}{key}": kept.rows.view(np.uint8) for key, kept in self.kept.items()}
-        return {**kept, **self.slots.state(), "is_final": self.is_final}
+        moved = ((key, [*kept.moved.items()]) for key, kept in self.kept.items())
+        places = {f"{_MOVED}{key}": np.array(each) for key, each in moved}
+        return {**kept, **places, **self.slots.state(), "is_final": self.is_final}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take what `state` told."""
         for name, column in state.items():
             if name.startswith(_KEPT):
-                self.kept[int(name.removeprefix(_KEPT))] = Kept(column.view(self._dtype))
+                key = name.removeprefix(_KEPT)
+                moved = state[f"{_MOVED}{key}"].tolist()
+                self.kept[int(key)] = Kept(column.view(self._dtype), moved=moved)
         self.slots.restore(state)
         self.is_final = state["is_final"]
         self._ended = int(self.is_final.sum())

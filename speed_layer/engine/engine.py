@@ -48,7 +48,8 @@ class Counts:
     """What became of events, heartbeats apart.
 
     Attributes:
-        accepted: In force, at least until a higher revision came.
+        accepted: In force, at least until a higher revision came; or of a minute that no other
+            statement of the same thing was of.
         duplicate: Of the revision that was in force.
         stale: Of a lower one.
         late: They would change what is final.

@@ -1,7 +1,10 @@
 """The statements in force of one minute of event time, each found by what it is a statement of.
 
-Kept while a restatement may still come. A table of row numbers, open addressing, probed for a whole
-batch at once: what hashes alike is compared, so nothing is taken for another.
+Kept while a restatement may still come. A thing is stated of two minutes at most: a closing print
+counts to the last one of regular hours, and may turn out to be none.
+
+A table of row numbers, open addressing, probed for a whole batch at once: what hashes alike is
+compared, so nothing is taken for another.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import numpy as np
 from speed_layer.engine.statements import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 _IDENTITY: Final = ("time", "sequence", "symbol")
@@ -28,9 +33,20 @@ class Kept:
     Args:
         rows: Those that are, each of another thing.
         room: How many there may soon be.
+        moved: As of the attribute.
+
+    Attributes:
+        moved: By the place of a thing that was stated of two minutes, the slot of the one that the
+            statement in force is not of.
     """
 
-    def __init__(self, rows: NDArray[np.void], room: int = _SMALLEST) -> None:
+    def __init__(
+        self,
+        rows: NDArray[np.void],
+        room: int = _SMALLEST,
+        moved: Iterable[tuple[int, int]] = (),
+    ) -> None:
+        self.moved = dict(moved)
         self._rows = rows[:0]
         self._slots = np.empty(0, dtype=np.int32)
         self._table = np.empty(0, dtype=np.int32)
@@ -69,10 +85,25 @@ class Kept:
         self._slots[held : self._count] = self._rows["slot"][held : self._count]
         return found, is_new
 
+    def changed(self, place: int, row: np.void) -> list[int]:
+        """Return the slots whose weight changes by a statement of a thing that is kept.
+
+        Of a higher revision it weighs in all minutes that the thing was stated of.
+        """
+        held = self._rows[place]
+        minutes = {int(held["slot"]), self.moved.get(place, int(held["slot"]))}
+        minute = {int(row["slot"])}
+        return sorted(minutes | minute if row["revision"] > held["revision"] else minute - minutes)
+
     def put(self, place: int, row: np.void) -> None:
-        """Put a statement in the place of one of the same thing."""
-        self._rows[place] = row
-        self._slots[place] = row["slot"]
+        """Keep a statement of a thing that is kept: in force if its revision is the higher."""
+        held, slot = int(self._slots[place]), int(row["slot"])
+        is_higher = row["revision"] > self._rows[place]["revision"]
+        if slot != held:
+            self.moved[place] = held if is_higher else slot
+        if is_higher:
+            self._rows[place] = row
+            self._slots[place] = slot
 
     def of(self, asked: NDArray[np.int32]) -> NDArray[np.void]:
         """Return those of some slots.

@@ -46,7 +46,8 @@ Parts = tuple["NDArray[np.float64]", "NDArray[np.int64]"]
 
 def nothing(count: int) -> Parts:
     """Return so many neutral parts."""
-    return NO_VALUES.repeat(count).reshape(-1, count), NO_MARKS.repeat(count).reshape(-1, count)
+    values, marks = NO_VALUES.repeat(count), NO_MARKS.repeat(count)
+    return values.reshape(len(VALUES), count), marks.reshape(len(MARKS), count)
 
 
 def folded(parts: Parts, place: NDArray[np.int64], count: int) -> Parts:

@@ -22,7 +22,6 @@ _NEUTRAL: Final = {
     "marks": NO_MARKS,
     "symbol": np.int32(0),
     "bucket": np.int32(0),
-    "left": np.int64(0),
     "is_told": np.False_,
 }
 
@@ -39,7 +38,6 @@ class Slots:
         marks: Of each slot, a row.
         symbol: Of each slot, by number.
         bucket: Of each slot.
-        left: Of a minute, the sum of 1 + revision of statements that took an earlier one out of it.
         is_told: Whether anyone was told that the slot's is a bar, or a price.
         asked: 0 of each slot, but while somebody asks for some.
     """
@@ -48,7 +46,6 @@ class Slots:
     marks: NDArray[np.int64]
     symbol: NDArray[np.int32]
     bucket: NDArray[np.int32]
-    left: NDArray[np.int64]
     is_told: NDArray[np.bool_]
 
     def __init__(self, buckets: int) -> None:

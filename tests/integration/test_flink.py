@@ -15,12 +15,13 @@ from lake.hours import hours_of
 from lake.session import SessionTable
 from tests.flink import EVER, Job, identities, identities_of, lines_of, oracles, told_of
 from tests.flow import rough_day
-from tests.trading import BAR_KEY, Oracle, assert_told, heartbeat, micros
+from tests.trading import BAR_KEY, MINUTE_US, Oracle, assert_told, heartbeat, micros
 
 SESSIONS = [dt.date(2026, 3, 6), dt.date(2026, 3, 9), dt.date(2026, 11, 27), dt.date(2026, 11, 30)]
 """Before and after the clocks change; one that closes at 13:00, and the one after it."""
 POISON = [b"", b"garbage", b'{"kind":"trade"}', b'{"kind":"trade","symbol":5}', b"[]", b"\xff\xfe"]
 SYMBOLS = [3, 200, 1200, 700, 40, 1]
+COUNTS = [50, 900, 1_300, 1_700, 2_100]
 
 pytestmark = pytest.mark.usefixtures("flink")
 
@@ -58,19 +59,25 @@ def _with_poison(lines: list[bytes]) -> Iterator[bytes]:
 
 
 def test_a_killed_job_goes_on_from_its_checkpoint(tmp_path: Path, sessions: SessionTable) -> None:
-    """It is killed while events still come, and what it had told stays told once."""
+    """It is killed while events still come, and what it had told stays told once.
+
+    It is so minutes after the close, when closing prints have moved, and journals are long enough
+    that some were written anew meanwhile.
+    """
     first, last = SESSIONS[1], dt.date(2026, 3, 10)
-    events = rough_day(hours_of(first, sessions), [400, 900, 50], 3)
+    hours = hours_of(first, sessions)
+    events = rough_day(hours, COUNTS, 3)
     # What trades on the next session ends this one.
     dawn = micros(hours_of(last, sessions).dawn)
     after = [
         replace(events[0], symbol=f"S{number}", time=dawn, minute=dawn, sequence=1)
-        for number in range(3)
+        for number in range(len(COUNTS))
     ]
     expected = oracles(events, sessions)
     late = sum(len(oracle.late) for oracle in expected.values())
     job = Job(tmp_path, sessions, first, last)
-    half = len(events) // 2
+    killed = micros(hours.close) + 4 * MINUTE_US
+    half = next(place for place, event in enumerate(events) if event.time > killed)
     with job.follow("--checkpoint-ms", "500"):
         job.write(lines_of(events[:half]), "1.jsonl")
         job.wait_until(lambda: job.lines("bars") != [])
@@ -87,7 +94,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint(tmp_path: Path, sessions: Sess
 
 def _are_over(job: Job, session: dt.date) -> bool:
     final = pl.col("interval") == "1d", pl.col("session") == session, pl.col("state") == "final"
-    return job.rows()[0].filter(*final)["symbol"].n_unique() == 3
+    return job.rows()[0].filter(*final)["symbol"].n_unique() == len(COUNTS)
 
 
 def _assert_bars(expected: dict[str, Oracle], bars: pl.DataFrame, prices: pl.DataFrame) -> None:

@@ -105,14 +105,19 @@ def test_bronze_keeps_the_statements_in_force_of_all_trades(lake: Lake) -> None:
     day().record(lake.store)
     build(lake)
     trades, _ = read_frame(lake.store, keys.trades(SESSION), TRADES)
-    expected = oracle(day().tape).in_force
+    law = oracle(day().tape)
 
-    assert trades.select("symbol", "time", "sequence").rows() == sorted(
-        (symbol, time, sequence) for symbol, _, time, sequence in expected
+    names = ("symbol", "time", "sequence")
+    assert trades.select(names).rows() == trades.select(names).sort(names).rows()
+    assert sorted(trades.select(*names, "minute").rows()) == sorted(
+        (symbol, time, sequence, minute)
+        for (symbol, _, time, sequence), minutes in law.minutes.items()
+        for minute in minutes
     )
     for row in trades.iter_rows(named=True):
-        event = expected[row["symbol"], "trade", row["time"], row["sequence"]]
-        told = (event.revision, event.price, event.size, event.cancelled, list(event.conditions))
+        event = law.in_force[row["symbol"], "trade", row["time"], row["sequence"]]
+        is_void = event.cancelled or row["minute"] != event.minute
+        told = (event.revision, event.price, event.size, is_void, list(event.conditions))
         assert told == (
             *(row["revision"], row["price"], row["size"], row["cancelled"], row["conditions"]),
         )

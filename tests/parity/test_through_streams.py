@@ -30,7 +30,14 @@ from speed_layer.views.redis import RedisView
 from tests.days import Day, calendar, made_day
 from tests.flink import Job
 from tests.kinesis import KinesisServer
-from tests.parity.through import COLUMNS, KEY, LATENESS, assert_same_bars, through_batch
+from tests.parity.through import (
+    COLUMNS,
+    KEY,
+    LATENESS,
+    assert_same_bars,
+    through_batch,
+    through_law,
+)
 from tests.parts import RedisServer
 
 FIBLAKE = str(Path(sys.executable).with_name("fiblake"))
@@ -76,11 +83,10 @@ def test_a_day_through_kinesis_flink_and_redis_makes_batch_s_bars(
         _correct(view, day, told)
         actual = all_bars(view)
 
+    there = actual.filter(pl.col("open").is_not_null()).select(COLUMNS).sort(KEY)
     assert {"final"} == set(actual["state"])
-    assert_same_bars(
-        through_batch(store, day.session),
-        actual.filter(pl.col("open").is_not_null()).select(COLUMNS).sort(KEY),
-    )
+    assert_same_bars(through_batch(store, day.session), there)
+    assert_same_bars(through_law(day.tape, day.hours), there)
 
 
 def _through_flink(lines: list[bytes], day: Day, folder: Path) -> list[bytes]:

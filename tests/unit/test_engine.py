@@ -6,6 +6,7 @@ In the timelines, events stand where their time is, numbered in order of receipt
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -168,6 +169,52 @@ def test_a_correction_can_make_a_closing_print_of_a_trade_of_extended_hours() ->
 
     assert (10, 11, 10, 11, 200) == values(bar(told, "1m", "15:59"))
     assert bar(told, "1m", "16:00") is None
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_what_moved_forth_and_back_has_one_version_in_any_order(order: tuple[int, ...]) -> None:
+    #  15:59      16:00    :05
+    #    |--x-------|------0, then 1 says: it was the closing print; then 2 says: it was none
+    plain = trade(DAY, "16:00:05", 11)
+    closing = replace(plain, minute=plain.minute - 60_000_000, revision=1)
+    told = [plain, closing, replace(plain, revision=2, price=12)]
+    first = trade(DAY, "15:59:30", 10)
+
+    made = run(first, *(told[place] for place in order), closing)
+
+    assert (10, 10, 10, 10, 100) == values(bar(made, "1m", "15:59"))
+    assert (12, 12, 12, 12, 100) == values(bar(made, "1m", "16:00"))
+    assert [2 * 4, 2 * 3, 2 * 7] == [
+        (bar(made, interval, start) or {})["version"]
+        for interval, start in (("1m", "15:59"), ("1m", "16:00"), ("1d", "15:59"))
+    ]
+
+
+#  15:59      16:00    :05              16:15
+#    |----------|------1 ----------------|2: of 15:59, which is final, if it says anything new
+@pytest.mark.parametrize(("revision", "is_late"), [(0, False), (2, True)])
+def test_what_would_change_the_version_of_a_final_minute_is_late(
+    revision: int,
+    is_late: bool,  # noqa: FBT001 - pytest gives it by name
+) -> None:
+    plain = trade(DAY, "16:00:05", 11)
+    closing = replace(plain, minute=plain.minute - 60_000_000)
+    engine = Engine(table())
+    engine.apply(frame([closing, replace(plain, revision=1), heartbeat(DAY, "16:15")]))
+
+    changes = engine.apply(frame([replace(plain, revision=revision)]))
+
+    assert is_late == bool(changes.late.height)
+    assert 0 == changes.bars.height
+
+
+def test_a_lower_revision_that_comes_after_states_its_minute_even_if_the_other_is_final() -> None:
+    #  15:59      16:00    :05              16:15
+    #    |----------|------1 closing print----|2: an earlier revision, of 16:00
+    plain = trade(DAY, "16:00:05", 11)
+    closing = replace(plain, minute=plain.minute - 60_000_000, revision=1)
+
+    run(trade(DAY, "16:00:10", 12), closing, heartbeat(DAY, "16:15"), plain)
 
 
 def test_a_minute_of_odd_lots_is_no_bar_but_counts_in_the_bars_around_it() -> None:

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from lake import schemas
 from lake.event import Event, Kind
+from lake.hours import hours_of
+from lake.live_bars import bars_of, in_force, minutes_of, prices_of, within
 from lake.wire import SCHEMA
 from speed_layer.engine import Engine
-from tests.streams import cut, streams
-from tests.trading import Oracle, Told, assert_told, frame, table
+from tests.streams import DAYS, cut, moving, streams
+from tests.trading import Oracle, Told, assert_told, frame, identity, table
 
+CALM = dt.timedelta(days=7)
 FATES = ("accepted", "duplicate", "stale", "late", "foreign")
 
 
@@ -70,26 +73,31 @@ def test_each_version_is_told_once_and_higher_than_the_one_before(data: st.DataO
 
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
-def test_the_order_of_what_is_not_late_does_not_matter(data: st.DataObject) -> None:
-    events = data.draw(streams(table()))
-    calm = dt.timedelta(days=7)
-    # Of one revision of a thing there is one statement; and one that moves to another minute
-    # leaves a trace in the version of the first.
-    distinct = {(e.symbol, e.kind, e.time, e.sequence, e.revision): e for e in events}
-    minutes = {(e.symbol, e.kind, e.time, e.sequence): e.minute for e in events}
-    stated = [e for key, e in distinct.items() if minutes[key[:4]] == e.minute]
-    mixed = data.draw(st.permutations(stated))
+def test_neither_order_nor_duplicates_of_what_is_not_late_matter(data: st.DataObject) -> None:
+    events = data.draw(st.one_of(streams(table()), moving(table())))
+    # Of one revision of a thing there is one statement.
+    stated = list({(*identity(e), e.revision): e for e in events}.values())
+    again = data.draw(st.lists(st.sampled_from(stated), max_size=9))
+    mixed = data.draw(st.permutations([*stated, *again]))
+    law = Oracle(table(), lateness=CALM).take(stated)
 
-    told = [_told(Engine(table(), lateness=calm), order) for order in (stated, mixed)]
+    for order in (stated, mixed):
+        engine, told = Engine(table(), lateness=CALM), Told()
+        for batch in data.draw(cut(order)):
+            changes = engine.apply(batch)
+            told.put(changes.bars, changes.prices)
+        assert_told(law, told)
+        assert_told(law, _at_once(order))
 
-    assert told[0].bars == told[1].bars
-    assert told[0].prices == told[1].prices
 
-
-def _told(engine: Engine, events: list[Event]) -> Told:
+def _at_once(events: list[Event]) -> Told:
+    """Return what recorded events make, recomputed."""
     told = Told()
-    changes = engine.apply(frame(events))
-    told.put(changes.bars, changes.prices)
+    for day in DAYS:
+        hours = hours_of(day, table())
+        statements = in_force(within(frame(events), hours))
+        bars = bars_of(minutes_of(statements), hours, over=0)
+        told.put(bars, prices_of(statements, day))
     return told
 
 

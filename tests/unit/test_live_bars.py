@@ -16,7 +16,6 @@ from lake.hours import hours_of
 from lake.live_bars import bars_of, in_force, minutes_of, prices_of, within
 from lake.schemas import LIVE_BARS, PRICES
 from tests.days import SESSION, SHORT, calendar, made_day
-from tests.minutes import at
 from tests.strategies import prices
 from tests.trading import MINUTE_US, Oracle, Told, assert_told, frame, heartbeat, micros, trade
 
@@ -29,12 +28,15 @@ sizes = st.integers(0, 4_000).map(lambda quarters: quarters / 4)
 @st.composite
 def trades(draw: st.DrawFn, session: dt.date) -> list[Event]:
     """Trades of few minutes and few identities, in whatever order and of whatever revision."""
+    dawn, close = (micros(instant) for instant in _edges(session))
+    last = (close - dawn) // MINUTE_US
     minutes = draw(st.lists(st.integers(0, 16 * 60 - 1), min_size=1, max_size=6))
-    dawn = micros(at(session, "04:00"))
+    minutes += draw(st.lists(st.just(last), max_size=2))
     events = []
     for _ in range(draw(st.integers(1, 40))):
         minute = dawn + draw(st.sampled_from(minutes)) * MINUTE_US
         time = minute + draw(st.integers(0, 3)) * 10_000_000
+        is_print = minute >= close and draw(st.booleans())
         events.append(
             Event(
                 kind="trade",
@@ -42,7 +44,7 @@ def trades(draw: st.DrawFn, session: dt.date) -> list[Event]:
                 time=time,
                 sequence=draw(st.integers(0, 2)),
                 revision=draw(st.integers(0, 3)),
-                minute=minute,
+                minute=close - MINUTE_US if is_print else minute,
                 moves=draw(st.sampled_from((7, 7, 7, 6, 4, 2, 0))),
                 price=draw(prices),
                 size=draw(sizes),
@@ -54,6 +56,11 @@ def trades(draw: st.DrawFn, session: dt.date) -> list[Event]:
     return events
 
 
+def _edges(session: dt.date) -> tuple[dt.datetime, dt.datetime]:
+    hours = hours_of(session, calendar())
+    return hours.dawn, hours.close
+
+
 @st.composite
 def aggregates(draw: st.DrawFn, session: dt.date) -> list[Event]:
     """Aggregates, of which some tell no vwap or trades."""
@@ -63,7 +70,8 @@ def aggregates(draw: st.DrawFn, session: dt.date) -> list[Event]:
         values: dict[str, Any] = {"open": a, "high": max(a, b, c), "low": min(a, b, c), "price": b}
         values["vwap"] = draw(st.none() | st.just(c))
         values["trades"] = draw(st.none() | st.integers(0, 1_000))
-        told.append(replace(event, kind="second", moves=7, **values))
+        minute = event.time - event.time % MINUTE_US
+        told.append(replace(event, kind="second", minute=minute, moves=7, **values))
     return told
 
 
@@ -131,6 +139,22 @@ def test_a_bar_whose_trades_are_all_void_is_told_with_null_prices() -> None:
         "open", "volume", "vwap", "trades", "minutes", "version"
     ).rows()
     assert [("AA", SESSION, None, 0, 0, "", 2)] == price.rows()
+
+
+def test_a_statement_is_void_in_a_minute_that_another_revision_states() -> None:
+    #  15:59      16:00    :05
+    #    |----------|------1 (revision 0), 2 says: a closing print, 3 says: none (revision 1)
+    plain = trade(SESSION, "16:00:05", 11.0)
+    events = [plain, replace(plain, minute=plain.minute - MINUTE_US, revision=2)]
+    events.append(replace(plain, revision=1))
+    bars = bars_of(minutes_of(in_force(frame(events))), hours_of(SESSION, calendar()))
+
+    assert [(11.0, 1, 7), (None, 0, 7)] == bars.filter(interval="1m").select(
+        "close", "minutes", "version"
+    ).rows()
+    assert [(11.0, 1, 13)] == bars.filter(interval="1d").select(
+        "close", "minutes", "version"
+    ).rows()
 
 
 def test_no_statements_make_no_bars() -> None:

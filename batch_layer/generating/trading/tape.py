@@ -15,7 +15,7 @@ import polars as pl
 
 from batch_layer.generating.trading.varied import varied
 from batch_layer.local_vendor.words import seeds, uniform
-from lake.conditions import bundled
+from lake.conditions import CLOSING_PRINT, bundled
 from lake.eligibility import judged
 from lake.hours import Timetable
 
@@ -36,6 +36,8 @@ _VERY_LATE: Final = 0.001
 _VERY_LATE_US: Final = (16 * 60 * _SECOND_US, 60 * 60 * _SECOND_US)
 _TWICE, _TWICE_US = 0.01, 5 * _SECOND_US
 _CORRECTED, _CORRECTED_AGAIN = 0.005, 0.1
+_MOVED: Final = 0.5
+"""Part of closing prints that are told to be none, and then to be some all the same."""
 _CANCELLED: Final = 0.003
 _RESTATED_US: Final = (_SECOND_US, 600 * _SECOND_US)
 _EARLY: Final = 0.2
@@ -110,7 +112,17 @@ def _told(day: pl.DataFrame, chance: _Chance) -> list[pl.DataFrame]:
         )
     )
     told.append(_restating(corrected, chance).with_columns(revision=last))
-    return told
+    return [*told, *_moved(right, chance)]
+
+
+def _moved(right: pl.DataFrame, chance: _Chance) -> Iterator[pl.DataFrame]:
+    """Yield what tells of closing prints that they are none, and what restates that."""
+    prints = right.filter(pl.col("conditions").list.contains(CLOSING_PRINT))
+    moved = prints.filter(pl.Series(chance(prints.height) < _MOVED))
+    plain = pl.col("conditions").list.set_difference([CLOSING_PRINT])
+    for revision, conditions in enumerate((plain, pl.col("conditions")), start=1):
+        told = moved.with_columns(conditions, revision=pl.lit(revision, pl.Int64()))
+        yield _restating(told, chance)
 
 
 def _received(day: pl.DataFrame, chance: _Chance) -> pl.Series:

@@ -23,15 +23,13 @@ final class Cell {
     boolean lacksTrades;
     /** Minutes in it that brought something. */
     int minutes;
-    /** The sum over the statements in force of 1 + revision. */
+    /** The sum of 1 + revision over the statements in force, those that moved elsewhere too. */
     long weight;
     boolean isFinal;
     /** Whether it changed since it was told. */
     boolean isChanged;
     /** Whether it was told to be a bar; if it is none any more, that is told too. */
     boolean isTold;
-    /** Of a minute: the sum of 1 + revision of what took a statement out of it. */
-    long left;
 
     /** Of a minute: the first and last statement that may be open and close. */
     Statement first;
@@ -54,7 +52,7 @@ final class Cell {
         lacksNotional = lacksTrades = false;
         trades = 0;
         minutes = 0;
-        weight = left;
+        weight = 0;
         first = last = null;
     }
 

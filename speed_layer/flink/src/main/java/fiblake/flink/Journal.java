@@ -102,14 +102,14 @@ final class Journal {
             session.restore(cell(in), end -> {});
         }
         for (int left = in.readInt(); left > 0; left--) {
-            session.restoreLeft(in.readShort(), in.readLong(), end -> {});
-        }
-        for (int left = in.readInt(); left > 0; left--) {
             Statement statement = statement(in);
             if (symbol.isLate(statement.minute)) {
                 session.keep(statement);
             } else {
-                session.put(statement, null, end -> {});
+                session.put(statement, end -> {});
+            }
+            if (statement.isMoved() && !symbol.isLate(statement.other)) {
+                session.weigh(statement, end -> {});
             }
         }
         symbol.session = session;
@@ -127,17 +127,6 @@ final class Journal {
         out.writeInt(past.size());
         for (Cell minute : past) {
             write(out, minute);
-        }
-        List<Cell> lefts = new ArrayList<>();
-        for (Cell minute : session.minutes()) {
-            if (minute.left != 0 && !past.contains(minute)) {
-                lefts.add(minute);
-            }
-        }
-        out.writeInt(lefts.size());
-        for (Cell minute : lefts) {
-            out.writeShort(minute.begin);
-            out.writeLong(minute.left);
         }
         out.writeInt(session.retained());
         for (Map<Statement, Statement> printed : session.statements()) {
@@ -191,7 +180,11 @@ final class Journal {
         out.writeLong(statement.sequence);
         out.writeLong(statement.revision);
         out.writeLong(statement.minute);
-        out.writeByte(statement.moves | (statement.cancelled ? 8 : 0));
+        int flags = (statement.cancelled ? 8 : 0) | (statement.isMoved() ? 16 : 0);
+        out.writeByte(statement.moves | flags);
+        if (statement.isMoved()) {
+            out.writeLong(statement.other);
+        }
         out.writeDouble(statement.price);
         out.writeDouble(statement.size);
         out.writeLong(statement.received);
@@ -216,6 +209,9 @@ final class Journal {
         int flags = in.readByte();
         statement.moves = flags & 7;
         statement.cancelled = (flags & 8) != 0;
+        if ((flags & 16) != 0) {
+            statement.other = in.readLong();
+        }
         statement.price = in.readDouble();
         statement.size = in.readDouble();
         statement.received = in.readLong();

@@ -73,19 +73,28 @@ final class Session {
         return printed == null ? null : printed.get(statement);
     }
 
-    /** Puts a statement in force in the place of `held`, and tells the ends of bars that begin. */
-    void put(Statement statement, Statement held, LongConsumer onEnd) {
+    /** Puts the statement of a new thing in force, and tells the ends of bars that begin. */
+    void put(Statement statement, LongConsumer onEnd) {
         keep(statement);
         int minute = day.index(statement.minute);
-        Cell cell = cell(minute, onEnd);
-        if (held == null) {
-            cell.add(statement);
-        } else {
-            restate(minute);
-            if (held.minute != statement.minute) {
-                leave(day.index(held.minute), statement);
-            }
+        cell(minute, onEnd).add(statement);
+        dirty.set(minute);
+    }
+
+    /** Puts a statement in force in the place of one of a lower revision. */
+    void restate(Statement statement, Statement held, LongConsumer onEnd) {
+        statement.other = statement.minute == held.minute ? held.other : held.minute;
+        keep(statement);
+        remake(statement.minute, onEnd);
+        if (statement.isMoved()) {
+            remake(statement.other, onEnd);
         }
+    }
+
+    /** Lets a statement in force weigh in the minute that another revision of it is of. */
+    void weigh(Statement statement, LongConsumer onEnd) {
+        int minute = day.index(statement.other);
+        cell(minute, onEnd).weight += statement.weight();
         dirty.set(minute);
     }
 
@@ -185,14 +194,6 @@ final class Session {
         return Math.max(0, Math.min(Hours.DAY_MINUTES - 1, day.index(statement.time)));
     }
 
-    /** Makes good what a minute lost of its version before a restore. */
-    void restoreLeft(int minute, long left, LongConsumer onEnd) {
-        Cell cell = cell(minute, onEnd);
-        cell.left += left;
-        cell.weight += left;
-        dirty.set(minute);
-    }
-
     /** Returns the bar of a minute, with those around it made where they are not there yet. */
     private Cell cell(int minute, LongConsumer onEnd) {
         Cell cell = cells[0][place(0, minute)];
@@ -219,16 +220,10 @@ final class Session {
         return begin / LEVELS[level] + (begin < day.open ? 0 : begin < day.close ? 1 : 2);
     }
 
-    /** Takes a statement out of a minute; the version of its bars grows all the same. */
-    private void leave(int minute, Statement later) {
-        cells[0][place(0, minute)].left += later.weight();
-        restate(minute);
-    }
-
-    /** Makes a minute anew of the statements in force. */
-    private void restate(int minute) {
-        long start = day.at(minute);
-        Cell cell = cells[0][place(0, minute)];
+    /** Makes a minute anew of the statements in force, and of those that moved out of it. */
+    private void remake(long start, LongConsumer onEnd) {
+        int minute = day.index(start);
+        Cell cell = cell(minute, onEnd);
         cell.clear();
         // A closing print counts to the last regular minute, whenever it printed.
         boolean isClosing = minute == day.close - 1;
@@ -237,6 +232,8 @@ final class Session {
             for (Statement statement : printed == null ? List.<Statement>of() : printed.values()) {
                 if (statement.minute == start) {
                     cell.add(statement);
+                } else if (statement.other == start) {
+                    cell.weight += statement.weight();
                 }
             }
         }

@@ -19,6 +19,9 @@ final class Statement implements Comparable<Statement> {
     long sequence;
     long revision;
     long minute;
+    /** Another minute that it was stated of, where it is void; OUTSIDE: none. */
+    long other = OUTSIDE;
+
     int moves;
     double price;
     double size;
@@ -45,7 +48,17 @@ final class Statement implements Comparable<Statement> {
         return !cancelled && (moves & OPEN_CLOSE) != 0;
     }
 
-    /** What it adds to the version of the bars it is in. */
+    /** Whether it was stated of another minute too. */
+    boolean isMoved() {
+        return other != OUTSIDE;
+    }
+
+    /** Whether it was ever stated of a minute. */
+    boolean isOf(long minute) {
+        return this.minute == minute || other == minute;
+    }
+
+    /** What it adds to the version of the bars of all minutes that it was stated of. */
     long weight() {
         return 1 + revision;
     }

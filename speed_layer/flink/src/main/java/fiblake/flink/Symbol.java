@@ -7,9 +7,9 @@ final class Symbol {
     /** What became of an event. */
     enum Fate {
         ACCEPTED,
-        /** Told before, or told better. */
+        /** Told before, or told better, and of no other minute. */
         STALE,
-        /** Its minute, or the one it was told for before, is too long ago. */
+        /** Its minute, or one that it was stated of before, is too long ago. */
         LATE
     }
 
@@ -18,8 +18,8 @@ final class Symbol {
     /** The latest time told of it; microseconds since 1970. */
     long clock = Long.MIN_VALUE;
 
-    /** The time by which bars were made final. */
-    long settled = Long.MIN_VALUE;
+    /** The time by which bars were made final; 0: none was yet. */
+    long settled;
 
     /** Null before its first statement, and when the session is long over. */
     Session session;
@@ -49,13 +49,20 @@ final class Symbol {
             begin(day, onEnd);
         }
         Statement held = session.held(statement);
-        if (held != null && held.revision >= statement.revision) {
-            return Fate.STALE;
+        if (held == null) {
+            session.put(statement, onEnd);
+        } else if (held.revision >= statement.revision) {
+            if (held.isOf(statement.minute)) {
+                return Fate.STALE;
+            }
+            held.other = statement.minute;
+            session.weigh(held, onEnd);
+        } else {
+            if (isLate(held.minute) || held.isMoved() && isLate(held.other)) {
+                return Fate.LATE;
+            }
+            session.restate(statement, held, onEnd);
         }
-        if (held != null && isLate(held.minute)) {
-            return Fate.LATE;
-        }
-        session.put(statement, held, onEnd);
         session.forget(horizon());
         return Fate.ACCEPTED;
     }
