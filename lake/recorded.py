@@ -10,13 +10,16 @@ import polars as pl
 import structlog
 
 from lake import keys
+from lake.coverage import Coverage, parse_span
 from lake.errors import DamagedObjectError, NotFoundError
 from lake.wire import SCHEMA, decode_events
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from lake.coverage import Span
+    from lake.event import Kind
     from lake.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
@@ -91,6 +94,32 @@ def recorded_lines(store: ObjectStore, key: str) -> list[bytes]:
     except (OSError, EOFError, zlib.error):
         fact = f"{key} in {store.location} is damaged: it is not gzip."
         raise DamagedObjectError(fact, hint="restore it from a copy.") from None
+
+
+def coverage_of(store: ObjectStore, source: str, session: dt.date, kind: Kind) -> Coverage:
+    """Return which spans of a session a source's events of a kind are recorded of.
+
+    Raises:
+        DamagedObjectError: If a note cannot be read.
+    """
+    found = store.fingerprints(keys.coverage_notes(source, session))
+    return Coverage(notes_of(store, found), kind)
+
+
+def notes_of(store: ObjectStore, found: Iterable[str]) -> Iterator[Span]:
+    """Yield the notes of one source's coverage of a session, in order; other keys are passed over.
+
+    Raises:
+        DamagedObjectError: If one cannot be read.
+    """
+    places = {key: place for key in found if (place := keys.coverage_place(key))}
+    for key in sorted(places, key=lambda key: places[key][2]):
+        for line in recorded_lines(store, key):
+            try:
+                yield parse_span(line)
+            except ValueError:
+                fact = f"{key} in {store.location} is damaged: a line is no note."
+                raise DamagedObjectError(fact, hint="restore it from a copy.") from None
 
 
 def all_recorded(store: ObjectStore, source: str, session: dt.date) -> pl.DataFrame:

@@ -39,17 +39,18 @@ from tests.parts import free_port
 
 ROOT: Final = Path(__file__).parents[1]
 LATENESS_US: Final = 900 * 10**6
+_HOUR_US: Final = 3600 * 10**6
 _URL: Final = re.compile(r"fiblake serves (http://\S+?)/ until")
 _IDENTITY: Final = ["symbol", "time", "sequence"]
 
 
 class Market(LiveMarket):
-    """A market whose clock shows when the last event happened."""
+    """A market whose clock shows when the last event happened; an hour less before the first."""
 
     def __init__(self, events: pl.DataFrame, wall: WallClock) -> None:
         super().__init__(events)
         self._wall = wall
-        wall.advance(events["received"].item(0))
+        wall.advance(events["received"].item(0) - _HOUR_US)
 
     def advance(self, count: int) -> pl.DataFrame:
         """Let so many more events happen, and return them."""

@@ -13,8 +13,11 @@ from lake.wire import encode_events, events_of
 from speed_layer.feed.judge import REASONS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
+    from lake.coverage import Span
     from speed_layer.feed.health import Health
     from speed_layer.feed.judge import Judge
     from speed_layer.feed.recorder import Recorder
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _HEARTBEAT_S: Final = 1.0
+_MISSING: Final = ("unfilled", "shed")
 
 
 class Feed:
@@ -85,17 +89,28 @@ class Feed:
         self._source.close()
 
     def _bring(self, delivery: Delivery) -> None:
+        self._note(delivery.before)
         self._refuse_malformed(delivery)
         if delivery.events.is_empty():
             if not delivery.malformed:
                 self._beat()
-            return
-        events = self._judged(delivery.events)
+        else:
+            self._tell(self._judged(delivery.events))
+        self._note(delivery.after)
+
+    def _tell(self, events: pl.DataFrame) -> None:
         if events.height:
             if self._recorder:
                 self._recorder.record(events)
             self._stream.put(events)
             self._health.accepted(events.height, events["time"][-1])
+
+    def _note(self, spans: Sequence[Span]) -> None:
+        for span in spans:
+            if span.why in _MISSING:
+                self._health.gap(span)
+        if self._recorder and spans:
+            self._recorder.note(spans)
 
     def _judged(self, events: pl.DataFrame) -> pl.DataFrame:
         if self._judge is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -15,38 +14,11 @@ from lake.instant import from_microseconds, written
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lake.coverage import Span
+
 _log = structlog.get_logger(__name__)
 _FRESH_S: Final = 5.0
 _GAPS_MOST: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Events of a span that the feed does not have, or may not.
-
-    Attributes:
-        start: In microseconds.
-        end: In microseconds, exclusive; None: to the present, and on.
-        why: `unfilled`, REST could not tell them; `shed`, the feed could not keep up.
-        symbols: Whose they are; empty: any.
-        told: What went wrong.
-    """
-
-    start: int
-    end: int | None
-    why: str
-    symbols: tuple[str, ...] = ()
-    told: str = ""
-
-    def document(self) -> dict[str, Any]:
-        """Return the gap as JSON has it."""
-        return {
-            "start": _instant(self.start),
-            "end": _instant(self.end),
-            "why": self.why,
-            "symbols": list(self.symbols),
-            "told": self.told,
-        }
 
 
 class Health:
@@ -65,7 +37,7 @@ class Health:
         self.refused: Counter[str] = Counter()
         self._clock = clock
         self._lock = threading.Lock()
-        self._gaps: deque[Gap] = deque(maxlen=_GAPS_MOST)
+        self._gaps: deque[Span] = deque(maxlen=_GAPS_MOST)
         self._is_subscribed = False
         self._is_running = False
         self._event_at: float | None = None
@@ -111,7 +83,7 @@ class Health:
         self.count("heartbeats")
         self._sign_at = self._clock()
 
-    def gap(self, gap: Gap) -> None:
+    def gap(self, gap: Span) -> None:
         """Note and log that events are missing."""
         with self._lock:
             self.counts["gaps"] += 1
@@ -119,7 +91,7 @@ class Health:
         _log.error("events are missing", **gap.document())
 
     @property
-    def gaps(self) -> tuple[Gap, ...]:
+    def gaps(self) -> tuple[Span, ...]:
         """What is missing: the last thousand of them, in the order in which they were found."""
         with self._lock:
             return tuple(self._gaps)

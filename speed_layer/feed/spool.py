@@ -47,7 +47,7 @@ class Limits:
 class _Open:
     piece: Piece
     file: FileIO
-    begun: float
+    due: float
     size: int = 0
 
 
@@ -99,18 +99,19 @@ class Spool:
                 self._lander.land(Piece(path, path.parent.name, int(match[1])))
         self._lander.start()
 
-    def append(self, topic: str, data: bytes) -> None:
+    def append(self, topic: str, data: bytes, wait_s: float | None = None) -> None:
         """Write lines, each with its end.
 
         Args:
             topic: Lines of one topic are landed together.
             data: Whole lines.
+            wait_s: How long a file that this begins may wait; None: as the limits say.
 
         Raises:
             StoreError: If they cannot be written.
         """
         try:
-            opened = self._open.get(topic) or self._begin(topic)
+            opened = self._open.get(topic) or self._begin(topic, wait_s)
             left = memoryview(data)
             while left:
                 left = left[opened.file.write(left) :]
@@ -124,7 +125,7 @@ class Spool:
         """Let files that are old enough be landed."""
         now = time.monotonic()
         for topic, opened in list(self._open.items()):
-            if now - opened.begun >= self._limits.seconds:
+            if now >= opened.due:
                 self._end(topic)
 
     @property
@@ -150,7 +151,7 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _begin(self, topic: str) -> _Open:
+    def _begin(self, topic: str, wait_s: float | None) -> _Open:
         if topic not in self._next:
             self._next[topic] = self._lander.next_number(topic)
         number = self._next[topic]
@@ -158,7 +159,8 @@ class Spool:
         path = self._folder / topic / f"{number:08}.jsonl"
         path.parent.mkdir(exist_ok=True)
         file = path.open("ab", buffering=0)
-        opened = self._open[topic] = _Open(Piece(path, topic, number), file, time.monotonic())
+        due = time.monotonic() + (self._limits.seconds if wait_s is None else wait_s)
+        opened = self._open[topic] = _Open(Piece(path, topic, number), file, due)
         return opened
 
     def _end(self, topic: str) -> None:

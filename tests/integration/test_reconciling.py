@@ -11,6 +11,7 @@ from typing import Any, Final
 import polars as pl
 import pytest
 
+from batch_layer.generating.trading import note_whole
 from batch_layer.reconciling import ReconcileReport, reconcile
 from batch_layer.trades import build_trades
 from fiblake import Lake
@@ -46,6 +47,7 @@ def prepare(lake: Lake, *events: Event) -> None:
     lines = b"\n".join(encode_events(frame(events)))
     number = len(lake.store.fingerprints(keys.live_events("test", SESSION)))
     lake.store.put(keys.live("test", SESSION, number), gzip.compress(lines))
+    note_whole(lake.store, "test", SESSION)
     build_trades(lake.store, lake.clock, SETTLING)
     lake.resample()
 
@@ -180,6 +182,7 @@ def test_a_session_waits_until_batch_has_all_its_bars(lake: Lake) -> None:
     assert (SESSION,) == put(lake, told(FIRST)).pending
     lines = b"\n".join(encode_events(frame([FIRST])))
     lake.store.put(keys.live("test", SESSION, 0), gzip.compress(lines))
+    note_whole(lake.store, "test", SESSION)
     build_trades(lake.store, lake.clock, SETTLING)
     assert (SESSION,) == reconcile(lake.store).pending
     lake.resample()
