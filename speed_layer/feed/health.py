@@ -30,11 +30,13 @@ class Health:
     Attributes:
         counts: `accepted`, `refused`, `heartbeats`, `connections`, `filled`, `shed` and so on.
         refused: By reason.
+        unlanded: How many files of events the lake does not have, that it should have.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self.unlanded = 0
         self._clock = clock
         self._lock = threading.Lock()
         self._gaps: deque[Span] = deque(maxlen=_GAPS_MOST)
@@ -44,6 +46,7 @@ class Health:
         self._sign_at: float | None = None
         self._event_time: int | None = None
         self._said = ""
+        self._waiting = ""
 
     def started(self) -> None:
         """Note that the feed runs."""
@@ -60,6 +63,17 @@ class Health:
     def said(self, text: str) -> None:
         """Note what the source said last of how it is."""
         self._said = text
+
+    def waits(self, why: str) -> None:
+        """Note why nothing goes on; empty: it does."""
+        if self._waiting and not why:
+            _log.warning("it goes on")
+        self._waiting = why
+
+    @property
+    def waiting(self) -> str:
+        """Why nothing goes on; empty where it does."""
+        return self._waiting
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a count."""
@@ -106,7 +120,7 @@ class Health:
         """Whether the source is subscribed to, and events or heartbeats go on."""
         at = self._sign_at
         is_fresh = at is not None and self._clock() - at <= _FRESH_S
-        return self._is_running and self._is_subscribed and is_fresh
+        return self._is_running and self._is_subscribed and is_fresh and not self._waiting
 
     def document(self) -> dict[str, Any]:
         """Return all of it as JSON has it."""
@@ -118,6 +132,8 @@ class Health:
             "ready": self.is_ready,
             "subscribed": self._is_subscribed,
             "source_said": self._said,
+            "waiting": self._waiting,
+            "unlanded": self.unlanded,
             "last_event": _instant(self._event_time),
             "last_event_age_s": None if at is None else round(self._clock() - at, 3),
             "counts": counts,
