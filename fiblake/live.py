@@ -6,8 +6,9 @@ import datetime as dt
 import itertools
 import threading
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -48,8 +49,10 @@ _log = structlog.get_logger(__name__)
 @contextmanager
 def fed_view(
     lake: Lake, feed: str, on_failure: Callable[[FiblakeError], None]
-) -> Iterator[tuple[View, Health]]:
+) -> Iterator[tuple[View, Callable[[], dict[str, Any]]]]:
     """Feed a view with live bars and prices, beside whatever the caller does meanwhile.
+
+    Yield it, and what tells how the feed is, and how many events the engine took, and how.
 
     Args:
         lake: Whose sessions, conditions and recordings are used.
@@ -88,11 +91,15 @@ def fed_view(
             _thread("engine", running.run, stream.close, on_failure),
         ]
         try:
-            yield view, health
+            yield view, partial(_how, health, running)
         finally:
             source.stop()
             for thread in threads:
                 thread.join(_STOP_S)
+
+
+def _how(health: Health, running: Running) -> dict[str, Any]:
+    return {"feed": health.document(), "engine": asdict(running.counts)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import structlog
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lake.event import Kind
     from lake.store import ObjectStore
 
+_DAYS_SHOWN: Final = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -56,9 +57,18 @@ def only_source(store: ObjectStore, session: dt.date) -> str:
         return found[0]
     if not found:
         fact = f"No events of {session} are recorded in {store.location}."
-        raise NotFoundError(fact)
+        raise NotFoundError(fact, hint=_recorded_hint(store))
     fact = f"Events of {session} are recorded of {len(found)} sources: {', '.join(found)}."
     raise NotFoundError(fact, hint=f"name one, as replay:{found[0]}/{session}.")
+
+
+def _recorded_hint(store: ObjectStore) -> str:
+    places = map(keys.live_place, store.fingerprints(keys.LANDING))
+    days = sorted({str(place[1]) for place in places if place})
+    if not days:
+        return "fiblake up --feed massive records a day; replay:sample needs none."
+    more = f"{len(days) - _DAYS_SHOWN} before, " if len(days) > _DAYS_SHOWN else ""
+    return f"these are recorded: {more}{', '.join(days[-_DAYS_SHOWN:])}."
 
 
 def recorded(store: ObjectStore, source: str, session: dt.date) -> Iterator[pl.DataFrame]:

@@ -200,10 +200,13 @@ class System:
 
     def live(self, symbol: str, interval: str = "1m", hours: str = "regular") -> dict[str, Any]:
         """Return what the API tells of a symbol."""
+        return self.api(f"/v1/live/{symbol}", interval=interval, session=hours)
+
+    def api(self, path: str, **asked: str) -> dict[str, Any]:
+        """Return what the API answers."""
         found = _URL.search(self.said)
         assert found, self.said
-        asked = {"interval": interval, "session": hours}
-        answer = self._client.get(f"{found[1]}/v1/live/{symbol}", params=asked)
+        answer = self._client.get(f"{found[1]}{path}", params=asked)
         told: dict[str, Any] = answer.raise_for_status().json()
         return told
 

@@ -172,6 +172,8 @@ def test_the_source_of_a_day_need_not_be_named_where_one_alone_told_it(
         only_source(store, DAY)
     with recorder(store, tmp_path) as recording:
         recording.record(EVENTS)
+    with pytest.raises(NotFoundError, match="these are recorded: 2026-01-05"):
+        only_source(store, DAY + dt.timedelta(days=1))
     assert "massive" == only_source(store, DAY)
     store.put(keys.live("other", DAY, 0), b"")
 
