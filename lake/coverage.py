@@ -118,9 +118,10 @@ class Coverage:
         """Return the spans of which all of a symbol's events are recorded; None: of one unnamed."""
         covered: list[Bounds] = []
         for note in self._notes(symbol):
-            covered = _without(covered, note.since, note.until)
             if note.why in COVERING:
-                covered.append((note.since, note.until))
+                covered = _with(covered, note.since, note.until)
+            else:
+                covered = _without(covered, note.since, note.until)
         return covered
 
     def why(self, symbol: str | None, hole: Bounds) -> tuple[str, str]:
@@ -192,22 +193,35 @@ def _gaps_of(
 
 
 def _joined(notes: Iterable[Span]) -> list[Span]:
-    """Return notes, each as one with those that go on where it ended."""
+    """Return notes, each as one with those alike that go on where it ended.
+
+    Others may stand between them, but for one that takes back what goes on: of a day there are
+    thousands of notes that it was listened, and few spans.
+    """
     joined: list[Span] = []
+    places: dict[tuple[str, tuple[str, ...], str], int] = {}
+    lacking = 0
     for note in notes:
-        last = joined[-1] if joined else None
-        if (
-            last
-            and last.until == note.since
-            and replace(last, until=note.until) == replace(note, since=last.since)
-        ):
-            joined[-1] = replace(last, until=note.until)
-        else:
-            joined.append(note)
+        alike = (note.why, note.symbols, note.told)
+        place = places.get(alike)
+        if note.why not in COVERING:
+            lacking = max(lacking, note.until)
+        elif place is not None and joined[place].until == note.since >= lacking:
+            joined[place] = replace(joined[place], until=note.until)
+            continue
+        places[alike] = len(joined)
+        joined.append(note)
     return joined
 
 
-def _without(covered: Iterable[Bounds], since: int, until: int) -> list[Bounds]:
+def _with(covered: Sequence[Bounds], since: int, until: int) -> list[Bounds]:
+    touching = [span for span in covered if span[0] <= until and since <= span[1]]
+    apart = [span for span in covered if span not in touching]
+    begins, ends = zip((since, until), *touching, strict=True)
+    return [*apart, (min(begins), max(ends))]
+
+
+def _without(covered: Sequence[Bounds], since: int, until: int) -> list[Bounds]:
     left = [(begin, min(end, since)) for begin, end in covered]
     right = [(max(begin, until), end) for begin, end in covered]
     return [(begin, end) for begin, end in (*left, *right) if begin < end]

@@ -84,7 +84,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         days = timetable(sessions, clock.now().date() - _DAYS_BACK, sessions.last)
         recorder = stack.enter_context(_recorder(settings, store, days))
         now = clock.now()
-        oldest = now.timestamp() - plan.fill_hours * _HOUR_S
+        oldest = max(now.timestamp() - plan.fill_hours * _HOUR_S, 0)
         known = recorder.known(settings.feed_kind, int(oldest * _SECOND_US))
         massive = _massive(plan, health, known, days, clock)
         judge = Judge(load_conditions(store), days, skew_s=settings.feed_skew_seconds)

@@ -80,6 +80,25 @@ def test_events_of_another_kind_cover_nothing() -> None:
     assert [(0, 100, "absent", ())] == shape(gaps([notes], DAY, "A"))
 
 
+def test_thousands_of_notes_of_listening_are_few_spans() -> None:
+    """While it is listened to all, one symbol after the other is asked for from the beginning."""
+    notes = [Span(0, 10, "lost")]
+    for each in range(10, 5_000):
+        notes += [
+            told(each, each + 1),
+            Span(0, 10, "filled" if each % 2 else "unfilled", (f"S{each}",)),
+        ]
+    found = gaps([coverage(*notes)], (0, 5_000), ["S11", "S12", "S9000"])
+
+    assert [(0, 10, "lost", ("S9000",)), (0, 10, "unfilled", ("S12",))] == shape(found)
+
+
+def test_what_goes_on_after_a_loss_does_not_hide_it() -> None:
+    notes = coverage(told(0, 50), Span(40, 80, "shed"), told(50, 60), told(80, 100))
+
+    assert [(40, 50), (60, 80)] == holes(notes.covered("A"), DAY)
+
+
 def test_a_note_is_read_as_it_was_written() -> None:
     note = Span(1, 2, "unfilled", ("A", "B"), "no", "second")
 
