@@ -16,6 +16,7 @@ from batch_layer.reconciling import ReconcileReport, reconcile
 from batch_layer.trades import build_trades
 from fiblake import Lake
 from lake import keys
+from lake.coverage import Span
 from lake.documents import read_document
 from lake.event import Event
 from lake.hours import hours_of
@@ -98,6 +99,16 @@ def test_a_bar_that_batch_lacks_is_missing(lake: Lake) -> None:
 
     assert {"missing": EVERY} == causes(report)
     assert {"batch"} == {each["lacks"] for each in found(lake)}
+
+
+def test_a_daily_bar_withheld_for_a_gap_is_missing(lake: Lake) -> None:
+    prepare(lake, FIRST)
+    gap = Span(micros(HOURS.open), micros(HOURS.close), "unfilled")
+    lake.store.put(keys.coverage("test", SESSION, 1), gzip.compress(gap.line))
+    prepare(lake)
+
+    assert {"missing": ["1d"]} == causes(put(lake, told(FIRST)))
+    assert [("batch", "AA")] == [(row["lacks"], row["symbol"]) for row in found(lake)]
 
 
 def test_a_bar_that_was_withdrawn_is_not_missing(lake: Lake) -> None:
