@@ -300,6 +300,9 @@ def _build_trades(lake: Lake, output: Output) -> None:
     if made.sessions:
         of = f"{made.sessions} sessions of recorded trades"
         output.note(f"{of}: {made.statements:,} in force, {made.minutes.added:,} new minutes")
+    for partial in made.partial:
+        for line in reports.of_partial(partial):
+            output.note(line)
 
 
 def _files(paths: list[Path] | None, others: Path | None, *, sample: bool) -> list[Path]:

@@ -6,9 +6,9 @@ import datetime as dt
 import itertools
 import threading
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -50,8 +50,10 @@ _log = structlog.get_logger(__name__)
 @contextmanager
 def fed_view(
     lake: Lake, feed: str, on_failure: Callable[[FiblakeError], None]
-) -> Iterator[tuple[View, Health]]:
+) -> Iterator[tuple[View, Callable[[], dict[str, Any]]]]:
     """Feed a view with live bars and prices, beside whatever the caller does meanwhile.
+
+    Yield it, and what tells how the feed is, and how many events the engine took, and how.
 
     Args:
         lake: Whose sessions, conditions and recordings are used.
@@ -90,11 +92,15 @@ def fed_view(
             _thread("engine", running.run, stream.close, on_failure),
         ]
         try:
-            yield view, health
+            yield view, partial(_how, health, running)
         finally:
             source.stop()
             for thread in threads:
                 thread.join(_STOP_S)
+
+
+def _how(health: Health, running: Running) -> dict[str, Any]:
+    return {"feed": health.document(), "engine": asdict(running.counts)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -39,8 +39,9 @@ def serve(
         FiblakeError: If the feed cannot go on.
     """
     failures: list[FiblakeError] = []
-    with _listen(host, port) as listener, _live(lake, feed, failures) as view:
-        config = uvicorn.Config(create_app(lake.reader, view), log_level="warning")
+    with _listen(host, port) as listener, _live(lake, feed, failures) as (view, feeding):
+        app = create_app(lake.reader, view, feeding)
+        config = uvicorn.Config(app, log_level="warning")
         server = _Server(config, failures)
         if threading.current_thread() is threading.main_thread():
             # As Ctrl-C does: the server takes it first, then all else ends in order.
@@ -64,18 +65,23 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def _live(lake: Lake, feed: str | None, failures: list[FiblakeError]) -> Iterator[LiveBars | None]:
-    """Yield the realtime view: fed in this process, or by others; None where nothing feeds one."""
+def _live(
+    lake: Lake, feed: str | None, failures: list[FiblakeError]
+) -> Iterator[tuple[LiveBars | None, Callable[[], dict[str, Any]] | None]]:
+    """Yield the realtime view, and what tells how it is fed in this process.
+
+    None where nothing feeds one; and where others do, they tell themselves how they are.
+    """
     if feed is not None:
         from fiblake.live import fed_view  # noqa: PLC0415 - it takes a while, and feeds are rare
 
-        with fed_view(lake, feed, failures.append) as (view, _):
-            yield view
+        with fed_view(lake, feed, failures.append) as fed:
+            yield fed
     elif lake.settings.view != "memory":
         with closing(open_view(lake.settings, lake.clock)) as shared:
-            yield shared
+            yield shared, None
     else:
-        yield None
+        yield None, None
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fiblake.output import table_of
 from lake.instant import written
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from batch_layer.jobs.submission import Submitted
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.processing.status import Status
+    from batch_layer.trades.partial import Partial
+
+_GAPS_SHOWN: Final = 5
 
 
 def of_import(report: ImportReport) -> Iterator[str]:
@@ -126,6 +129,8 @@ def of_status(status: Status) -> Iterator[str]:
     yield table_of(header, [daily, *_of_minutes(status)])
     if bronze.missing_sessions:
         yield f"{bronze.missing_sessions:,} sessions between first and last have no bar at all"
+    for partial in status.partial:
+        yield from of_partial(partial)
     rows = [
         (
             silver.interval,
@@ -140,6 +145,20 @@ def of_status(status: Status) -> Iterator[str]:
     yield table_of(("silver", "bars", "last bucket", "partitions", "stale"), rows)
     if any(silver.stale for silver in status.silver):
         yield "stale partitions: fiblake resample rebuilds them"
+
+
+def of_partial(partial: Partial) -> Iterator[str]:
+    """Yield the lines on a session that was recorded only in part."""
+    yield (
+        f"{partial.session} is recorded in part: "
+        f"{partial.withheld:,} daily bars are withheld, minutes are as far as they go"
+    )
+    for gap in partial.gaps[:_GAPS_SHOWN]:
+        whose = f"{len(gap['symbols']):,} symbols" if gap["symbols"] else "all symbols"
+        of = "symbols never seen" if gap["why"] == "unseen" else whose
+        yield f"  {gap['since']} to {gap['until']}, {of}: {gap['why']}, {gap['told']}"
+    if len(partial.gaps) > _GAPS_SHOWN:
+        yield f"  and {len(partial.gaps) - _GAPS_SHOWN:,} more: fiblake status --json has all"
 
 
 def _of_minutes(status: Status) -> Iterator[tuple[str, ...]]:

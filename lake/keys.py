@@ -53,6 +53,9 @@ _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
 _SESSION: Final = re.compile(r"/year=\d{4}/session=(\d{4}-\d{2}-\d{2})/bars\.parquet$")
 _LIVE: Final = re.compile(r"landing/([^/]+)/live/session=(\d{4}-\d{2}-\d{2})/(\d{8,})\.jsonl\.gz")
+_COVERAGE: Final = re.compile(
+    r"landing/([^/]+)/coverage/session=(\d{4}-\d{2}-\d{2})/(\d{8,})\.jsonl\.gz"
+)
 _LEDGER: Final = re.compile(r"/([^/]+)/year=\d{4}\.json$")
 
 
@@ -107,6 +110,22 @@ def live_place(key: str) -> tuple[str, dt.date, int] | None:
     return (match[1], dt.date.fromisoformat(match[2]), int(match[3])) if match else None
 
 
+def coverage(source: str, session: dt.date, number: int) -> str:
+    """Return the key of notes of what of a session is recorded, numbered in their order."""
+    return f"{coverage_notes(source, session)}{number:08}.jsonl.gz"
+
+
+def coverage_notes(source: str, session: dt.date) -> str:
+    """Return the prefix of all notes of what of a session is recorded."""
+    return f"{landing(source, 'coverage')}session={session}/"
+
+
+def coverage_place(key: str) -> tuple[str, dt.date, int] | None:
+    """Return source, session and number of such notes; None where a key is none of theirs."""
+    match = _COVERAGE.fullmatch(key)
+    return (match[1], dt.date.fromisoformat(match[2]), int(match[3])) if match else None
+
+
 def live_rejects(source: str, day: dt.date, number: int) -> str:
     """Return the key of what a live source told and the feed refused on a day, UTC."""
     return f"{REJECTS}live/{source}/day={day}/{number:08}.jsonl.gz"
@@ -115,6 +134,11 @@ def live_rejects(source: str, day: dt.date, number: int) -> str:
 def trades_checkpoint(session: dt.date) -> str:
     """Return the key of the checkpoint of what was made of a session's recorded events."""
     return f"{TRADES_CHECKPOINTS}session={session}.json"
+
+
+def checkpointed_session(key: str) -> dt.date:
+    """Return the session of a key that `trades_checkpoint` made."""
+    return dt.date.fromisoformat(key.rpartition("/session=")[2].removesuffix(".json"))
 
 
 def trades_marks(session: dt.date) -> str:

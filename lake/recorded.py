@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import structlog
 
 from lake import keys
+from lake.coverage import Coverage, parse_span
 from lake.errors import DamagedObjectError, NotFoundError
 from lake.wire import SCHEMA, decode_events
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
+    from lake.coverage import Span
+    from lake.event import Kind
     from lake.store import ObjectStore
 
+_DAYS_SHOWN: Final = 5
 _log = structlog.get_logger(__name__)
 
 
@@ -53,9 +57,18 @@ def only_source(store: ObjectStore, session: dt.date) -> str:
         return found[0]
     if not found:
         fact = f"No events of {session} are recorded in {store.location}."
-        raise NotFoundError(fact)
+        raise NotFoundError(fact, hint=_recorded_hint(store))
     fact = f"Events of {session} are recorded of {len(found)} sources: {', '.join(found)}."
     raise NotFoundError(fact, hint=f"name one, as replay:{found[0]}/{session}.")
+
+
+def _recorded_hint(store: ObjectStore) -> str:
+    places = map(keys.live_place, store.fingerprints(keys.LANDING))
+    days = sorted({str(place[1]) for place in places if place})
+    if not days:
+        return "fiblake up --feed massive records a day; replay:sample needs none."
+    more = f"{len(days) - _DAYS_SHOWN} before, " if len(days) > _DAYS_SHOWN else ""
+    return f"these are recorded: {more}{', '.join(days[-_DAYS_SHOWN:])}."
 
 
 def recorded(store: ObjectStore, source: str, session: dt.date) -> Iterator[pl.DataFrame]:
@@ -91,6 +104,32 @@ def recorded_lines(store: ObjectStore, key: str) -> list[bytes]:
     except (OSError, EOFError, zlib.error):
         fact = f"{key} in {store.location} is damaged: it is not gzip."
         raise DamagedObjectError(fact, hint="restore it from a copy.") from None
+
+
+def coverage_of(store: ObjectStore, source: str, session: dt.date, kind: Kind) -> Coverage:
+    """Return which spans of a session a source's events of a kind are recorded of.
+
+    Raises:
+        DamagedObjectError: If a note cannot be read.
+    """
+    found = store.fingerprints(keys.coverage_notes(source, session))
+    return Coverage(notes_of(store, found), kind)
+
+
+def notes_of(store: ObjectStore, found: Iterable[str]) -> Iterator[Span]:
+    """Yield the notes of one source's coverage of a session, in order; other keys are passed over.
+
+    Raises:
+        DamagedObjectError: If one cannot be read.
+    """
+    places = {key: place for key in found if (place := keys.coverage_place(key))}
+    for key in sorted(places, key=lambda key: places[key][2]):
+        for line in recorded_lines(store, key):
+            try:
+                yield parse_span(line)
+            except ValueError:
+                fact = f"{key} in {store.location} is damaged: a line is no note."
+                raise DamagedObjectError(fact, hint="restore it from a copy.") from None
 
 
 def all_recorded(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
@@ -15,6 +15,8 @@ from serving_layer.problems import answer_with_problems
 from serving_layer.routes import router
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastapi import FastAPI
 
     from lake.live import LiveBars
@@ -23,12 +25,17 @@ if TYPE_CHECKING:
 WEB: Final = Path(__file__).parent / "web"
 
 
-def create_app(reader: Reader, live: LiveBars | None = None) -> FastAPI:
+def create_app(
+    reader: Reader,
+    live: LiveBars | None = None,
+    feeding: Callable[[], dict[str, Any]] | None = None,
+) -> FastAPI:
     """Return the app that serves what `reader` reads, with the chart page at `/`.
 
     Args:
         reader: Of the lake.
         live: The realtime view, where something feeds one.
+        feeding: Tells how what feeds it in this process is, by part.
     """
     app: FastAPI = FastAPIOffline(
         title="fiblake",
@@ -37,6 +44,7 @@ def create_app(reader: Reader, live: LiveBars | None = None) -> FastAPI:
     )
     app.state.reader = reader
     app.state.live = live
+    app.state.feeding = feeding
     app.include_router(router)
     app.include_router(live_router)
     answer_with_problems(app)

@@ -6,7 +6,7 @@ import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import polars as pl
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -108,9 +108,10 @@ class SymbolsAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HealthAnswer:
-    """Whether the service lives, or is ready."""
+    """Whether the service lives, or is ready; and how what feeds it is, where that is in it."""
 
     status: str
+    feeding: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +191,14 @@ def intervals_answer(stored: Sequence[Interval], *, live: bool) -> IntervalsAnsw
     )
 
 
-@router.get("/health/live", tags=["health"])
-def live() -> HealthAnswer:
-    """Whether the service runs."""
-    return HealthAnswer("live")
+@router.get("/health/live", response_model_exclude_none=True, tags=["health"])
+def live(request: Request) -> HealthAnswer:
+    """Whether the service runs, and how what feeds its live bars is, where that runs in it."""
+    feeding = request.app.state.feeding
+    return HealthAnswer("live", feeding() if feeding else None)
 
 
-@router.get("/health/ready", responses=PROBLEMS, tags=["health"])
+@router.get("/health/ready", response_model_exclude_none=True, responses=PROBLEMS, tags=["health"])
 def ready(reader: TheReader) -> HealthAnswer:
     """Whether it can answer: the lake is there and holds bars."""
     try:

@@ -28,7 +28,7 @@ def main(lake: str, spool: str, socket: str, rest: str) -> None:
     limits = Limits(seconds=0.2, size=20_000)
     recorder = Recorder(LocalStore(Path(lake)), "massive", Path(spool), hours(), limits)
     with HealthServer(health) as server, recorder:
-        source = Massive(plan, health, recorder.known(), unfinished=recorder.unfinished)
+        source = Massive(plan, health, recorder.known("trade"), days=hours())
         feed = Feed(source, judge(), Listing(), recorder=recorder, health=health)
         stop = threading.Thread(target=feed.stop)
         signal.signal(signal.SIGTERM, lambda *_: stop.start())

@@ -39,17 +39,18 @@ from tests.parts import free_port
 
 ROOT: Final = Path(__file__).parents[1]
 LATENESS_US: Final = 900 * 10**6
+_HOUR_US: Final = 3600 * 10**6
 _URL: Final = re.compile(r"fiblake serves (http://\S+?)/ until")
 _IDENTITY: Final = ["symbol", "time", "sequence"]
 
 
 class Market(LiveMarket):
-    """A market whose clock shows when the last event happened."""
+    """A market whose clock shows when the last event happened; an hour less before the first."""
 
     def __init__(self, events: pl.DataFrame, wall: WallClock) -> None:
         super().__init__(events)
         self._wall = wall
-        wall.advance(events["received"].item(0))
+        wall.advance(events["received"].item(0) - _HOUR_US)
 
     def advance(self, count: int) -> pl.DataFrame:
         """Let so many more events happen, and return them."""
@@ -199,10 +200,13 @@ class System:
 
     def live(self, symbol: str, interval: str = "1m", hours: str = "regular") -> dict[str, Any]:
         """Return what the API tells of a symbol."""
+        return self.api(f"/v1/live/{symbol}", interval=interval, session=hours)
+
+    def api(self, path: str, **asked: str) -> dict[str, Any]:
+        """Return what the API answers."""
         found = _URL.search(self.said)
         assert found, self.said
-        asked = {"interval": interval, "session": hours}
-        answer = self._client.get(f"{found[1]}/v1/live/{symbol}", params=asked)
+        answer = self._client.get(f"{found[1]}{path}", params=asked)
         told: dict[str, Any] = answer.raise_for_status().json()
         return told
 

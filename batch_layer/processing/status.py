@@ -12,6 +12,7 @@ from batch_layer.bronze import dividends
 from batch_layer.processing.fold import PACKAGE
 from batch_layer.processing.intraday import plan as intraday
 from batch_layer.processing.plan import Partition, Plan, make_plan
+from batch_layer.trades.partial import Partial, partial_sessions
 from lake import keys
 from lake.boundary import boundary_to_move
 from lake.errors import EmptyLakeError
@@ -105,6 +106,7 @@ class Status:
         boundary: The last session that silver has committed; None before the first.
         committed: The last session that bronze has committed; None where it holds minutes alone.
         minute: Of minute bars; None where bronze holds none.
+        partial: Sessions of which not all was recorded, and what was made of the rest.
         silver: Of each interval of which bronze holds what it is made of.
     """
 
@@ -113,6 +115,7 @@ class Status:
     committed: dt.date | None
     bronze: BronzeStatus
     minute: MinuteStatus | None
+    partial: tuple[Partial, ...]
     silver: tuple[SilverStatus, ...]
 
 
@@ -136,6 +139,7 @@ def status_of(store: ObjectStore) -> Status:
         committed=days.committed if days else None,
         bronze=_bronze(store, days) if days else _NO_BRONZE,
         minute=_minute(minutes) if minutes else None,
+        partial=partial_sessions(store),
         silver=(*of_minutes, *silver),
     )
 

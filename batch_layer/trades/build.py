@@ -1,5 +1,6 @@
 """Recorded events into bronze: trades, and the minutes and days that they make.
 
+Of a symbol that was recorded only in part of the regular hours there are minutes, and no daily bar.
 A session is a build product: it is made anew where what landed of it, the conditions or the code
 changed. Killed between any two writes, the next run does the same again.
 """
@@ -16,6 +17,7 @@ import structlog
 from batch_layer.bronze.committed import last_committed
 from batch_layer.bronze.daily import Changes
 from batch_layer.trades.bring import Made, bring
+from batch_layer.trades.partial import Partial, held_to_coverage
 from batch_layer.trades.plan import make_plan
 from batch_layer.trades.recorded import read_events, recorded
 from batch_layer.trades.statements import statements_of
@@ -56,6 +58,7 @@ class TradesReport:
         unreadable: Lines that tell no event.
         foreign: Events of a coarser kind than the one that bars are made of.
         outside: Events that are of no hours of their session.
+        partial: Of the sessions made, those of which not all was recorded.
         minutes: What that changed of bronze's minutes.
         days: And of its daily bars.
         seconds: How long it took.
@@ -69,6 +72,7 @@ class TradesReport:
     unreadable: int = 0
     foreign: int = 0
     outside: int = 0
+    partial: tuple[Partial, ...] = ()
     minutes: Changes = field(default_factory=Changes)
     days: Changes = field(default_factory=Changes)
     seconds: float = 0.0
@@ -112,11 +116,13 @@ def build_trades(
 
 def _build(
     store: ObjectStore, work: Work, conditions: Conditions, clock: Clock
-) -> tuple[Statements, int, Changes, Changes]:
+) -> tuple[Statements, int, Partial, Changes, Changes]:
     session = work.hours.session
     events, unreadable = read_events(store, work.objects)
     told = statements_of(events, work.hours, conditions)
     made = made_of(told.rows, work.hours, clock.now())
+    whole, partial = held_to_coverage(store, work.objects, work.hours, told.kind, made.days)
+    made = replace(made, days=whole)
     minutes, days = bring(store, made, clock)
     placed = None
     if told.kind == "trade":
@@ -131,10 +137,12 @@ def _build(
         "unreadable": unreadable,
         "foreign": told.foreign,
         "outside": told.outside,
+        "withheld": partial.withheld,
+        "gaps": partial.gaps,
     }
     store.put(keys.trades_checkpoint(session), encode_document(document))
     _log.info("made bronze of recorded events", session=str(session), statements=told.rows.height)
-    return told, unreadable, minutes, days
+    return told, unreadable, partial, minutes, days
 
 
 def made_of(statements: pl.DataFrame, hours: SessionHours, known_from: dt.datetime) -> Made:
@@ -167,8 +175,13 @@ def made_of(statements: pl.DataFrame, hours: SessionHours, known_from: dt.dateti
     )
 
 
-def _with(
-    report: TradesReport, told: Statements, unreadable: int, minutes: Changes, days: Changes
+def _with(  # noqa: PLR0913, PLR0917 - what a session adds
+    report: TradesReport,
+    told: Statements,
+    unreadable: int,
+    partial: Partial,
+    minutes: Changes,
+    days: Changes,
 ) -> TradesReport:
     return replace(
         report,
@@ -178,6 +191,7 @@ def _with(
         unreadable=report.unreadable + unreadable,
         foreign=report.foreign + told.foreign,
         outside=report.outside + told.outside,
+        partial=(*report.partial, partial) if partial.gaps else report.partial,
         minutes=report.minutes + minutes,
         days=report.days + days,
     )

@@ -1,6 +1,7 @@
 """Of which sessions recorded events are to be made into bronze, anew or for the first time.
 
-What is made of a session is a function of the objects that landed of it, the table of conditions
+What is made of a session is a function of the objects that landed of it (events, and notes of what
+of it is recorded), the table of conditions
 and this code. Its checkpoint tells of which it was made last, and comes after all else is written.
 """
 
@@ -12,8 +13,8 @@ from functools import cache
 from inspect import getsource
 from typing import TYPE_CHECKING
 
-from batch_layer.trades import bring, owned, recorded, statements
-from lake import conditions, eligibility, event, hours, keys, live_bars
+from batch_layer.trades import bring, owned, partial, recorded, statements
+from lake import conditions, coverage, eligibility, event, hours, keys, live_bars
 from lake.documents import read_documents
 from lake.exchange import last_settled
 from lake.hours import hours_of
@@ -139,7 +140,8 @@ def inputs_of(objects: Mapping[str, str], of: SessionHours, known: Conditions) -
 
 @cache
 def _code() -> str:
-    modules = (bring, owned, recorded, statements, conditions, eligibility, event, hours, live_bars)
+    ours = (bring, owned, partial, recorded, statements)
+    modules = (*ours, conditions, coverage, eligibility, event, hours, live_bars)
     schemas = (str(TRADES), str(MINUTE), str(DAILY))
     return _digest("\n".join([*map(getsource, modules), *schemas]))
 

@@ -1,4 +1,4 @@
-"""What was recorded of the live flow: which objects landed, and the events in them."""
+"""What was recorded of the live flow: which objects landed, their events, and what they lack."""
 
 from __future__ import annotations
 
@@ -8,24 +8,50 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lake import keys
-from lake.recorded import recorded_lines
+from lake.coverage import Coverage
+from lake.recorded import notes_of, recorded_lines
 from lake.wire import SCHEMA, decode_events
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from lake.event import Kind
     from lake.store import ObjectStore
 
 
 def recorded(store: ObjectStore) -> dict[dt.date, dict[str, str]]:
-    """Return the fingerprints of the objects that landed of each session, by key and in order."""
+    """Return the fingerprints of the objects that landed of each session, by key and in order.
+
+    Notes of what is recorded are among them, of sessions of which events are.
+    """
     found: defaultdict[dt.date, dict[str, str]] = defaultdict(dict)
+    told: set[dt.date] = set()
     for key, fingerprint in sorted(store.fingerprints(keys.LANDING).items()):
-        told = keys.live_place(key)
-        if told is not None:
-            found[told[1]][key] = fingerprint
-    return dict(sorted(found.items()))
+        events, notes = keys.live_place(key), keys.coverage_place(key)
+        if place := events or notes:
+            found[place[1]][key] = fingerprint
+        if events:
+            told.add(events[1])
+    return {session: found[session] for session in sorted(told)}
+
+
+def coverage_in(store: ObjectStore, objects: Iterable[str], kind: Kind) -> list[Coverage]:
+    """Return which spans of a session events of a kind are recorded of, by each source.
+
+    Args:
+        store: The lake.
+        objects: Those of the session, by key.
+        kind: Of which events.
+
+    Raises:
+        DamagedObjectError: If a note cannot be read.
+    """
+    by_source: defaultdict[str, list[str]] = defaultdict(list)
+    for key in objects:
+        if place := keys.coverage_place(key):
+            by_source[place[0]].append(key)
+    return [Coverage(notes_of(store, found), kind) for _, found in sorted(by_source.items())]
 
 
 def recorded_of(store: ObjectStore, session: dt.date) -> dict[str, str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from speed_layer.corrections import Corrections
     from speed_layer.covering import Covering
-    from speed_layer.engine.engine import Changes, Engine
+    from speed_layer.engine.engine import Changes, Counts, Engine
     from speed_layer.streams.in_process import InProcess
     from speed_layer.views.protocol import View
 
@@ -102,6 +102,11 @@ class Running:
             Chore(pace.forget_s, self._cover),
             Chore(pace.snapshot_s, lambda: keep(engine, self._received)),
         )
+
+    @property
+    def counts(self) -> Counts:
+        """What became of all events so far."""
+        return self._engine.counts
 
     def run(self) -> None:
         """Apply events until the stream is closed and empty; then do each chore once more."""

@@ -2,7 +2,7 @@
 
 from lake.recorded import recorded_sources
 from speed_layer.feed.feed import Feed
-from speed_layer.feed.health import Gap, Health
+from speed_layer.feed.health import Health
 from speed_layer.feed.health_server import HealthServer
 from speed_layer.feed.judge import Judge
 from speed_layer.feed.opening import opened
@@ -16,7 +16,6 @@ __all__ = [
     "Delivery",
     "Feed",
     "FeedSpec",
-    "Gap",
     "Health",
     "HealthServer",
     "Judge",

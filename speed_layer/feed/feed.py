@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from lake.errors import StreamUnavailableError
 from lake.event import Event
-from lake.wire import encode_events, events_of
+from lake.wire import decode_events, encode_events, events_of
 from speed_layer.feed.judge import REASONS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
+    from lake.coverage import Span
     from speed_layer.feed.health import Health
     from speed_layer.feed.judge import Judge
     from speed_layer.feed.recorder import Recorder
@@ -24,15 +28,19 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _HEARTBEAT_S: Final = 1.0
+_AGAIN_S: Final = 1.0
 _TURN_S: Final = 0.008
 """How long a turn lasts at least: what comes meanwhile goes together, as each step from here to the
 subscriber costs nearly as much for one event as for fifty."""
 _MANY: Final = 1_000
 """So many at once are on their way at once: more are waiting."""
+_MISSING: Final = ("unfilled", "shed")
 
 
 class Feed:
     """Brings what a source tells into a stream.
+
+    While the stream takes nothing, the source waits: nothing is lost, and the order is kept.
 
     Args:
         source: Who tells events.
@@ -66,6 +74,7 @@ class Feed:
         """Feed until the source ends or `stop` is called.
 
         Raises:
+            StreamUnavailableError: If the stream takes nothing when `stop` is called.
             VendorError: If the source cannot go on.
             StoreError: If events cannot be recorded.
         """
@@ -75,8 +84,7 @@ class Feed:
             while (delivery := self._source.take(self._heartbeat_s)) is not None:
                 begun = time.monotonic()
                 self._bring(delivery)
-                if self._recorder:
-                    self._recorder.tick()
+                self._tick()
                 if 0 < delivery.events.height < _MANY:
                     self._stopping.wait(begun + _TURN_S - time.monotonic())
             if not self._stopping.is_set():
@@ -94,17 +102,54 @@ class Feed:
         self._source.close()
 
     def _bring(self, delivery: Delivery) -> None:
+        self._note(delivery.before)
         self._refuse_malformed(delivery)
         if delivery.events.is_empty():
             if not delivery.malformed:
                 self._beat()
-            return
-        events = self._judged(delivery.events)
+        else:
+            self._tell(self._judged(delivery.events))
+        self._note(delivery.after)
+
+    def _tell(self, events: pl.DataFrame) -> None:
         if events.height:
             if self._recorder:
                 self._recorder.record(events)
-            self._stream.put(events)
+            self._put(events)
             self._health.accepted(events.height, events["time"][-1])
+
+    def _put(self, events: pl.DataFrame) -> None:
+        """Put events into the stream, what it does not take again and again."""
+        while True:
+            try:
+                self._stream.put(events)
+            except StreamUnavailableError as error:
+                if self._stopping.is_set():
+                    raise
+                self._await_stream(error)
+                events = decode_events(error.unwritten)[0] if error.unwritten else events
+            else:
+                self._health.waits("")
+                return
+            self._stopping.wait(_AGAIN_S)
+            self._tick()
+
+    def _await_stream(self, error: StreamUnavailableError) -> None:
+        if not self._health.waiting:
+            _log.warning("the stream is away; all waits until it is back", error=str(error))
+        self._health.waits(error.fact)
+
+    def _tick(self) -> None:
+        if self._recorder:
+            self._recorder.tick()
+            self._health.unlanded = self._recorder.waiting
+
+    def _note(self, spans: Sequence[Span]) -> None:
+        for span in spans:
+            if span.why in _MISSING:
+                self._health.gap(span)
+        if self._recorder and spans:
+            self._recorder.note(spans)
 
     def _judged(self, events: pl.DataFrame) -> pl.DataFrame:
         if self._judge is None:
@@ -117,7 +162,12 @@ class Feed:
     def _beat(self) -> None:
         now = self._source.now_us()
         beat = Event("heartbeat", "", now, moves=0, received=now, source=self._source.name)
-        self._stream.put(events_of([asdict(beat)]))
+        try:
+            self._stream.put(events_of([asdict(beat)]))
+        except StreamUnavailableError as error:
+            self._await_stream(error)  # and the next heartbeat tells a later time
+            return
+        self._health.waits("")
         self._health.heartbeat()
 
     def _refuse(self, refused: pl.DataFrame) -> None:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from lake.coverage import Span
 from lake.errors import VendorError
-from speed_layer.feed.health import Gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
-    from pathlib import Path
 
     import polars as pl
 
@@ -27,8 +26,8 @@ _WORKERS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """What was missed.
+class Asked:
+    """What was missed, and is asked for.
 
     Attributes:
         since: The instant, in microseconds, from which on events may be missing.
@@ -43,54 +42,13 @@ class Span:
     kinds: tuple[Kind, ...]
 
 
-class Unfinished:
-    """From which instants on events are being asked for, in a file that outlives the process.
-
-    Args:
-        path: None: nothing is kept.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._spans: list[int] = []
-        self._earlier = self._read()
-
-    def earliest(self, until: int | None) -> int | None:
-        """Return from when on to ask: `until`, or what an earlier run did not finish."""
-        told = [each for each in (until, *self._earlier) if each is not None]
-        return min(told, default=None)
-
-    def begin(self, span: Span) -> None:
-        """Note that a span is asked for; it covers what an earlier run did not finish."""
-        self._earlier = []
-        self._spans.append(span.since)
-        self._write()
-
-    def end(self, span: Span) -> None:
-        """Note that all of a span is recorded."""
-        self._spans.remove(span.since)
-        self._write()
-
-    def _read(self) -> list[int]:
-        if self._path is None or not self._path.exists():
-            return []
-        return [int(line) for line in self._path.read_text("utf-8").split()]
-
-    def _write(self) -> None:
-        if self._path is None:
-            return
-        aside = self._path.with_suffix(".aside")
-        aside.write_text("\n".join(map(str, self._spans)), "utf-8")
-        aside.replace(self._path)
-
-
 class Filler:
     """Asks for spans, one after the other, several symbols of each at once.
 
     Args:
         rest: Whom to ask.
         put: Takes the events; waits while there is no room.
-        done: Told that a span was asked for in full, or is told as a gap.
+        done: Told what came of a span: of whom it is filled, and of whom it is a gap.
         health: Told what came of it.
         settle_s: How long to wait first: what prints now, REST may tell a little later.
     """
@@ -99,7 +57,7 @@ class Filler:
         self,
         rest: MassiveRest,
         put: Callable[[pl.DataFrame], None],
-        done: Callable[[Span], None],
+        done: Callable[[list[Span]], None],
         health: Health,
         *,
         settle_s: float,
@@ -110,40 +68,30 @@ class Filler:
         self._health = health
         self._settle_s = settle_s
         self._stopping = threading.Event()
-        self._spans = ThreadPoolExecutor(1, "filling")
+        self._asked = ThreadPoolExecutor(1, "filling")
 
-    def fill(self, span: Span) -> None:
+    def fill(self, asked: Asked) -> None:
         """Let a span be asked for."""
         self._health.count("filling")
-        self._spans.submit(self._fill, span)
+        self._asked.submit(self._fill, asked)
 
     def close(self) -> None:
         """Ask no more; what is not done, the next run asks for."""
         self._stopping.set()
-        self._spans.shutdown(wait=True)
+        self._asked.shutdown(wait=True)
         self._rest.close()
 
-    def _fill(self, span: Span) -> None:
+    def _fill(self, asked: Asked) -> None:
         if self._stopping.wait(self._settle_s):
             return
-        asks = [(symbol, kind) for symbol in sorted(span.symbols) for kind in span.kinds]
+        asks = [(symbol, kind) for symbol in sorted(asked.symbols) for kind in asked.kinds]
         with ThreadPoolExecutor(_WORKERS, "filling") as workers:
-            failures = list(workers.map(lambda ask: self._one(ask[0], ask[1], span.since), asks))
+            failures = list(workers.map(lambda ask: self._one(ask[0], ask[1], asked.since), asks))
         self._health.count("filling", -1)
         if not self._stopping.is_set():
-            self._tell(span, asks, failures)
-
-    def _tell(
-        self, span: Span, asks: Sequence[tuple[str, Kind]], failures: Sequence[str | None]
-    ) -> None:
-        whys: dict[str, list[str]] = {}
-        for (symbol, _), failure in zip(asks, failures, strict=True):
-            if failure:
-                whys.setdefault(failure, []).append(symbol)
-        for why, symbols in whys.items():
-            self._health.gap(Gap(span.since, span.until, "unfilled", tuple(symbols), why))
-        _log.info("a gap was asked for", symbols=len(span.symbols), failed=sum(map(bool, failures)))
-        self._done(span)
+            failed = len(failures) - failures.count(None)
+            _log.info("a gap was asked for", symbols=len(asked.symbols), failed=failed)
+            self._done(_outcome(asked, asks, failures))
 
     def _one(self, symbol: str, kind: Kind, since: int) -> str | None:
         """Return why a symbol's events could not be had, or None where they were."""
@@ -159,3 +107,22 @@ class Filler:
             _log.exception("filling failed")
             return f"{type(error).__name__}: {error}"
         return None
+
+
+def _outcome(
+    asked: Asked, asks: Sequence[tuple[str, Kind]], failures: Sequence[str | None]
+) -> list[Span]:
+    of: dict[tuple[Kind, str | None], list[str]] = {}
+    for (symbol, kind), failure in zip(asks, failures, strict=True):
+        of.setdefault((kind, failure), []).append(symbol)
+    return [
+        Span(
+            asked.since,
+            asked.until,
+            "unfilled" if failure else "filled",
+            tuple(symbols),
+            failure or "",
+            kind,
+        )
+        for (kind, failure), symbols in of.items()
+    ]

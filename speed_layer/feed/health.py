@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -15,38 +14,11 @@ from lake.instant import from_microseconds, written
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lake.coverage import Span
+
 _log = structlog.get_logger(__name__)
 _FRESH_S: Final = 5.0
 _GAPS_MOST: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Events of a span that the feed does not have, or may not.
-
-    Attributes:
-        start: In microseconds.
-        end: In microseconds, exclusive; None: to the present, and on.
-        why: `unfilled`, REST could not tell them; `shed`, the feed could not keep up.
-        symbols: Whose they are; empty: any.
-        told: What went wrong.
-    """
-
-    start: int
-    end: int | None
-    why: str
-    symbols: tuple[str, ...] = ()
-    told: str = ""
-
-    def document(self) -> dict[str, Any]:
-        """Return the gap as JSON has it."""
-        return {
-            "start": _instant(self.start),
-            "end": _instant(self.end),
-            "why": self.why,
-            "symbols": list(self.symbols),
-            "told": self.told,
-        }
 
 
 class Health:
@@ -58,20 +30,23 @@ class Health:
     Attributes:
         counts: `accepted`, `refused`, `heartbeats`, `connections`, `filled`, `shed` and so on.
         refused: By reason.
+        unlanded: How many files of events the lake does not have, that it should have.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self.unlanded = 0
         self._clock = clock
         self._lock = threading.Lock()
-        self._gaps: deque[Gap] = deque(maxlen=_GAPS_MOST)
+        self._gaps: deque[Span] = deque(maxlen=_GAPS_MOST)
         self._is_subscribed = False
         self._is_running = False
         self._event_at: float | None = None
         self._sign_at: float | None = None
         self._event_time: int | None = None
         self._said = ""
+        self._waiting = ""
 
     def started(self) -> None:
         """Note that the feed runs."""
@@ -88,6 +63,17 @@ class Health:
     def said(self, text: str) -> None:
         """Note what the source said last of how it is."""
         self._said = text
+
+    def waits(self, why: str) -> None:
+        """Note why nothing goes on; empty: it does."""
+        if self._waiting and not why:
+            _log.warning("it goes on")
+        self._waiting = why
+
+    @property
+    def waiting(self) -> str:
+        """Why nothing goes on; empty where it does."""
+        return self._waiting
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a count."""
@@ -111,7 +97,7 @@ class Health:
         self.count("heartbeats")
         self._sign_at = self._clock()
 
-    def gap(self, gap: Gap) -> None:
+    def gap(self, gap: Span) -> None:
         """Note and log that events are missing."""
         with self._lock:
             self.counts["gaps"] += 1
@@ -119,7 +105,7 @@ class Health:
         _log.error("events are missing", **gap.document())
 
     @property
-    def gaps(self) -> tuple[Gap, ...]:
+    def gaps(self) -> tuple[Span, ...]:
         """What is missing: the last thousand of them, in the order in which they were found."""
         with self._lock:
             return tuple(self._gaps)
@@ -134,7 +120,7 @@ class Health:
         """Whether the source is subscribed to, and events or heartbeats go on."""
         at = self._sign_at
         is_fresh = at is not None and self._clock() - at <= _FRESH_S
-        return self._is_running and self._is_subscribed and is_fresh
+        return self._is_running and self._is_subscribed and is_fresh and not self._waiting
 
     def document(self) -> dict[str, Any]:
         """Return all of it as JSON has it."""
@@ -146,6 +132,8 @@ class Health:
             "ready": self.is_ready,
             "subscribed": self._is_subscribed,
             "source_said": self._said,
+            "waiting": self._waiting,
+            "unlanded": self.unlanded,
             "last_event": _instant(self._event_time),
             "last_event_age_s": None if at is None else round(self._clock() - at, 3),
             "counts": counts,

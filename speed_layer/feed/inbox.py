@@ -6,9 +6,9 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from speed_layer.feed.health import Gap
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from speed_layer.feed.health import Health
 
 Item = TypeVar("Item")
@@ -19,13 +19,16 @@ class Inbox(Generic[Item]):
 
     Args:
         capacity: How many events may wait.
-        sheds: Whether events are given up where there is no room; else those who offer them wait.
-        health: Told of what is given up: how many events, and the span in which they came.
+        shed: Returns the item that tells when events were given up for want of room: since when,
+            and until when; None: to the end. Without it those who offer events wait.
+        health: Told how many events are given up.
     """
 
-    def __init__(self, capacity: int, *, sheds: bool, health: Health) -> None:
+    def __init__(
+        self, capacity: int, shed: Callable[[int, int | None], Item] | None, health: Health
+    ) -> None:
         self._capacity = capacity
-        self._sheds = sheds
+        self._shed = shed
         self._health = health
         self._items: deque[tuple[Item, int]] = deque()
         self._waiting = 0
@@ -47,7 +50,7 @@ class Inbox(Generic[Item]):
                 self._end_shedding(received)
                 self._add(item, events)
                 return True
-            if not self._sheds:
+            if self._shed is None:
                 return False
             if self._shed_since is None:
                 self._shed_since = received
@@ -105,6 +108,6 @@ class Inbox(Generic[Item]):
             self._changed.notify_all()
 
     def _end_shedding(self, received: int | None) -> None:
-        if self._shed_since is not None:
-            self._health.gap(Gap(self._shed_since, received, "shed", told="the queue was full"))
+        if self._shed is not None and self._shed_since is not None:
+            self._add(self._shed(self._shed_since, received), 0)
             self._shed_since = None

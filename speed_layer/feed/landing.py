@@ -1,7 +1,8 @@
 """Files of the spool become objects of the lake, in order and each once.
 
-An object is only ever created. Where there is one already, it is this very file, landed by a run
-that was killed before it could delete it, or else another's, and the next free number is taken.
+An object is only ever created, under the number that its file is given first. Where there is one
+already, it is this very file, landed by a run that was killed before it could delete it, or else
+another's, and the next free number is taken.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import gzip
 import queue
 import threading
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -23,17 +25,23 @@ if TYPE_CHECKING:
     from lake.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
+NEW: Final = "new-"
 _LEVEL: Final = 1
 _RETRY_S: Final = 5.0
 _LAST_ATTEMPTS: Final = 3
 
 
-class Piece(NamedTuple):
-    """A file of the spool, its topic, and its number there."""
+@dataclass(slots=True, eq=False)
+class Piece:
+    """A file of the spool, and its topic.
+
+    Attributes:
+        path: Its name is its number; that of one that has none yet begins with `NEW`.
+        topic: Of which it is.
+    """
 
     path: Path
     topic: str
-    number: int
 
 
 class Lander:
@@ -50,6 +58,8 @@ class Lander:
         self._queue: queue.SimpleQueue[Piece | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._waiting: set[Piece] = set()
+        self._next: dict[str, int] = {}
+        self._is_away = False
         self._thread = threading.Thread(target=self._run, name="landing", daemon=True)
 
     @property
@@ -73,8 +83,7 @@ class Lander:
             self._queue.put(None)
             self._thread.join()
 
-    def next_number(self, topic: str) -> int:
-        """Return the first number of a topic that no object has, nor any after it."""
+    def _free_number(self, topic: str) -> int:
         prefix = self._key_of(topic, 0).rpartition("/")[0] + "/"
         names = [key.removeprefix(prefix) for key in self._store.fingerprints(prefix)]
         return max((int(name.partition(".")[0]) for name in names), default=-1) + 1
@@ -87,12 +96,23 @@ class Lander:
         """
         data = _whole_lines(piece.path)
         if data:
+            self._number(piece)
             self._put(piece, gzip.compress(data, _LEVEL, mtime=0))
         piece.path.unlink()
         self._waiting.discard(piece)
 
+    def _number(self, piece: Piece) -> None:
+        if not piece.path.name.startswith(NEW):
+            return
+        if piece.topic not in self._next:
+            self._next[piece.topic] = self._free_number(piece.topic)
+        number = self._next[piece.topic]
+        # No other file gets it, though this one be landed by a later run.
+        self._next[piece.topic] = number + 1
+        piece.path = piece.path.rename(piece.path.with_name(f"{number:08}.jsonl"))
+
     def _put(self, piece: Piece, packed: bytes) -> None:
-        number = piece.number
+        number = int(piece.path.stem)
         while True:
             key = self._key_of(piece.topic, number)
             try:
@@ -100,29 +120,36 @@ class Lander:
             except ConflictError:
                 if self._store.get(key).data == packed:
                     return
-                number = max(number + 1, self.next_number(piece.topic))
+                number = max(number + 1, self._free_number(piece.topic))
+                if piece.topic in self._next:
+                    self._next[piece.topic] = max(self._next[piece.topic], number + 1)
             else:
                 return
 
     def _run(self) -> None:
         while (piece := self._queue.get()) is not None:
-            tried = 0
-            while not self._landed(piece, tried):
-                tried += 1
+            while not self._landed(piece):
                 if self._closing.wait(_RETRY_S):
                     self._land_last(piece)
                     break
 
     def _land_last(self, piece: Piece) -> None:
-        if not any(self._landed(piece, tried) for tried in attempts(_LAST_ATTEMPTS)):
+        if not any(self._landed(piece) for _ in attempts(_LAST_ATTEMPTS)):
             _log.error("not landed; the next run lands it", file=str(piece.path))
 
-    def _landed(self, piece: Piece, tried: int) -> bool:
+    def _landed(self, piece: Piece) -> bool:
         try:
             self.land(piece)
         except (StoreError, OSError) as error:
-            _log.warning("not landed yet", file=str(piece.path), why=str(error), tried=tried + 1)
+            if not self._is_away:
+                _log.warning(
+                    "not landed yet; tried until it is", file=str(piece.path), why=str(error)
+                )
+            self._is_away = True
             return False
+        if self._is_away:
+            _log.warning("landed again")
+        self._is_away = False
         return True
 
 

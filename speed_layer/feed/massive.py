@@ -6,6 +6,7 @@ import asyncio
 import random
 import threading
 import time
+from collections import defaultdict, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -14,10 +15,12 @@ import numpy as np
 import polars as pl
 import structlog
 
+from lake.clock import SystemClock
 from lake.errors import VendorError
+from lake.instant import microseconds
 from lake.massive_symbols import massive_symbol
-from speed_layer.feed.filling import Filler, Span, Unfinished
-from speed_layer.feed.health import Gap
+from speed_layer.feed.filling import Asked, Filler
+from speed_layer.feed.hearing import Hearing
 from speed_layer.feed.inbox import Inbox
 from speed_layer.feed.massive_events import NAME, Reader, topics_of
 from speed_layer.feed.massive_readers import Address, Listener, read
@@ -27,9 +30,11 @@ from speed_layer.feed.source import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
+    from lake.clock import Clock
+    from lake.coverage import Span
     from lake.event import Kind
+    from lake.hours import Timetable
     from speed_layer.feed.health import Health
     from speed_layer.feed.massive_readers import ReaderName
 
@@ -84,18 +89,36 @@ class _Frame:
     text: str | bytes
 
 
+@dataclass(frozen=True, slots=True)
 class _Resumed:
     """The socket tells events from here on."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """The socket tells none from here on."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Shed:
+    """Here events were given up, since then, and until then or to the end."""
+
+    since: int
+    until: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Filled:
     """All that REST tells of a span came before this."""
 
-    span: Span
+    outcome: list[Span]
 
 
-_Item = _Frame | _Resumed | _Filled | pl.DataFrame
+_Item = _Frame | _Resumed | _Lost | _Shed | _Filled | pl.DataFrame
 
 
 class Massive:
@@ -104,8 +127,9 @@ class Massive:
     Args:
         plan: What it is asked for.
         health: Told how it goes.
-        known: What is recorded already: what came since is asked of REST first.
-        unfinished: A file that names what is being asked of REST, for the next run.
+        known: What is recorded already: what came since, or is missing, is asked of REST first.
+        days: The hours of sessions: of one that has begun, what came since 04:00.
+        clock: Tells the present.
     """
 
     name = NAME
@@ -116,22 +140,26 @@ class Massive:
         health: Health,
         known: Known | None = None,
         *,
-        unfinished: Path | None = None,
+        days: Timetable | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._plan = plan
         self._health = health
-        self._inbox: Inbox[_Item] = Inbox(plan.queue, sheds=plan.sheds, health=health)
+        self._known = known or Known()
+        self._days = days.days if days else ()
+        self._clock = clock or SystemClock()
+        self._inbox: Inbox[_Item] = Inbox(plan.queue, _Shed if plan.sheds else None, health)
+        self._items: deque[_Item] = deque()
         self._reader = Reader()
-        known = known or Known()
-        self._unfinished = Unfinished(unfinished)
-        self._until = self._unfinished.earliest(known.until)
-        self._symbols = set(plan.symbols or known.symbols)
-        self._asked_since: int | None = None
-        self._recorded: list[Span] = []
+        self._hearing = Hearing(plan.kinds, plan.symbols)
+        self._until = self._known.until
+        self._symbols = set(plan.symbols or self._known.symbols)
+        self._begun: int | None = None
+        self._asked: tuple[int, int] | None = None
         self._filler = Filler(
             MassiveRest(plan.rest, plan.key),
             lambda events: self._inbox.put(events, events.height),
-            lambda span: self._inbox.mark(_Filled(span)),
+            lambda outcome: self._inbox.mark(_Filled(outcome)),
             health,
             settle_s=plan.settle_s,
         )
@@ -149,37 +177,48 @@ class Massive:
         Raises:
             VendorKeyError: If Massive refuses the key.
         """
-        # Whoever takes again has recorded what was taken before.
-        while self._recorded:
-            self._unfinished.end(self._recorded.pop())
-        items = self._inbox.take(timeout_s, _MOST)
-        if items is None:
-            return None
+        asked_at = self.now_us()
+        if not self._items:
+            items = self._inbox.take(timeout_s, _MOST)
+            if items is None:
+                heard = self._hearing.end()
+                return Delivery(after=heard) if heard else None
+            self._items.extend(items)
+        return self._delivery(asked_at)
+
+    def _delivery(self, asked_at: int) -> Delivery:
+        """Return what the items are, up to one that tells of a loss: that is to be noted first."""
+        before: list[Span] = []
+        after: list[Span] = []
         told: list[Delivery] = []
         frames: list[tuple[int, str | bytes]] = []
-        for item in items:
+        until = 0 if self._items else asked_at
+        if self._items and isinstance(self._items[0], _Resumed | _Shed):
+            before += self._lacks(self._items.popleft())
+        while self._items and not isinstance(self._items[0], _Resumed | _Shed):
+            item = self._items.popleft()
             if isinstance(item, _Frame):
                 frames.append((item.received, item.text))
+                until = item.received
                 continue
             told.append(self._read(frames))
             frames = []
-            if isinstance(item, _Resumed):
-                self._resume()
+            if isinstance(item, _Lost):
+                after += self._hearing.end(item.at)
             elif isinstance(item, _Filled):
-                self._recorded.append(item.span)
-            else:
+                before += [span for span in item.outcome if span.why == "unfilled"]
+                after += [span for span in item.outcome if span.why == "filled"]
+            elif isinstance(item, pl.DataFrame):
                 told.append(Delivery(item))
         told.append(self._read(frames))
-        if len(told) == 1:
-            return told[0]
-        return Delivery(
-            pl.concat([each.events for each in told]),
-            [bad for each in told for bad in each.malformed],
-        )
+        events = [each.events for each in told if each.events.height] or [told[0].events]
+        malformed = [bad for each in told for bad in each.malformed]
+        after += self._hearing.go_on(until)
+        return Delivery(pl.concat(events), malformed, before, after)
 
     def now_us(self) -> int:
         """Return the present."""
-        return time.time_ns() // 1000
+        return microseconds(self._clock.now())
 
     def close(self) -> None:
         """Disconnect."""
@@ -206,27 +245,56 @@ class Massive:
         """Note whose events come; whoever was quiet before an outage may have traded in it."""
         new = set(symbols.to_list()) - self._symbols
         self._symbols |= new
-        if new and self._asked_since is not None:
-            self._fill(self._asked_since, new)
+        if new and self._asked is not None:
+            self._fill(*self._asked, new)
 
-    def _resume(self) -> None:
-        """Ask for what came between the last event and now."""
-        if self._until is None:
-            return
-        now = self.now_us()
-        since = self._until - int(self._plan.overlap_s * _SECOND_US)
-        oldest = now - self._plan.fill_hours * _HOUR_US
-        if since < oldest:
-            self._health.gap(Gap(since, int(oldest), "unfilled", told="it is too long ago"))
-            since = int(oldest)
-        self._health.count("outages")
-        self._asked_since = min(self._asked_since or now, since)
-        self._fill(since, self._symbols)
+    def _lacks(self, item: _Item) -> list[Span]:
+        """Return what is to be noted of a loss, and ask for what can be had of it."""
+        if isinstance(item, _Shed):
+            until = self.now_us() if item.until is None else item.until
+            heard = self._hearing.skip(item.since, until)
+            lack = self._hearing.lack(item.since, until, "shed", "the queue was full")
+            return [*heard, *lack]
+        if isinstance(item, _Resumed):
+            self._hearing.begin(item.at)
+            return self._resume(item.at)
+        return []
 
-    def _fill(self, since: int, symbols: Collection[str]) -> None:
-        span = Span(since, self.now_us(), frozenset(symbols), self._plan.kinds)
-        self._unfinished.begin(span)
-        self._filler.fill(span)
+    def _resume(self, at: int) -> list[Span]:
+        """Ask for what came since the last event, and for what an earlier run did not have."""
+        since, notes = self._missing_since(at), []
+        oldest = int(max(at - self._plan.fill_hours * _HOUR_US, 0))
+        if since is not None and since < oldest:
+            notes += self._hearing.lack(since, oldest, "unfilled", "it is too long ago")
+            since = oldest
+        if since is not None:
+            notes += self._hearing.lack(since, at, "lost", "the feed was not connected")
+        known, self._known = self._known, Known()
+        asks: defaultdict[int, set[str]] = defaultdict(set)
+        for symbol in self._symbols:
+            first = _earliest(since, known.lacking(symbol, oldest, at))
+            if first is not None:
+                asks[first].add(symbol)
+        if not self._plan.symbols:
+            since = _earliest(since, known.lacking(None, oldest, at))
+        if since is not None:
+            self._health.count("outages")
+            self._asked = (min(self._asked[0] if self._asked else since, since), at)
+        for first, symbols in sorted(asks.items()):
+            self._fill(first, at, symbols)
+        self._begun = self._begun or at
+        return notes
+
+    def _missing_since(self, at: int) -> int | None:
+        """Return since when nobody may have listened; of the first start ever, since 04:00."""
+        last = self._until or self._begun
+        if last is not None:
+            return last - int(self._plan.overlap_s * _SECOND_US)
+        begun = [microseconds(day.dawn) for day in self._days if microseconds(day.dusk) > at]
+        return next((dawn for dawn in begun if dawn < at), None)
+
+    def _fill(self, since: int, until: int, symbols: Collection[str]) -> None:
+        self._filler.fill(Asked(since, until, frozenset(symbols), self._plan.kinds))
 
     def _run(self) -> None:
         try:
@@ -256,6 +324,7 @@ class Massive:
                 await asyncio.wait([reading])
                 return
             self._health.connected(is_subscribed=False)
+            self._inbox.mark(_Lost(self.now_us()))
             why = reading.result()
             failures = 0 if time.monotonic() - begun > _HELD_S else failures + 1
             pause = self._pause_s(failures)
@@ -274,12 +343,16 @@ class Massive:
     def _subscribed(self) -> None:
         self._health.count("connections")
         self._health.connected(is_subscribed=True)
-        self._inbox.mark(_Resumed())
+        self._inbox.mark(_Resumed(self.now_us()))
 
     async def _heard(self, text: str | bytes) -> None:
-        received = time.time_ns() // 1000
+        received = self.now_us()
         mark = '"ev"' if isinstance(text, str) else b'"ev"'
         events = text.count(mark)  # type: ignore[arg-type] # of the same kind
         # Room is made in another thread, which knows no event loop.
         while not self._inbox.offer(_Frame(received, text), events, received):  # noqa: ASYNC110
             await asyncio.sleep(_ROOM_S)
+
+
+def _earliest(*instants: int | None) -> int | None:
+    return min((each for each in instants if each is not None), default=None)

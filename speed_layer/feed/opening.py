@@ -22,7 +22,6 @@ from speed_layer.feed.spool import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from lake.clock import Clock
     from lake.hours import Timetable
@@ -41,6 +40,8 @@ _DAYS_BACK: Final = dt.timedelta(days=14)
 _AFTER_DUSK: Final = dt.timedelta(hours=1)
 _OVERLAP_S: Final = 120.0
 _MIB: Final = 1 << 20
+_HOUR_S: Final = 3600
+_SECOND_US: Final = 1_000_000
 
 
 @contextmanager
@@ -82,7 +83,10 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         plan = massive_plan(settings)
         days = timetable(sessions, clock.now().date() - _DAYS_BACK, sessions.last)
         recorder = stack.enter_context(_recorder(settings, store, days))
-        massive = _massive(plan, health, recorder.known(), recorder.unfinished)
+        now = clock.now()
+        oldest = max(now.timestamp() - plan.fill_hours * _HOUR_S, 0)
+        known = recorder.known(settings.feed_kind, int(oldest * _SECOND_US))
+        massive = _massive(plan, health, known, days, clock)
         judge = Judge(load_conditions(store), days, skew_s=settings.feed_skew_seconds)
         yield Feed(massive, judge, stream, recorder=recorder, health=health)
 
@@ -118,10 +122,10 @@ def massive_plan(settings: Settings) -> Plan:
     )
 
 
-def _massive(plan: Plan, health: Health, known: Known, unfinished: Path) -> Source:
+def _massive(plan: Plan, health: Health, known: Known, days: Timetable, clock: Clock) -> Source:
     from speed_layer.feed.massive import Massive  # noqa: PLC0415 - likewise
 
-    return Massive(plan, health, known, unfinished=unfinished)
+    return Massive(plan, health, known, days=days, clock=clock)
 
 
 def _replay(spec: FeedSpec, session: dt.date, store: ObjectStore, sessions: SessionTable) -> Replay:

@@ -1,4 +1,4 @@
-"""The recorder: every event that the feed takes, and every one that it refuses, into the lake."""
+"""The recorder: every event that the feed takes or refuses, and what it misses, into the lake."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 import polars as pl
 
 from lake import keys
-from lake.recorded import recorded, recorded_sessions
+from lake.coverage import holes
+from lake.instant import microseconds
+from lake.recorded import coverage_of, recorded, recorded_sessions
 from lake.wire import encode_lines
 from speed_layer.feed.spool import Spool
 
@@ -19,12 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lake.hours import Timetable
+    from lake.coverage import Coverage, Span
+    from lake.event import Kind
+    from lake.hours import SessionHours, Timetable
     from lake.store import ObjectStore
     from speed_layer.feed.spool import Limits
 
 _TAKEN: Final = "session"
 _REFUSED: Final = "rejects"
+_NOTED: Final = "coverage"
+_KEYS: Final = {_TAKEN: keys.live, _REFUSED: keys.live_rejects, _NOTED: keys.coverage}
+# Notes say more in one object than in many, and what is not noted is only asked for again.
+_NOTED_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +42,27 @@ class Known:
     Attributes:
         until: Time of the last one, in microseconds; None: there is none.
         symbols: Of those of the last session.
+        days: The sessions of which there is any, and what is noted of each.
     """
 
     until: int | None = None
     symbols: frozenset[str] = field(default_factory=frozenset)
+    days: tuple[tuple[SessionHours, Coverage], ...] = ()
+
+    def lacking(self, symbol: str | None, since: int, until: int) -> int | None:
+        """Return the first instant in a span of which a symbol's events may be missing, if any.
+
+        Args:
+            symbol: None: one that no note names.
+            since: In microseconds.
+            until: Likewise, exclusive.
+        """
+        found = [
+            first
+            for hours, coverage in self.days
+            for first, _ in holes(coverage.covered(symbol), _within(hours, since, until))
+        ]
+        return min(found, default=None)
 
 
 class Recorder:
@@ -110,6 +135,17 @@ class Recorder:
             topic = f"{_REFUSED}={received.date()}"
             self._spool.append(topic, json.dumps(line).encode() + b"\n")
 
+    def note(self, spans: Sequence[Span]) -> None:
+        """Write down what is recorded of spans, or is not, in their order; under each session.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        for span in spans:
+            for day in self._days.days:
+                if span.since < microseconds(day.dusk) and microseconds(day.dawn) < span.until:
+                    self._spool.append(f"{_NOTED}={day.session}", span.line, _NOTED_S)
+
     def tick(self) -> None:
         """Let the lake have what has waited long enough."""
         self._spool.tick()
@@ -119,13 +155,12 @@ class Recorder:
         """How many files the lake does not have yet."""
         return self._spool.waiting
 
-    @property
-    def unfinished(self) -> Path:
-        """A file beside the spool, for what is being asked of the vendor."""
-        return self._folder / "unfinished"
-
-    def known(self) -> Known:
+    def known(self, kind: Kind, since: int = 0) -> Known:
         """Return what the lake has of the source's events.
+
+        Args:
+            kind: Of which kind gaps are looked for.
+            since: In no session that was over by then, in microseconds.
 
         Raises:
             StoreError: If it cannot be read.
@@ -138,9 +173,17 @@ class Recorder:
             last = events["time"].max()
             if isinstance(last, int):
                 until = max(until or last, last)
-        return Known(until, frozenset(symbols))
+        days = tuple(
+            (day, coverage_of(self._store, self._source, day.session, kind))
+            for day in self._days.days
+            if day.session in sessions and since < microseconds(day.dusk)
+        )
+        return Known(until, frozenset(symbols), days)
 
     def _key_of(self, topic: str, number: int) -> str:
         kind, _, day = topic.partition("=")
-        key = keys.live if kind == _TAKEN else keys.live_rejects
-        return key(self._source, dt.date.fromisoformat(day), number)
+        return _KEYS[kind](self._source, dt.date.fromisoformat(day), number)
+
+
+def _within(hours: SessionHours, since: int, until: int) -> tuple[int, int]:
+    return max(microseconds(hours.dawn), since), min(microseconds(hours.dusk), until)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from lake.coverage import Span
 
 _NO_EVENTS: Final = SCHEMA.to_frame()
 
@@ -41,10 +42,14 @@ class Delivery:
     Attributes:
         events: `lake.wire.SCHEMA` in order of receipt; `minute` and `moves` are not judged yet.
         malformed: What came besides.
+        before: What is to be noted before any of that is kept: what may be missing.
+        after: And what once all of it is kept: of what that is all.
     """
 
     events: pl.DataFrame = field(default_factory=no_events)
     malformed: Sequence[Malformed] = ()
+    before: Sequence[Span] = ()
+    after: Sequence[Span] = ()
 
 
 class Source(Protocol):

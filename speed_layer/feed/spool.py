@@ -1,14 +1,13 @@
 """The spool: what must not be lost, in files of this machine until the lake has it.
 
 A line is written before anyone is told of it, so a process that is killed loses nothing that it
-told. A file is landed as one object under the number that it has: when it is large or old enough,
-at the end, or by the next run where a run was killed. Files are not synced at each line: a machine
+told. A file is landed as one object: when it is large or old enough, at the end, or by the next run
+where a run was killed. Files are not synced at each line: a machine
 that loses power may lose seconds, which the vendor tells again when the feed starts.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 from filelock import FileLock, Timeout
 
 from lake.errors import BusyError, StoreError
-from speed_layer.feed.landing import Lander, Piece
+from speed_layer.feed.landing import NEW, Lander, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from lake.store import ObjectStore
 
-_FILE: Final = re.compile(r"(\d{8,})\.jsonl")
 _HINT: Final = "check the folder's permissions and the space left."
 
 
@@ -47,7 +45,7 @@ class Limits:
 class _Open:
     piece: Piece
     file: FileIO
-    begun: float
+    due: float
     size: int = 0
 
 
@@ -76,7 +74,7 @@ class Spool:
         self._limits = limits or Limits()
         self._lander = Lander(store, key_of)
         self._open: dict[str, _Open] = {}
-        self._next: dict[str, int] = {}
+        self._begun = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(folder / ".lock", thread_local=False)
@@ -94,23 +92,22 @@ class Spool:
             StoreError: If the lake does not take it.
         """
         for path in sorted(self._folder.glob("*/*.jsonl")):
-            match = _FILE.fullmatch(path.name)
-            if match:
-                self._lander.land(Piece(path, path.parent.name, int(match[1])))
+            self._lander.land(Piece(path, path.parent.name))
         self._lander.start()
 
-    def append(self, topic: str, data: bytes) -> None:
+    def append(self, topic: str, data: bytes, wait_s: float | None = None) -> None:
         """Write lines, each with its end.
 
         Args:
             topic: Lines of one topic are landed together.
             data: Whole lines.
+            wait_s: How long a file that this begins may wait; None: as the limits say.
 
         Raises:
             StoreError: If they cannot be written.
         """
         try:
-            opened = self._open.get(topic) or self._begin(topic)
+            opened = self._open.get(topic) or self._begin(topic, wait_s)
             left = memoryview(data)
             while left:
                 left = left[opened.file.write(left) :]
@@ -124,7 +121,7 @@ class Spool:
         """Let files that are old enough be landed."""
         now = time.monotonic()
         for topic, opened in list(self._open.items()):
-            if now - opened.begun >= self._limits.seconds:
+            if now >= opened.due:
                 self._end(topic)
 
     @property
@@ -150,15 +147,14 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _begin(self, topic: str) -> _Open:
-        if topic not in self._next:
-            self._next[topic] = self._lander.next_number(topic)
-        number = self._next[topic]
-        self._next[topic] += 1
-        path = self._folder / topic / f"{number:08}.jsonl"
+    def _begin(self, topic: str, wait_s: float | None) -> _Open:
+        # The lake, which may be away, is asked for the number of the object when it is landed.
+        path = self._folder / topic / f"{NEW}{self._begun:08}.jsonl"
+        self._begun += 1
         path.parent.mkdir(exist_ok=True)
         file = path.open("ab", buffering=0)
-        opened = self._open[topic] = _Open(Piece(path, topic, number), file, time.monotonic())
+        due = time.monotonic() + (self._limits.seconds if wait_s is None else wait_s)
+        opened = self._open[topic] = _Open(Piece(path, topic), file, due)
         return opened
 
     def _end(self, topic: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from lake.clock import SetClock
+from lake.coverage import Span
 from lake.errors import NotFoundError, VendorKeyError
 from lake.session import SessionTable
 from lake.settings import Settings
@@ -20,7 +21,6 @@ from lake.store import LocalStore
 from speed_layer.feed import (
     Delivery,
     Feed,
-    Gap,
     Health,
     HealthServer,
     Malformed,
@@ -121,7 +121,7 @@ def test_a_feed_tells_how_it_is() -> None:
         health.started()
         health.connected(is_subscribed=True)
         health.accepted(5, OPEN_US)
-        health.gap(Gap(OPEN_US, OPEN_US + 10**6, "shed", told="the queue was full"))
+        health.gap(Span(OPEN_US, OPEN_US + 10**6, "shed", told="the queue was full"))
         after = [httpx.get(f"{server.url}/health/{name}") for name in ("live", "ready")]
         elsewhere = httpx.get(f"{server.url}/health")
 
@@ -134,8 +134,8 @@ def test_a_feed_tells_how_it_is() -> None:
     assert 0 <= told["last_event_age_s"]
     assert [
         {
-            "start": "2026-01-05T14:30:00Z",
-            "end": "2026-01-05T14:30:01Z",
+            "since": "2026-01-05T14:30:00Z",
+            "until": "2026-01-05T14:30:01Z",
             "why": "shed",
             "symbols": [],
             "told": "the queue was full",

@@ -213,7 +213,7 @@ def test_a_gap_that_rest_cannot_tell_is_reported(selling: Callable[..., Selling]
 
     (gap,) = health.gaps
     assert ("unfilled", ("AAPL",)) == (gap.why, gap.symbols)
-    assert gap.start <= EVENTS["time"][1500]
+    assert gap.since <= EVENTS["time"][1500]
     assert "plan doesn't include" in gap.told
 
 

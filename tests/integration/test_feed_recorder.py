@@ -12,11 +12,12 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from lake import keys
+from lake.coverage import Span
 from lake.errors import BusyError, NotFoundError
-from lake.recorded import only_source
+from lake.recorded import coverage_of, only_source
 from lake.store import LocalStore
 from lake.wire import encode_events
-from speed_layer.feed import Known, Limits, Recorder, Replay, recorded_sources
+from speed_layer.feed import Limits, Recorder, Replay, recorded_sources
 from speed_layer.feed.source import Source
 from tests.feeding import DAY, OPEN_US, a_day, frame, hours, trade
 from tests.pacing import Time
@@ -77,10 +78,27 @@ def test_the_next_run_lands_what_a_killed_one_left_and_goes_on_behind_it(
     left_behind(tmp_path, EVENTS.head(600), b'{"kind":"trade","symb')
 
     with recorder(store, tmp_path) as recording:
-        assert Known(EVENTS["time"][599], frozenset(EVENTS["symbol"])) == recording.known()
+        known = recording.known("trade")
+        assert (EVENTS["time"][599], frozenset(EVENTS["symbol"])) == (known.until, known.symbols)
         recording.record(EVENTS.tail(400))
 
     assert_frame_equal(EVENTS, all_of(Replay(store, "massive", DAY, speed=math.inf)))
+
+
+def test_what_a_killed_run_noted_is_kept_and_half_a_note_is_not(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    lost, told = (Span(OPEN_US + each, OPEN_US + each + 5, "told") for each in (0, 10))
+    path = tmp_path / "spool" / "massive" / f"coverage={DAY}" / "00000000.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(lost.line + told.line + told.line[:20])
+
+    with recorder(store, tmp_path) as recording:
+        recording.note([Span(OPEN_US + 10, OPEN_US + 12, "shed", ("A",))])
+    notes = coverage_of(store, "massive", DAY, "trade")
+
+    assert [(OPEN_US, OPEN_US + 5), (OPEN_US + 10, OPEN_US + 15)] == notes.covered("B")
+    assert [(OPEN_US, OPEN_US + 5), (OPEN_US + 12, OPEN_US + 15)] == notes.covered("A")
 
 
 def test_what_was_landed_by_a_run_that_was_killed_then_is_not_landed_twice(
@@ -154,6 +172,8 @@ def test_the_source_of_a_day_need_not_be_named_where_one_alone_told_it(
         only_source(store, DAY)
     with recorder(store, tmp_path) as recording:
         recording.record(EVENTS)
+    with pytest.raises(NotFoundError, match="these are recorded: 2026-01-05"):
+        only_source(store, DAY + dt.timedelta(days=1))
     assert "massive" == only_source(store, DAY)
     store.put(keys.live("other", DAY, 0), b"")
 

@@ -29,9 +29,10 @@ def test_a_day_of_aggregates_is_replayed_as_one(lake: Lake, kind: Kind) -> None:
     record(lake.store, "generated", SESSION, frame([told]))
     failures: list[FiblakeError] = []
 
-    with fed_view(lake, f"replay:{SESSION}@max", failures.append) as (view, _):
+    with fed_view(lake, f"replay:{SESSION}@max", failures.append) as (view, told_of):
         assert eventually(lambda: not view.bars("AA", DAY).is_empty())
         (bar,) = view.bars("AA", DAY).iter_rows(named=True)
+        assert 1 == told_of()["engine"]["accepted"] == told_of()["feed"]["counts"]["accepted"]
 
     assert [] == failures
     assert (9.0, 11.0, 8.0, 10.0, 100.0) == tuple(

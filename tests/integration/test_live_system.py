@@ -209,8 +209,14 @@ def test_a_day_that_was_live_reconciles_with_batch(
     assert eventually(lambda: vendor.is_sold_out and system.is_idle)
     vendor.let_it_be_over()
     assert system.beats()
+    feeding = system.api("/health/live")["feeding"]
+    health = system.health
     assert 0 == system.stop(), system.said
 
+    assert health.keys() == feeding["feed"].keys()
+    assert day.tape.height <= feeding["feed"]["counts"]["accepted"]
+    assert day.tape.height <= sum(feeding["engine"].values())
+    assert 0 < feeding["engine"]["late"]
     resampled = command(vendor.wall, "resample", *where)
     agreed = command(vendor.wall, "reconcile", "--json", *where)
     told, _ = read_frame(store, keys.live_bars(day.session), LIVE_BARS)

@@ -11,10 +11,12 @@ from typing import Any, Final
 import polars as pl
 import pytest
 
+from batch_layer.generating.trading import note_whole
 from batch_layer.reconciling import ReconcileReport, reconcile
 from batch_layer.trades import build_trades
 from fiblake import Lake
 from lake import keys
+from lake.coverage import Span
 from lake.documents import read_document
 from lake.event import Event
 from lake.hours import hours_of
@@ -46,6 +48,7 @@ def prepare(lake: Lake, *events: Event) -> None:
     lines = b"\n".join(encode_events(frame(events)))
     number = len(lake.store.fingerprints(keys.live_events("test", SESSION)))
     lake.store.put(keys.live("test", SESSION, number), gzip.compress(lines))
+    note_whole(lake.store, "test", SESSION)
     build_trades(lake.store, lake.clock, SETTLING)
     lake.resample()
 
@@ -96,6 +99,16 @@ def test_a_bar_that_batch_lacks_is_missing(lake: Lake) -> None:
 
     assert {"missing": EVERY} == causes(report)
     assert {"batch"} == {each["lacks"] for each in found(lake)}
+
+
+def test_a_daily_bar_withheld_for_a_gap_is_missing(lake: Lake) -> None:
+    prepare(lake, FIRST)
+    gap = Span(micros(HOURS.open), micros(HOURS.close), "unfilled")
+    lake.store.put(keys.coverage("test", SESSION, 1), gzip.compress(gap.line))
+    prepare(lake)
+
+    assert {"missing": ["1d"]} == causes(put(lake, told(FIRST)))
+    assert [("batch", "AA")] == [(row["lacks"], row["symbol"]) for row in found(lake)]
 
 
 def test_a_bar_that_was_withdrawn_is_not_missing(lake: Lake) -> None:
@@ -180,6 +193,7 @@ def test_a_session_waits_until_batch_has_all_its_bars(lake: Lake) -> None:
     assert (SESSION,) == put(lake, told(FIRST)).pending
     lines = b"\n".join(encode_events(frame([FIRST])))
     lake.store.put(keys.live("test", SESSION, 0), gzip.compress(lines))
+    note_whole(lake.store, "test", SESSION)
     build_trades(lake.store, lake.clock, SETTLING)
     assert (SESSION,) == reconcile(lake.store).pending
     lake.resample()

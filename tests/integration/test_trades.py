@@ -14,6 +14,7 @@ import pytest
 from batch_layer.bronze import daily, ledger, minute
 from batch_layer.bronze.daily import Changes
 from batch_layer.bronze.year import read_year
+from batch_layer.generating.trading import note_whole
 from batch_layer.trades import TradesReport, build_trades
 from fiblake import Lake
 from lake import keys
@@ -66,6 +67,7 @@ def put(lake: Lake, *events: Event, source: str = "test", session: dt.date = SES
     number = len(lake.store.fingerprints(keys.live_events(source, session)))
     lines = b"\n".join(encode_events(frame(events)))
     lake.store.put(keys.live(source, session, number), gzip.compress(lines))
+    note_whole(lake.store, source, session)
 
 
 def test_bronze_of_a_messy_day_is_what_the_law_makes_of_it(lake: Lake) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from batch_layer.bronze import minute
 from batch_layer.bronze.year import read_year
+from batch_layer.generating.trading import note_whole
 from batch_layer.trades import build_trades
 from lake import keys
 from lake.clock import SetClock
@@ -62,6 +63,7 @@ def land(store: LocalStore, *events: Event) -> None:
     number = len(store.fingerprints(keys.live_events("test", SESSION)))
     lines = b"\n".join(encode_events(frame(events)))
     store.put(keys.live("test", SESSION, number), gzip.compress(lines))
+    note_whole(store, "test", SESSION)
 
 
 def build(store: LocalStore) -> None:

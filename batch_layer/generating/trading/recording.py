@@ -1,23 +1,26 @@
-"""Events into landing, as a recorder writes them."""
+"""Whole days of events into landing, as a recorder writes them."""
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 from typing import TYPE_CHECKING, Final
 
 from lake import keys
+from lake.coverage import Span
 from lake.errors import ConflictError
+from lake.event import KINDS
+from lake.instant import microseconds
 from lake.wire import encode_lines
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     import polars as pl
 
     from lake.store import ObjectStore
 
 _EACH: Final = 50_000
 _LEVEL: Final = 3
+_LONGEST: Final = dt.timedelta(days=2)
 
 
 def record(
@@ -30,6 +33,8 @@ def record(
 ) -> list[str]:
     """Keep events of a session in objects of at most `each`, in order; the same again is nothing.
 
+    It is noted that they are all there were.
+
     Returns:
         The objects' keys.
 
@@ -40,7 +45,20 @@ def record(
     recorded = [keys.live(source, session, number) for number in range(len(parts))]
     for key, part in zip(recorded, parts, strict=True):
         _put(store, key, encode_lines(part))
+    note_whole(store, source, session)
     return recorded
+
+
+def note_whole(store: ObjectStore, source: str, session: dt.date) -> None:
+    """Note that what is recorded of a session is all there was.
+
+    Raises:
+        ConflictError: If otherwise was noted.
+    """
+    day = dt.datetime.combine(session, dt.time(), dt.UTC)
+    since, until = microseconds(day), microseconds(day + _LONGEST)
+    notes = b"".join(Span(since, until, "told", kind=kind).line for kind in KINDS)
+    _put(store, keys.coverage(source, session, 0), notes)
 
 
 def _put(store: ObjectStore, key: str, lines: bytes) -> None:
