@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 
@@ -32,6 +33,10 @@ pytest_plugins = [
     "tests.flink",
     "tests.live_system",
 ]
+
+# How long an example takes says more of the machine than of what is tested.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 

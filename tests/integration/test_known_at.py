@@ -29,9 +29,7 @@ from tests.integration.test_adjustment import DAYS, RATIOS
 from tests.integration.test_resample import FIRST, LAST, new_lake, plain_bars
 from tests.strategies import daily_bars
 
-FEW = settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FEW = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAMES = ("AA", "B", "C.D")
 Rows = list[dict[str, Any]]
 Change = Callable[[Lake], object]

@@ -74,7 +74,7 @@ def of(rows: list[Row], symbol: str, start: dt.datetime) -> list[Row]:
     return [row for row in rows if (row["symbol"], row["start"]) == (symbol, start)]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_intraday_bars_are_what_their_minutes_merge_into(
     sessions: SessionTable, data: st.DataObject

@@ -30,9 +30,7 @@ from tests.conftest import NOW
 from tests.frames import assert_silver_is_right, bronze, commit, silver, split
 from tests.strategies import daily_bars
 
-SOME = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SOME = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # Two calendar years, so that buckets straddle a year's end.
 FIRST, LAST = dt.date(2003, 11, 20), dt.date(2004, 2, 10)
 

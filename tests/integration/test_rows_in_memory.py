@@ -154,9 +154,7 @@ def test_spellings_of_one_symbol_are_one_symbol(sessions: SessionTable) -> None:
     assert ["brk-b", "BRK.B", "BRK B", "BRK_B"] == found.rejected["symbol"].to_list()
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text("ABab/-_. \t1", max_size=6), min_size=1, max_size=40))
 def test_the_rules_spell_symbols_as_the_kernel_does(
     sessions: SessionTable, texts: list[str]

@@ -177,7 +177,7 @@ def test_the_last_session_is_corrected_again_for_a_view_that_lost_it() -> None:
     assert expected == record.told.bars
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_what_is_late_among_a_recording_is_what_an_engine_finds_late(data: st.DataObject) -> None:
     events = _drawn(data)
@@ -189,7 +189,7 @@ def test_what_is_late_among_a_recording_is_what_an_engine_finds_late(data: st.Da
         assert found == [row for row in among if is_all or row in found]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_once_late_statements_are_applied_bars_are_as_if_none_had_been_late(
     data: st.DataObject,

@@ -28,7 +28,7 @@ def assert_counted(expected: Oracle, engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("kind", ["trade", "minute"])
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_bars_prices_and_what_is_late_are_the_laws(kind: Kind, data: st.DataObject) -> None:
     events = data.draw(streams(table(), kind=kind))
@@ -45,7 +45,7 @@ def test_bars_prices_and_what_is_late_are_the_laws(kind: Kind, data: st.DataObje
     assert_counted(expected, engine)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_what_is_told_after_each_batch_is_the_laws_then(data: st.DataObject) -> None:
     events = data.draw(streams(table(), most=30))
@@ -58,7 +58,7 @@ def test_what_is_told_after_each_batch_is_the_laws_then(data: st.DataObject) -> 
         assert_told(oracle.take([event]), told)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_each_version_is_told_once_and_higher_than_the_one_before(data: st.DataObject) -> None:
     engine = Engine(table())
@@ -71,7 +71,7 @@ def test_each_version_is_told_once_and_higher_than_the_one_before(data: st.DataO
             versions[key] = row["version"]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_neither_order_nor_duplicates_of_what_is_not_late_matter(data: st.DataObject) -> None:
     events = data.draw(st.one_of(streams(table()), moving(table())))
@@ -102,7 +102,7 @@ def _at_once(events: list[Event]) -> Told:
 
 
 @pytest.mark.parametrize("kind", ["trade", "minute"])
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_an_engine_that_is_stopped_and_restored_goes_on_as_if_nothing_were(
     kind: Kind, data: st.DataObject

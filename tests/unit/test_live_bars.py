@@ -89,7 +89,7 @@ def assert_is_law(events: list[Event], session: dt.date, kind: Any, lateness: dt
     bars.select(LIVE_BARS.names).to_arrow().cast(LIVE_BARS)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data(), session=st.sampled_from((SESSION, SHORT)))
 def test_bars_and_prices_of_any_trades_are_those_of_the_law(
     data: st.DataObject, session: dt.date
@@ -97,7 +97,7 @@ def test_bars_and_prices_of_any_trades_are_those_of_the_law(
     assert_is_law(data.draw(trades(session)), session, "trade", LATENESS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_bars_of_any_aggregates_are_those_of_the_law(data: st.DataObject) -> None:
     assert_is_law(data.draw(aggregates(SESSION)), SESSION, "second", LATENESS)

@@ -66,7 +66,7 @@ def days(draw: st.DrawFn) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=list(NAMES), orient="row")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(day=days(), each=st.integers(4, 60), seed=st.integers(0, 9))
 def test_any_day_is_made_to_the_last_share(day: pl.DataFrame, each: int, seed: int) -> None:
     trades = trades_of(SESSION, day, HOURS, each=each)
