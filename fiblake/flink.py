@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import signal
 import threading
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -26,6 +26,7 @@ from speed_layer.checkpoint import read_checkpoint
 from speed_layer.chores import Chore
 from speed_layer.corrections import Corrections
 from speed_layer.covering import Covering
+from speed_layer.health_server import HealthServer
 from speed_layer.late_landed import LateLanded
 from speed_layer.publisher import Publisher
 from speed_layer.streams.choosing import open_bars
@@ -111,12 +112,13 @@ def publish_(*, lake: LakeOption = None) -> None:
         raise MisuseError(fact, hint="set FIBLAKE_VIEW=redis, or dynamodb.")
     stop = threading.Event()
     checkpoint = read_checkpoint(opened.store, settings.kinesis_bars)
-    with (
-        closing(open_view(settings, opened.clock)) as view,
-        closing(open_bars(settings, checkpoint.position)) as reader,
-    ):
+    with ExitStack() as stack:
+        view = stack.enter_context(closing(open_view(settings, opened.clock)))
+        reader = stack.enter_context(closing(open_bars(settings, checkpoint.position)))
         _stop_on_signals(stop)
         publisher = Publisher(reader, view, opened.store, checkpoint=checkpoint)
+        if settings.publish_health_port is not None:
+            stack.enter_context(HealthServer(publisher.health, port=settings.publish_health_port))
         chores = threading.Thread(
             target=_tend,
             args=(_chores(opened, view, publisher.health), stop),

@@ -3,7 +3,6 @@
 from lake.recorded import recorded_sources
 from speed_layer.feed.feed import Feed
 from speed_layer.feed.health import Gap, Health
-from speed_layer.feed.health_server import HealthServer
 from speed_layer.feed.judge import Judge
 from speed_layer.feed.opening import opened
 from speed_layer.feed.recorder import Known, Recorder
@@ -18,7 +17,6 @@ __all__ = [
     "FeedSpec",
     "Gap",
     "Health",
-    "HealthServer",
     "Judge",
     "Known",
     "Limits",

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
 
@@ -43,7 +44,7 @@ from tests.parity.through import (
     over,
     through_batch,
 )
-from tests.parts import RedisServer
+from tests.parts import RedisServer, free_port
 
 _ROOT = Path(__file__).parents[2]
 _HOUR = dt.timedelta(hours=1)
@@ -73,6 +74,7 @@ def test_a_day_through_kinesis_flink_and_redis_makes_batch_s_bars(
         kinesis_per_symbol=500,
         view="redis",
         redis_url=redis.url,
+        publish_health_port=free_port(),
     )
     fiblake = _Fiblake(day, settings, tmp_path)
 
@@ -86,9 +88,15 @@ def test_a_day_through_kinesis_flink_and_redis_makes_batch_s_bars(
         running.enter_context(fiblake.running("flink", "publish"))
         view = running.enter_context(closing(RedisView(Settings.model_validate(settings))))
         _wait_for(expected, view)
+        port = settings["publish_health_port"]
+        health = httpx.get(f"http://127.0.0.1:{port}/health/ready")
 
-    late = keys.late_events(day.session)
-    assert {} != store.fingerprints(late)
+    assert (200, True, {}) == (
+        health.status_code,
+        health.json()["live"],
+        health.json()["away"],
+    )
+    assert {} != store.fingerprints(keys.late_events(day.session))
 
 
 @pytest.mark.usefixtures("connector")
