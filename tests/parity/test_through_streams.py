@@ -3,7 +3,7 @@
     fiblake feed ──► Kinesis ──► fiblake flink run ──► Kinesis ──► fiblake flink publish ──► Redis
 
 Where Maven has no Kinesis connector for Flink, and only there, a file carries the lines to Flink,
-and another from it; the last line of the tests' report tells which it was.
+and another from it; a line of the tests' report tells which it was.
 """
 
 from __future__ import annotations
