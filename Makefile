@@ -95,7 +95,7 @@ $(FLINK)/installed: $(VENV)/ready $(JOB)/requirements.txt
 	else \
 	    echo "Python 3.11 is missing: tests of Flink will be skipped. Hint: uv python install 3.11" >&2; fi
 
-$(JOB)/target/ready: $(JOB)/pom.xml $(wildcard $(JOB)/src/main/java/fiblake/flink/*.java)
+$(JOB)/target/ready: $(JOB)/pom.xml $(shell find $(JOB)/src -type f)
 	@if ! command -v mvn >/dev/null || ! command -v javac >/dev/null; then \
 	    echo "Maven or a JDK is missing: tests of Flink will be skipped." \
 	         "Hint: apt-get install maven openjdk-17-jdk-headless" >&2; \
@@ -103,5 +103,6 @@ $(JOB)/target/ready: $(JOB)/pom.xml $(wildcard $(JOB)/src/main/java/fiblake/flin
 	    rm -f $(FLINK)-mvn.log; touch $@; \
 	else \
 	    echo "Maven has no Kinesis connector for Flink here (see $(FLINK)-mvn.log): the jar is made" \
-	         "without it, and tests of both together will be skipped." >&2; \
+	         "without it, and in tests files carry lines between the two." \
+	         "Hint: docs/flink.md tells how to build it." >&2; \
 	    mvn -B -q -f $(JOB)/pom.xml package && touch $@; fi

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import signal
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -27,6 +27,7 @@ from speed_layer.checkpoint import read_checkpoint
 from speed_layer.chores import Chore
 from speed_layer.corrections import Corrections
 from speed_layer.covering import Covering
+from speed_layer.health_server import HealthServer
 from speed_layer.late_landed import LateLanded
 from speed_layer.publisher import Publisher
 from speed_layer.streams.choosing import open_bars
@@ -49,7 +50,7 @@ app = typer.Typer(
 )
 _AHEAD: Final = dt.timedelta(days=400)
 _BACK: Final = dt.timedelta(days=30)
-_CORRECT_S: Final = 60.0
+CORRECT_S: Final = 60.0
 _COVER_S: Final = 10.0
 _TICK_S: Final = 1.0
 
@@ -85,7 +86,9 @@ def run_(
         *context.args,
     ]
     output.note(f"the job takes {source} to {target} until Ctrl-C; it logs to {state / 'logs'}")
-    flink_job.run(arguments, logs=state / "logs")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        flink_job.run(arguments, logs=state / "logs", environment=_credentials(settings))
 
 
 @app.command("package")
@@ -110,12 +113,13 @@ def publish_(*, lake: LakeOption = None) -> None:
         raise MisuseError(fact, hint="set FIBLAKE_VIEW=redis, or dynamodb.")
     stop = threading.Event()
     checkpoint = read_checkpoint(opened.store, settings.kinesis_bars)
-    with (
-        closing(open_view(settings, opened.clock)) as view,
-        closing(open_bars(settings, checkpoint.position)) as reader,
-    ):
+    with ExitStack() as stack:
+        view = stack.enter_context(closing(open_view(settings, opened.clock)))
+        reader = stack.enter_context(closing(open_bars(settings, checkpoint.position)))
         _stop_on_signals(stop)
         publisher = Publisher(reader, view, opened.store, checkpoint=checkpoint)
+        if settings.publish_health_port is not None:
+            stack.enter_context(HealthServer(publisher.health, port=settings.publish_health_port))
         chores = threading.Thread(
             target=_tend,
             args=(_chores(opened, view, publisher.health), stop),
@@ -154,7 +158,7 @@ def _chores(lake: Lake, view: View, health: Health) -> Sequence[Chore]:
         corrections.note(_after(covered, late.new(lake.clock.now())))
         corrections.apply(microseconds(lake.clock.now()))
 
-    return Chore(_CORRECT_S, correct), Chore(_COVER_S, Covering(view, lake.store).forget)
+    return Chore(CORRECT_S, correct), Chore(_COVER_S, Covering(view, lake.store).forget)
 
 
 def _after(covered: dt.date | None, late: pl.DataFrame) -> pl.DataFrame:
@@ -188,6 +192,18 @@ def _arn(settings: Settings, name: str) -> str:
     from speed_layer.streams.kinesis_service import arn_of  # noqa: PLC0415 - needs `kinesis`
 
     return arn_of(settings, name)
+
+
+def _credentials(settings: Settings) -> dict[str, str]:
+    """Return what is set, as Flink's connector looks for it; else it looks as AWS's tools do."""
+    secret = settings.kinesis_secret_access_key
+    if not settings.kinesis_access_key_id or secret is None:
+        return {}
+    return {
+        "AWS_ACCESS_KEY_ID": settings.kinesis_access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secret.get_secret_value(),
+        "AWS_SESSION_TOKEN": "",
+    }
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

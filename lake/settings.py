@@ -174,6 +174,9 @@ class Settings(BaseSettings):
     feed_health_port: int | None = Field(
         default=None, ge=0, le=65535, description="Of the feed's /health; none: no endpoint."
     )
+    publish_health_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Of the publisher's /health; none: no endpoint."
+    )
     view: Annotated[Literal["memory", "redis", "dynamodb"], BeforeValidator(str.lower)] = "memory"
     view_days: int = Field(
         default=7, ge=1, le=365, description="For which live bars stay, if batch covers them not."

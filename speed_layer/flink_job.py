@@ -23,7 +23,7 @@ from lake.instant import microseconds
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lake.session import SessionTable
 
@@ -53,13 +53,20 @@ def sessions_csv(table: SessionTable, first: dt.date, last: dt.date) -> str:
     return text.getvalue()
 
 
-def run(arguments: Sequence[str], *, logs: Path, timeout_s: float | None = None) -> int:
+def run(
+    arguments: Sequence[str],
+    *,
+    logs: Path,
+    timeout_s: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
     """Run the job in a mini cluster until its input ends.
 
     Args:
         arguments: As `job.py --help` tells them.
         logs: Where Flink logs to; a folder.
         timeout_s: After how long it is stopped; None: never.
+        environment: What the job's environment has beside this one.
 
     Returns:
         The milliseconds that it took, without the start of the cluster; 0 where it only explains.
@@ -67,7 +74,7 @@ def run(arguments: Sequence[str], *, logs: Path, timeout_s: float | None = None)
     Raises:
         FlinkError: If it cannot start, failed, or took longer.
     """
-    with running(arguments, logs=logs) as process:
+    with running(arguments, logs=logs, environment=environment) as process:
         try:
             told = process.communicate(timeout=timeout_s)[0].decode(errors="replace")
         except subprocess.TimeoutExpired:
@@ -81,7 +88,9 @@ def run(arguments: Sequence[str], *, logs: Path, timeout_s: float | None = None)
 
 
 @contextmanager
-def running(arguments: Sequence[str], *, logs: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    arguments: Sequence[str], *, logs: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Yield the process of a job in a mini cluster; it is stopped at the end of the block.
 
     Raises:
@@ -93,7 +102,7 @@ def running(arguments: Sequence[str], *, logs: Path) -> Iterator[subprocess.Pope
         [str(PYTHON), str(PROJECT / "job.py"), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "FLINK_LOG_DIR": str(logs)},
+        env={**os.environ, **(environment or {}), "FLINK_LOG_DIR": str(logs)},
         start_new_session=True,  # Flink's JVM is a process of its own, and outlives its parent
     )
     try:
@@ -116,10 +125,9 @@ def package(sessions: str, target: Path, *, jar: Path = JAR) -> Path:
     if not jar.exists():
         fact = f"{jar} is missing."
         raise FlinkError(fact, hint=HINT)
-    with zipfile.ZipFile(jar) as made:
-        if _CONNECTOR not in made.namelist():
-            fact = "The jar of the Flink job lacks the Kinesis connector: Maven could not get it."
-            raise FlinkError(fact, hint="mvn -P kinesis package, where Maven Central is reached.")
+    if not has_connector(jar):
+        fact = "The jar of the Flink job lacks the Kinesis connector: Maven could not get it."
+        raise FlinkError(fact, hint="docs/flink.md tells how to build it from its source.")
     files = {
         "job.py": PROJECT / "job.py",
         "requirements.txt": PROJECT / "requirements.txt",
@@ -132,6 +140,12 @@ def package(sessions: str, target: Path, *, jar: Path = JAR) -> Path:
         for name in sorted(content):
             made.writestr(_entry(name), content[name])
     return target
+
+
+def has_connector(jar: Path = JAR) -> bool:
+    """Return whether the jar that Maven made holds Flink's Kinesis connector."""
+    with zipfile.ZipFile(jar) as made:
+        return _CONNECTOR in made.namelist()
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -5,7 +5,8 @@
 
 Whatever comes again is harmless: the view keeps the highest version. So it may be killed at any
 point; it goes on from its last position, or from the stream's start where the view lost what it
-held. While stream, view or lake is away it waits, says so, and loses nothing.
+held. While stream or view is away it waits, says so, and loses nothing. While the lake is away bars
+go on: what there is no room for meanwhile stays in the stream, and is read again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from speed_layer.checkpoint import Checkpoint, keep_checkpoint
 from speed_layer.set_aside import SetAside
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from threading import Event
 
     from lake.store import ObjectStore
@@ -54,8 +56,8 @@ class Reader(Protocol):
         """
         ...
 
-    def rewind(self) -> None:
-        """Read all again, from the stream's start."""
+    def rewind(self, position: Position | None = None) -> None:
+        """Read again what follows a position; None: all, from the stream's start."""
         ...
 
 
@@ -64,12 +66,14 @@ class Health:
     """How the publisher is, for whoever watches it.
 
     Attributes:
+        is_live: Whether it runs.
         away: What failed last time: `stream`, `view` or `lake`, and what it said.
         counts: `bars`, `prices`, `late`, `poison`, `gaps`, `failures`, and `refreshes`: how often
             all was brought again because the view had lost it.
         gaps: The last gaps, in words.
     """
 
+    is_live: bool = False
     away: dict[str, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     gaps: deque[str] = field(default_factory=lambda: deque(maxlen=_GAPS_MOST))
@@ -82,6 +86,7 @@ class Health:
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {
+            "live": self.is_live,
             "ready": self.is_ready,
             "away": dict(self.away),
             "counts": dict(self.counts),
@@ -136,12 +141,15 @@ class Publisher:
         self._filling = self._kept.filling
         self._probe = self._kept.probe
         self._waiting: tuple[Told, Position] | None = None
+        self._is_ahead = False
+        """Whether bars went on past what there was no room for; the position stays before it."""
         self._due = 0.0
         self.health = Health()
 
     def run(self, stop: Event) -> None:
         """Bring what comes, until `stop` is set; then keep the position."""
         failures = 0
+        self.health.is_live = True
         while not stop.is_set():
             try:
                 self.step(min(_READ_S, self._pace.every_s))
@@ -154,6 +162,7 @@ class Publisher:
             else:
                 failures = 0
         self._keep_if_can_be()
+        self.health.is_live = False
 
     def step(self, timeout_s: float) -> None:
         """Bring what came since, waiting for it so many seconds at most.
@@ -163,10 +172,7 @@ class Publisher:
         Raises:
             StreamError: If the stream cannot be read.
             ViewError: If the view takes nothing.
-            StoreError: If the lake takes nothing.
         """
-        if self._aside.is_full:
-            self.keep()
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + self._pace.every_s
             self._keep_if_can_be()
@@ -177,7 +183,8 @@ class Publisher:
         if not (told.bars.is_empty() and told.prices.is_empty()):
             self._put(told)
         self._waiting = None
-        self._position = position
+        if not self._is_ahead:
+            self._position = position
         self._compare_filling()
 
     def keep(self) -> None:
@@ -192,30 +199,50 @@ class Publisher:
             keep_checkpoint(self._store, self._reader.name, checkpoint)
             self._kept = checkpoint
         self.health.away.pop("lake", None)
+        if self._is_ahead:
+            self._go_back(self._position)
 
     def refresh(self) -> None:
         """Bring all again, from the stream's start."""
         _log.warning("the view is filled anew", stream=self._reader.name)
         self.health.counts["refreshes"] += 1
-        self._reader.rewind()
-        self._waiting = self._position = None
+        self._position = None
+        self._go_back(None)
+
+    def _go_back(self, position: Position | None) -> None:
+        self._reader.rewind(position)
+        self._waiting = None
+        self._is_ahead = False
 
     def _read(self, timeout_s: float) -> tuple[Told, Position]:
         batch = self._reader.read(timeout_s)
         self.health.away.pop("stream", None)
         told = decode_told(batch.lines)
+        self._note_gaps(batch.gaps)
+        if not self._is_ahead and (told.poison or not told.late.is_empty()):
+            self._set_aside(told)
+        return told, batch.position
+
+    def _set_aside(self, told: Told) -> None:
+        """Keep what the view does not take, where there is room, or leave it in the stream."""
+        if self._aside.is_full:
+            self._keep_if_can_be()
+        if self._aside.is_full:
+            self._is_ahead = True
+            return
         self._aside.late(told.late)
         self._aside.poison(told.poison)
-        self._aside.gaps(batch.gaps)
-        self.health.gaps.extend(batch.gaps)
-        self.health.counts += Counter(
-            late=told.late.height, poison=len(told.poison), gaps=len(batch.gaps)
-        )
-        for gap in batch.gaps:
-            _log.error("what an engine told was lost", gap=gap)
+        self.health.counts += Counter(late=told.late.height, poison=len(told.poison))
         if told.poison:
             _log.warning("lines make no sense", count=len(told.poison), first=told.poison[0].reason)
-        return told, batch.position
+
+    def _note_gaps(self, gaps: Sequence[str]) -> None:
+        """Keep them whatever waits: who reads again is not told of them again."""
+        self._aside.gaps(gaps)
+        self.health.gaps.extend(gaps)
+        self.health.counts["gaps"] += len(gaps)
+        for gap in gaps:
+            _log.error("what an engine told was lost", gap=gap)
 
     def _put(self, told: Told) -> None:
         self._view.put(told.bars, told.prices)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from fiblake import cli, live
+from fiblake import cli, flink, live
 from lake.clock import SystemClock
 from lake.instant import from_microseconds
 from speed_layer.engine.running import Pace, Running
@@ -58,6 +58,7 @@ def main(clock: str, *arguments: str) -> None:
     time.time_ns = lambda: wall.now_us() * 1000
     SystemClock.now = now  # type: ignore[method-assign, assignment] # not the machine's
     live.Running = partial(Running, pace=_OFTEN)  # type: ignore[assignment, attr-defined] # more often
+    flink.CORRECT_S = 0.3  # type: ignore[misc] # likewise
     sys.argv = ["fiblake", *arguments]
     cli.main()
 

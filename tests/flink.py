@@ -1,4 +1,4 @@
-"""The Flink job as tests run it: over files, in a mini cluster of its own."""
+"""The Flink job as tests run it, in a mini cluster of its own: over files, or over Kinesis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,16 +16,19 @@ import polars as pl
 import pytest
 
 from lake.event import Event
+from lake.hours import SessionHours
 from lake.live_wire import decode_told
 from lake.session import SessionTable
 from lake.wire import encode_events
 from speed_layer import flink_job
+from tests.kinesis import KEY_ID, SECRET, KinesisServer, arn
 from tests.parts import missing
 from tests.trading import Oracle, Told, frame
 
 LONG_S = 600
 """More than any run takes, on the slowest machine."""
 EVER = 2**62
+NO_CONNECTOR = "Maven has no Kinesis connector for Flink here (docs/flink.md: Running it)"
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +36,25 @@ def flink() -> None:
     """Skip where Flink, Java or the job's jar is missing."""
     if not (flink_job.PYTHON.exists() and flink_job.JAR.exists()):
         missing("Flink", flink_job.HINT)
+
+
+@pytest.fixture(scope="session")
+def connector(flink: None) -> None:  # noqa: ARG001 - needed first
+    """Skip where Maven had no Kinesis connector; CI may be such a place, so that is no failure."""
+    if not flink_job.has_connector():
+        pytest.skip(NO_CONNECTOR)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say by which way lines went between Kinesis and Flink."""
+    ran = [report.nodeid for each in terminalreporter.stats.values() for report in _reports(each)]
+    if any("through_streams" in each for each in ran) and flink_job.JAR.exists():
+        by = "Flink's own connector" if flink_job.has_connector() else f"files: {NO_CONNECTOR}"
+        terminalreporter.write_sep("=", f"Kinesis and Flink: lines went through {by}")
+
+
+def _reports(found: Iterable[object]) -> list[pytest.TestReport]:
+    return [each for each in found if isinstance(each, pytest.TestReport) and each.when == "call"]
 
 
 class Job:
@@ -45,18 +67,22 @@ class Job:
         last: The last one.
     """
 
+    environment: Mapping[str, str] = {}
+
     def __init__(self, folder: Path, table: SessionTable, first: dt.date, last: dt.date) -> None:
         self.folder = folder
         for name in ("events", "state", "bars", "corrections", "rejects"):
-            (folder / name).mkdir()
+            (folder / name).mkdir(parents=True)
         (folder / "sessions.csv").write_text(flink_job.sessions_csv(table, first, last), "utf-8")
+
+    def place(self, name: str) -> str:
+        """Return where something comes from, or goes to."""
+        return str(self.folder / name)
 
     def arguments(self, *others: str) -> list[str]:
         told = ("events", "sessions.csv", "state", "bars", "corrections", "rejects")
         places = [
-            part
-            for name in told
-            for part in (f"--{name.partition('.')[0]}", str(self.folder / name))
+            part for name in told for part in (f"--{name.partition('.')[0]}", self.place(name))
         ]
         return [*places, "--parallelism", "1", "--attempts", "0", *others]
 
@@ -73,7 +99,8 @@ class Job:
     def follow(self, *others: str) -> Iterator[None]:
         """Run it without an end, and kill it at the end of the block."""
         arguments = self.arguments("--follow-ms", "200", *others)
-        with flink_job.running(arguments, logs=self.folder / "logs") as process:
+        logs = self.folder / "logs"
+        with flink_job.running(arguments, logs=logs, environment=self.environment) as process:
             self._process = process
             yield
             os.killpg(process.pid, signal.SIGKILL)
@@ -101,6 +128,40 @@ class Job:
         told = decode_told(self.lines("bars"))
         assert [] == told.poison
         return told.bars, told.prices
+
+
+class StreamJob(Job):
+    """A job whose input and output are streams; only its state is in a folder.
+
+    Args:
+        folder: An empty one.
+        server: Which has the streams, of two shards the events.
+        hours: Of the one session that it is told of.
+        table: The sessions.
+    """
+
+    def __init__(
+        self, folder: Path, server: KinesisServer, hours: SessionHours, table: SessionTable
+    ) -> None:
+        super().__init__(folder, table, hours.session, hours.session)
+        self.server = server
+        self.events = server.stream(shards=2)
+        self._streams = {name: server.stream() for name in ("bars", "corrections", "rejects")}
+        self._streams["events"] = self.events
+        self.environment = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
+
+    def place(self, name: str) -> str:
+        return arn(self._streams[name]) if name in self._streams else super().place(name)
+
+    def arguments(self, *others: str) -> list[str]:
+        return super().arguments("--endpoint", self.server.url, *others)
+
+    def put(self, events: pl.DataFrame) -> None:
+        """Put events into the stream, as a feed does."""
+        self.server.put(self.events, encode_events(events), events["symbol"].to_list())
+
+    def lines(self, name: str) -> list[bytes]:
+        return self.server.lines(self._streams[name])
 
 
 def lines_of(events: Iterable[Event]) -> list[bytes]:

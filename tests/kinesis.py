@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ SECRET = "secret"  # noqa: S105 - the test's own
 _PACKAGE = Path(__file__).parent / "kinesis_local/node_modules/kinesis-local"
 _LOOPBACK = Path(__file__).parent / "kinesis_local/loopback.cjs"
 _START_S = 60
+_MOST = 500
 _CHANGES = ("CREATE_STREAM", "DELETE_STREAM", "SPLIT_SHARD", "MERGE_SHARDS", "UPDATE_SHARD_COUNT")
 
 
@@ -118,6 +119,25 @@ class KinesisServer:
         ]
         still.sort(key=lambda each: int(each["HashKeyRange"]["StartingHashKey"]))
         return [each["ShardId"] for each in still]
+
+    def put(self, name: str, lines: Sequence[bytes], keys: Sequence[str]) -> None:
+        """Put lines into a stream, each by a partition key."""
+        records = [
+            {"Data": line, "PartitionKey": key} for line, key in zip(lines, keys, strict=True)
+        ]
+        with closing(self.client()) as client:
+            for at in range(0, len(records), _MOST):
+                client.put_records(StreamName=name, Records=records[at : at + _MOST])  # type: ignore[arg-type]
+
+    def put_to_each(self, name: str, line: bytes) -> None:
+        """Put a line into every shard of a stream that may be written to."""
+        with closing(self.client()) as client:
+            for shard in client.list_shards(StreamName=name)["Shards"]:
+                if "EndingSequenceNumber" not in shard["SequenceNumberRange"]:
+                    by = shard["HashKeyRange"]["StartingHashKey"]
+                    client.put_record(
+                        StreamName=name, Data=line, PartitionKey="-", ExplicitHashKey=by
+                    )
 
     def by_shard(self, name: str) -> list[tuple[str, list[bytes]]]:
         """Return the records of each shard of a stream, in order."""

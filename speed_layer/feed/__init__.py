@@ -3,7 +3,6 @@
 from lake.recorded import recorded_sources
 from speed_layer.feed.feed import Feed
 from speed_layer.feed.health import Health
-from speed_layer.feed.health_server import HealthServer
 from speed_layer.feed.judge import Judge
 from speed_layer.feed.opening import opened
 from speed_layer.feed.recorder import Known, Recorder
@@ -17,7 +16,6 @@ __all__ = [
     "Feed",
     "FeedSpec",
     "Health",
-    "HealthServer",
     "Judge",
     "Known",
     "Limits",

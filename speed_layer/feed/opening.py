@@ -13,12 +13,12 @@ from lake.instant import microseconds
 from lake.recorded import only_source
 from lake.state import state_folder
 from speed_layer.feed.feed import Feed
-from speed_layer.feed.health_server import HealthServer
 from speed_layer.feed.judge import Judge
 from speed_layer.feed.massive_events import NAME
 from speed_layer.feed.recorder import Recorder
 from speed_layer.feed.replay import Replay
 from speed_layer.feed.spool import Limits
+from speed_layer.health_server import HealthServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -134,6 +134,7 @@ def parameters(options: argparse.Namespace) -> str:
         "fiblake.sessions": sessions(options.sessions),
         "fiblake.lateness-us": str(options.lateness_s * 1_000_000),
         "fiblake.kind": options.kind,
+        "fiblake.in-step": str(is_stream(options.events)).lower(),
     }
     return ",".join(f"'{name}:{value}'" for name, value in told.items())
 
@@ -187,6 +188,7 @@ def source(options: argparse.Namespace) -> str:
     return pairs(
         stream(place, options)
         | {
+            "connector": "kinesis-by-shard",
             "format": "raw",
             "source.init.position": options.position,
             "source.reader.type": "POLLING",
@@ -212,7 +214,7 @@ def sink(place: str, options: argparse.Namespace, form: str, *, partition: bool 
             "sink.rolling-policy.check-interval": f"{options.checkpoint_ms} ms",
         }
         return f"WITH ({pairs(told)})"
-    told = stream(place, options) | told
+    told = stream(place, options) | told | {"sink.flush-buffer.timeout": "200"}
     if options.endpoint:
         told["sink.http-client.protocol.version"] = "HTTP1_1"
     by = "PARTITIONED BY (`symbol`) " if partition else ""

@@ -92,9 +92,9 @@ class KinesisReader:
             due = min(self._due.values(), default=now)
             time.sleep(max(0.0, min(deadline, due) - now))
 
-    def rewind(self) -> None:
-        """Read all again, from the stream's start."""
-        self._places.clear()
+    def rewind(self, position: Position | None = None) -> None:
+        """Read again what follows a position; None: all, from the stream's start."""
+        self._places = dict(position.shards) if position else {}
         self._look_again()
 
     def close(self) -> None:

@@ -22,12 +22,12 @@ from speed_layer.feed import (
     Delivery,
     Feed,
     Health,
-    HealthServer,
     Malformed,
     Recorder,
     opened,
     parse_feed,
 )
+from speed_layer.health_server import HealthServer
 from tests.feeding import DAY, OPEN_US, Listing, a_day, frame, hours, judge, trade
 
 EVENTS = a_day(1000)

@@ -15,11 +15,19 @@ from lake.hours import hours_of
 from lake.session import SessionTable
 from tests.flink import EVER, Job, identities, identities_of, lines_of, oracles, told_of
 from tests.flow import rough_day
-from tests.trading import BAR_KEY, MINUTE_US, Oracle, assert_told, heartbeat, micros
+from tests.trading import BAR_KEY, MINUTE_US, Oracle, assert_told, heartbeat, micros, trade
 
 SESSIONS = [dt.date(2026, 3, 6), dt.date(2026, 3, 9), dt.date(2026, 11, 27), dt.date(2026, 11, 30)]
 """Before and after the clocks change; one that closes at 13:00, and the one after it."""
-POISON = [b"", b"garbage", b'{"kind":"trade"}', b'{"kind":"trade","symbol":5}', b"[]", b"\xff\xfe"]
+_GOOD = lines_of([trade(SESSIONS[0], "10:00:00", symbol="S0")])[0]
+POISON = [
+    *(b"", b"garbage", b'{"kind":"trade"}', b'{"kind":"trade","symbol":5}', b"[]", b"\xff\xfe"),
+    _GOOD.replace(b'"moves":7', b'"moves":9999999999'),
+    _GOOD.replace(b'"revision":0', b'"revision":00'),
+    _GOOD.replace(b'"price":10.0', b'"price":10.'),
+    _GOOD.replace(b'"source":"', b'"source":"\\q'),
+    *(_GOOD[:-1], _GOOD + b"}", _GOOD[:100]),
+]
 SYMBOLS = [3, 200, 1200, 700, 40, 1]
 COUNTS = [50, 800, 1_000, 1_200, 1_400, 1_600, 1_800]
 
@@ -40,6 +48,7 @@ def test_the_job_tells_what_the_law_makes_of_a_rough_flow(
     _assert_bars(expected, *job.rows())
     _assert_late(expected, job)
     poison = sorted(line for line in lines if line in POISON)
+    assert set(POISON) == set(poison)
     assert poison == sorted(job.lines("rejects"))
 
 
@@ -54,8 +63,8 @@ def _session(session: dt.date, table: SessionTable) -> Iterator[Event]:
 def _with_poison(lines: list[bytes]) -> Iterator[bytes]:
     for number, line in enumerate(lines):
         yield line
-        if number % 1000 == 0:
-            yield POISON[number // 1000 % len(POISON)]
+        if number % 500 == 0:
+            yield POISON[number // 500 % len(POISON)]
 
 
 def test_a_killed_job_goes_on_from_its_checkpoint(tmp_path: Path, sessions: SessionTable) -> None:

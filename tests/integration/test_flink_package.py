@@ -6,14 +6,23 @@ import csv
 import datetime as dt
 import io
 import os
+import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from lake.errors import FlinkError
+from lake.exchange import encode_sessions
+from lake.keys import SESSIONS
 from lake.session import SessionTable
+from lake.store import LocalStore
+from lake.wire import encode_events
 from speed_layer import flink_job
+from tests.clocked import WallClock
+from tests.days import calendar, made_day
+from tests.flink import Job
+from tests.live_system import command
 from tests.trading import micros
 
 CONNECTOR = "org/apache/flink/connector/kinesis/table/KinesisDynamicTableFactory.class"
@@ -54,6 +63,39 @@ def test_a_jar_without_the_connector_is_refused(tmp_path: Path) -> None:
 def test_a_missing_jar_is_told_with_what_makes_it(tmp_path: Path) -> None:
     with pytest.raises(FlinkError, match=r"Hint: make \.venv-flink/ready"):
         flink_job.package("session\n", tmp_path / "job.zip", jar=tmp_path / "none.jar")
+
+
+@pytest.mark.usefixtures("connector")
+def test_what_is_packaged_runs_as_flink_runs_it(tmp_path: Path) -> None:
+    day = made_day(3, 20)
+    wall = WallClock(tmp_path / "clock")
+    wall.advance(micros(day.hours.dusk))
+    store = LocalStore(tmp_path / "lake")
+    store.put(SESSIONS, encode_sessions(calendar()))
+    target, application = tmp_path / "job.zip", tmp_path / "application"
+
+    packed = command(wall, "flink", "package", target, "--lake", tmp_path / "lake")
+    with zipfile.ZipFile(target) as package:
+        package.extractall(application)
+    (tmp_path / "job").mkdir()
+    job = Job(tmp_path / "job", calendar(), day.session, day.session)
+    job.write(encode_events(day.tape))
+    (job.folder / "sessions.csv").write_bytes((application / "sessions.csv").read_bytes())
+    flink = flink_job.PYTHON.parents[1] / "lib/python3.11/site-packages/pyflink/bin/flink"
+    how = ["run", "-t", "local", "-pyclientexec", str(flink_job.PYTHON), "-py", "job.py"]
+    ran = subprocess.run(
+        [str(flink), *how, "--jarfile", "lib/fiblake-flink.jar", *job.arguments()],
+        cwd=application,
+        env=os.environ | {"FLINK_LOG_DIR": str(tmp_path / "logs")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 == packed.code
+    assert [application / "lib/fiblake-flink.jar"] == list(application.rglob("*.jar"))
+    assert 0 == ran.returncode, ran.stderr
+    assert 3 == job.rows()[0].filter(interval="1d", state="final")["symbol"].n_unique()
 
 
 def test_the_hours_of_a_short_session_end_early(sessions: SessionTable) -> None:

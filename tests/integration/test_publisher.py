@@ -23,6 +23,7 @@ from lake.live_wire import Poison, Told, encode_told
 from lake.settings import Settings
 from lake.store import LocalStore
 from lake.wire import decode_events
+from speed_layer import set_aside
 from speed_layer.checkpoint import Checkpoint, read_checkpoint
 from speed_layer.publisher import Pace, Publisher
 from speed_layer.streams.kinesis_reader import KinesisReader
@@ -292,6 +293,32 @@ def test_while_the_lake_is_away_bars_go_on_and_what_is_late_waits(setting: Setti
     assert kept.is_empty()
     assert_frame_equal(trades(["A"]), setting.late())
     assert {} == publisher.health.away
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_though_no_more_may_wait_for_the_lake_bars_go_on_and_what_is_late_stays_in_the_stream(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, *, is_restarted: bool
+) -> None:
+    monkeypatch.setattr(set_aside, "_MOST", 2)
+    setting.store.is_away = True
+    publisher = setting.publisher()
+    for version in range(1, 6):
+        bars, prices = told(version).bars, told(version).prices
+        setting.put(Told(bars, prices, late=trades(["A"], first=version)))
+        until(publisher, has(setting, version))
+    waited = publisher.health.counts["late"]
+    setting.store.is_away = False
+    if is_restarted:
+        publisher = setting.publisher()
+    until(publisher, lambda: 5 == setting.late()["sequence"].n_unique())
+    publisher.keep()
+
+    assert publisher.health.is_ready
+    assert 2 == waited
+    assert [1, 2, 3, 4, 5] == setting.late()["sequence"].unique().sort().to_list()
+    again = setting.publisher()
+    again.step(0.1)
+    assert 0 == again.health.counts["late"]
 
 
 def test_a_redis_killed_mid_stream_and_started_empty_ends_with_all_bars(

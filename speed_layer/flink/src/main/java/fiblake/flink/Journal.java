@@ -1,14 +1,14 @@
 package fiblake.flink;
 
 import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
-import java.io.DataOutputStream;
+import java.io.DataOutput;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.apache.flink.core.memory.DataOutputSerializer;
 
 /**
  * What is known of a symbol as a list of entries: it is what Flink keeps.
@@ -115,7 +115,7 @@ final class Journal {
         symbol.session = session;
     }
 
-    private static void write(DataOutputStream out, Symbol symbol) throws IOException {
+    private static void write(DataOutput out, Symbol symbol) throws IOException {
         Session session = symbol.session;
         out.writeLong(session.day.dawn);
         List<Cell> past = new ArrayList<>();
@@ -136,7 +136,7 @@ final class Journal {
         }
     }
 
-    private static void write(DataOutputStream out, Cell minute) throws IOException {
+    private static void write(DataOutput out, Cell minute) throws IOException {
         out.writeShort(minute.begin);
         out.writeDouble(minute.open);
         out.writeDouble(minute.high);
@@ -175,7 +175,7 @@ final class Journal {
         return minute;
     }
 
-    private static void write(DataOutputStream out, Statement statement) throws IOException {
+    private static void write(DataOutput out, Statement statement) throws IOException {
         out.writeLong(statement.time);
         out.writeLong(statement.sequence);
         out.writeLong(statement.revision);
@@ -229,16 +229,16 @@ final class Journal {
     }
 
     private interface Writing {
-        void to(DataOutputStream out) throws IOException;
+        void to(DataOutput out) throws IOException;
     }
 
     private static byte[] written(int size, Writing writing) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream(size);
+        DataOutputSerializer out = new DataOutputSerializer(size);
         try {
-            writing.to(new DataOutputStream(bytes));
+            writing.to(out);
         } catch (IOException exception) {
             throw new UncheckedIOException(exception);
         }
-        return bytes.toByteArray();
+        return out.getCopyOfBuffer();
     }
 }

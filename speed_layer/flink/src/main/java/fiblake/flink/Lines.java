@@ -19,6 +19,7 @@ final class Lines {
     /** The line that a thread read last: its time and its symbol are asked for in turn. */
     private static final ThreadLocal<Lines> LAST = ThreadLocal.withInitial(Lines::new);
 
+    private final Plain plain = new Plain();
     private byte[] line;
     private Statement event;
 
@@ -28,7 +29,8 @@ final class Lines {
     static Statement parsed(byte[] line) {
         Lines last = LAST.get();
         if (last.line != line) {
-            last.event = parse(line);
+            Statement trade = last.plain.read(line);
+            last.event = trade == null ? parse(line) : trade;
             last.line = line;
         }
         return last.event;
@@ -50,7 +52,7 @@ final class Lines {
             }
             boolean isWhole = parser.currentToken() == JsonToken.END_OBJECT;
             return isWhole && parser.nextToken() == null && told == REQUIRED ? event : null;
-        } catch (IOException | MisreadException exception) {
+        } catch (IOException | ArithmeticException | MisreadException exception) {
             return null;
         }
     }

@@ -5,8 +5,8 @@ package fiblake.flink;
  * catches up a thousand times as fast, and not in step.
  *
  * <p>In a live flow changes are told at once. In a fast one they are gathered: to tell each would
- * cost more than to make the bars. And there the watermark tells little: a task that reads two
- * shards has that of the one that is ahead, for the Kinesis source has none of each shard.
+ * cost more than to make the bars. And there the watermark tells little where files are read: a
+ * task has that of the file that is ahead. Of Kinesis it is right always, see {@link ByShard}.
  */
 final class Pace {
     private static final long MEASURE_US = 200_000;

@@ -1,4 +1,4 @@
-"""The endpoint of a feed's health: /health/live and /health/ready, 200 or 503, and JSON."""
+"""The endpoint of a process's health: /health/live and /health/ready, 200 or 503, and JSON."""
 
 from __future__ import annotations
 
@@ -6,12 +6,27 @@ import json
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Final, Self
-
-if TYPE_CHECKING:
-    from speed_layer.feed.health import Health
+from typing import Any, Final, Protocol, Self
 
 _POLL_S: Final = 0.05
+
+
+class Health(Protocol):
+    """How a feed or a publisher is; asked from any thread."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it runs."""
+        ...
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it does what it is there for."""
+        ...
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it as JSON has it."""
+        ...
 
 
 class HealthServer:
