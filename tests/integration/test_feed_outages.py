@@ -29,8 +29,8 @@ from tests.kinesis_proxy import KinesisProxy
 from tests.moto_serially import REGION
 from tests.parts import MotoServer
 
-EVENTS = a_day(400)
-BATCHES = [Delivery(each) for each in EVENTS.iter_slices(50)]
+EVENTS = a_day(100)
+BATCHES = [Delivery(each) for each in EVENTS.iter_slices(25)]
 
 
 class Telling:

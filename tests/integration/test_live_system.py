@@ -115,8 +115,9 @@ def test_what_is_told_twice_wrongly_or_ahead_of_time_changes_no_bar(
     parts = [day.tape.head(1501), events_of([asdict(wrong)]), day.tape.slice(1501)]
     vendor = vendor_of(day, pl.concat(parts))
     vendor.socket.faults.add(LiveFault("poison", at=1000))
-    # Until it is received: the vendor is fast, and its clock is everyone's. It is not told again:
-    # ten minutes later it would be ahead no more.
+    # Until it is received: the vendor is fast, and its clock is everyone's. It is not told again,
+    # nor by REST of what came before the feed began: ten minutes later it would be ahead no more.
+    vendor.rest.fail("not_in_plan", path="/v3/trades", times=None)
     vendor.socket.faults.add(LiveFault("silence", at=1502, seconds=0.5))
     for place in (1200, 2600, day.tape.height):
         vendor.socket.faults.add(LiveFault("repeat", at=place, events=1000))
