@@ -147,7 +147,7 @@ class Engine:
         prices: list[pl.DataFrame] = []
         for _, day in sorted(self._days.items()):
             told_bars, told_prices = day.told()
-            bars.append(bars_of(day, told_bars, self._symbols.texts))
+            bars.append(bars_of(day, told_bars, self._symbols.arrow))
             prices.append(prices_of(day, told_prices, self._symbols.texts, self._sources.texts))
         return Changes(_whole(bars, _NO_BARS), _whole(prices, _NO_PRICES), _NO_EVENTS)
 
@@ -162,8 +162,8 @@ class Engine:
             "lateness": self._lateness,
             "clock": self.clock,
             "counts": asdict(self.counts),
-            "symbols": self._symbols.texts.to_pylist(),
-            "sources": self._sources.texts.to_pylist(),
+            "symbols": self._symbols.texts,
+            "sources": self._sources.texts,
             "days": {number: str(day.buckets.hours) for number, day in self._days.items()},
         }
         arrays = {
@@ -290,7 +290,7 @@ class Engine:
             over = (self.clock - self._lateness - day.buckets.dawn) // MINUTE_US
             told_bars, told_prices = day.tell(changed.get(number, []), over, most_bars)
             if len(told_bars):
-                bars.append(bars_of(day, told_bars, self._symbols.texts))
+                bars.append(bars_of(day, told_bars, self._symbols.arrow))
             if len(told_prices):
                 prices.append(prices_of(day, told_prices, self._symbols.texts, self._sources.texts))
             if over >= DAY_MINUTES and number < max(self._days) and not len(day.held):

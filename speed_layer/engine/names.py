@@ -34,7 +34,8 @@ class Names:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._numbers = _Numbers((name, number) for number, name in enumerate(known))
-        self._texts = pa.array([], pa.string())
+        self._texts: list[str] = []
+        self._arrow = pa.array([], pa.string())
 
     def numbers(self, names: pl.Series) -> NDArray[np.int64]:
         """Return the number of each name."""
@@ -49,8 +50,15 @@ class Names:
         return np.fromiter(numbers, dtype=np.int64, count=len(names))
 
     @property
-    def texts(self) -> pa.StringArray:
+    def texts(self) -> list[str]:
         """All names, each at its number."""
         if len(self._texts) < len(self._numbers):
-            self._texts = pa.array(self._numbers, pa.string())
+            self._texts = list(self._numbers)
         return self._texts
+
+    @property
+    def arrow(self) -> pa.StringArray:
+        """The same, for columns of many rows."""
+        if len(self._arrow) < len(self._numbers):
+            self._arrow = pa.array(self.texts, pa.string())
+        return self._arrow
