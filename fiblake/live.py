@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import itertools
 import threading
 from contextlib import ExitStack, contextmanager
@@ -87,6 +88,8 @@ def fed_view(
             )
         )
         running = _Engine(lake, spec, store, table, view).running(stream, stack)
+        # What there is by now stays: to look through it for garbage takes a tenth of a second.
+        gc.freeze()
         threads = [
             _thread("feed", source.run, stream.close, on_failure),
             _thread("engine", running.run, stream.close, on_failure),

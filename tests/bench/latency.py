@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import resource
 import shutil
 import tempfile
@@ -158,6 +159,7 @@ def _fed(plan: Plan, live: View, folder: Path, zero: float, opened_us: int) -> I
             keep=Snapshots(folder / "state").keep,
             pace=_PACE,
         )
+        gc.freeze()  # as `fed_view` does
         threads = [
             threading.Thread(target=work, name=name)
             for name, work in (("feed", feed.run), ("engine", running.run))
