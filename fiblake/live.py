@@ -88,6 +88,7 @@ def fed_view(
             )
         )
         running = _Engine(lake, spec, store, table, view).running(stream, stack)
+        stack.callback(running.close)
         # What there is by now stays: to look through it for garbage takes a tenth of a second.
         gc.freeze()
         threads = [

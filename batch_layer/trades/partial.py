@@ -9,6 +9,7 @@ from batch_layer.trades.recorded import coverage_in
 from lake import keys
 from lake.coverage import gaps, price_hours, unseen
 from lake.documents import read_documents
+from lake.instant import microseconds
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What is missing of a session's recording, in the hours that make daily bars' prices.
+    """What is missing of a session's recording.
 
     Attributes:
         session: Which session.
-        withheld: Of how many symbols no daily bar is made.
-        gaps: As JSON has them: since, until, why, symbols (none: all), told. Of symbols that were
-            never seen (`unseen`) a gap withholds nothing: there is nothing of them.
+        withheld: Of how many symbols no daily bar is made, as some of the hours that make its
+            prices is missing.
+        gaps: As JSON has them: since, until, why, symbols (none: all), told. In extended hours a
+            gap costs volume alone. Of symbols that were never seen (`unseen`) it withholds nothing:
+            there is nothing of them.
     """
 
     session: dt.date
@@ -56,15 +59,16 @@ def held_to_coverage(
     Raises:
         DamagedObjectError: If a note of what is recorded cannot be read.
     """
-    told, within = coverage_in(store, objects, kind), price_hours(hours)
-    known = {symbol for each in told for symbol in each.symbols}
-    found = gaps(told, within, known.union(days["symbol"]))
-    named = {symbol for gap in found for symbol in gap.symbols}
+    told = coverage_in(store, objects, kind)
+    symbols = {symbol for each in told for symbol in each.symbols}.union(days["symbol"])
+    crucial = gaps(told, price_hours(hours), symbols)
+    named = {symbol for gap in crucial for symbol in gap.symbols}
     whole = days.filter(~days["symbol"].is_in(list(named)))
-    if any(not gap.symbols for gap in found):
+    if any(not gap.symbols for gap in crucial):
         whole = days.clear()
-    documents = tuple(gap.document() for gap in (*found, *unseen(told, within)))
-    return whole, Partial(hours.session, days.height - whole.height, documents)
+    day = microseconds(hours.dawn), microseconds(hours.dusk)
+    found = tuple(gap.document() for gap in (*gaps(told, day, symbols), *unseen(told, day)))
+    return whole, Partial(hours.session, days.height - whole.height, found)
 
 
 def partial_sessions(store: ObjectStore) -> tuple[Partial, ...]:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 _WAIT_S: Final = 0.5
 _FEW_BARS: Final = 256
 _SHARE: Final = 8
-"""Of so many parts of the bars that changed one is told at a time: all within half a second, and no
-price waits for many of them."""
+"""Of so many parts of the bars that changed one is told at a time, so that no price waits for many
+of them."""
 _NOTHING: Final = SCHEMA.to_frame()
 _REFILL_S: Final = 1.0
 _log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ class Pace:
 
 
 class Running:
-    """Applies the events of a stream until it is closed.
+    """Applies the events of a stream until it is closed; to be closed before its view is.
 
     Args:
         engine: Applies them.
@@ -95,6 +95,7 @@ class Running:
         pace = pace or Pace()
         self._bars_s = pace.bars_s
         self._bars_due = 0.0
+        self._most = 0
         self._correcting, self._forgetting = Beside("corrections"), Beside("covering")
         self._chores = (
             Chore(_REFILL_S, self._fill_if_empty),
@@ -122,6 +123,11 @@ class Running:
             Chore(0, beside.settle).do()
         if self._covering:
             Chore(0, self._covering.keep).do()
+
+    def close(self) -> None:
+        """Wait until all that is done beside the flow is done."""
+        self._correcting.close()
+        self._forgetting.close()
 
     def recover(self, recorded: pl.DataFrame, lateness: dt.timedelta) -> None:
         """Apply what was recorded since the engine was kept, and tell the view all there is.
@@ -165,7 +171,10 @@ class Running:
         if now < self._bars_due:
             return 0
         self._bars_due = now + self._bars_s
-        return max(_FEW_BARS, self._engine.held // _SHARE)
+        # As many until none is held: of what is left a share would be ever less.
+        held = self._engine.held
+        self._most = max(_FEW_BARS, -(-held // _SHARE), self._most if held else 0)
+        return self._most
 
     def _tell(self, changes: Changes) -> None:
         if self._filling is None:

@@ -105,7 +105,7 @@ class Feed:
         self._note(delivery.before)
         self._refuse_malformed(delivery)
         if delivery.events.is_empty():
-            if not delivery.malformed:
+            if delivery.is_idle and not delivery.malformed:
                 self._beat()
         else:
             self._tell(self._judged(delivery.events))

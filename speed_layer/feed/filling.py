@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _WORKERS: Final = 8
+_DOUBLINGS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,10 @@ class Filler:
         done: Told what came of a span: of whom it is filled, and of whom it is a gap.
         health: Told what came of it.
         settle_s: How long to wait first: what prints now, REST may tell a little later.
+        again_s: After how long to ask again for what could not be had; then twice that, and so on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it asks, whom it tells, and its pace
         self,
         rest: MassiveRest,
         put: Callable[[pl.DataFrame], None],
@@ -61,37 +64,65 @@ class Filler:
         health: Health,
         *,
         settle_s: float,
+        again_s: float,
     ) -> None:
         self._rest = rest
         self._put = put
         self._done = done
         self._health = health
         self._settle_s = settle_s
+        self._again_s = again_s
+        self._timers: list[threading.Timer] = []
         self._stopping = threading.Event()
         self._asked = ThreadPoolExecutor(1, "filling")
 
     def fill(self, asked: Asked) -> None:
-        """Let a span be asked for."""
+        """Let a span be asked for, and what cannot be had of it again and again."""
         self._health.count("filling")
         self._asked.submit(self._fill, asked)
 
     def close(self) -> None:
         """Ask no more; what is not done, the next run asks for."""
         self._stopping.set()
+        for timer in self._timers:
+            timer.cancel()
         self._asked.shutdown(wait=True)
         self._rest.close()
 
     def _fill(self, asked: Asked) -> None:
-        if self._stopping.wait(self._settle_s):
+        if not self._stopping.wait(self._settle_s):
+            self._ask(asked, 0)
+        self._health.count("filling", -1)
+
+    def _ask(self, asked: Asked, times: int) -> None:
+        if self._stopping.is_set():
             return
         asks = [(symbol, kind) for symbol in sorted(asked.symbols) for kind in asked.kinds]
         with ThreadPoolExecutor(_WORKERS, "filling") as workers:
             failures = list(workers.map(lambda ask: self._one(ask[0], ask[1], asked.since), asks))
-        self._health.count("filling", -1)
-        if not self._stopping.is_set():
-            failed = len(failures) - failures.count(None)
-            _log.info("a gap was asked for", symbols=len(asked.symbols), failed=failed)
-            self._done(_outcome(asked, asks, failures))
+        if self._stopping.is_set():
+            return
+        failed = [symbol for (symbol, _), why in zip(asks, failures, strict=True) if why]
+        _log.info("a gap was asked for", symbols=len(asked.symbols), failed=len(failed))
+        outcome = _outcome(asked, asks, failures)
+        # A gap is told once.
+        self._done([span for span in outcome if not times or span.why == "filled"])
+        if times:
+            self._health.count("unfilled", -1)
+        if failed:
+            self._ask_later(replace(asked, symbols=frozenset(failed)), times)
+
+    def _ask_later(self, asked: Asked, times: int) -> None:
+        self._health.count("unfilled")
+        pause_s = self._again_s * 2 ** min(times, _DOUBLINGS)
+        timer = threading.Timer(pause_s, self._ask_now, (asked, times + 1))
+        timer.daemon = True
+        self._timers = [each for each in self._timers if each.is_alive()] + [timer]
+        timer.start()
+
+    def _ask_now(self, asked: Asked, times: int) -> None:
+        with suppress(RuntimeError):  # it was closed this moment
+            self._asked.submit(self._ask, asked, times)
 
     def _one(self, symbol: str, kind: Kind, since: int) -> str | None:
         """Return why a symbol's events could not be had, or None where they were."""

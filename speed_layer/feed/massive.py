@@ -43,6 +43,7 @@ _MOST: Final = 20_000
 _ROOM_S: Final = 0.002
 _SECOND_US: Final = 1_000_000
 _HOUR_US: Final = 3600 * _SECOND_US
+_UNHEARD_US: Final = 80 * _SECOND_US
 # A connection that held as long is no failure to be waited longer for.
 _HELD_S: Final = 30.0
 
@@ -63,6 +64,7 @@ class Plan:
         overlap_s: How much of what came before an outage is asked for again: trades come out of
             order, their clocks differ, and what is restated in an outage printed before it.
         settle_s: How long after an outage REST is asked.
+        again_s: How long after that it is first asked again for what it did not tell.
         fill_hours: How far back it is asked.
         first_pause_s: Up to how long the first pause is before the socket is connected again.
         longest_pause_s: Up to how long any is.
@@ -78,6 +80,7 @@ class Plan:
     sheds: bool = False
     overlap_s: float = 900.0
     settle_s: float = 2.0
+    again_s: float = 30.0
     fill_hours: float = 96.0
     first_pause_s: float = 1.0
     longest_pause_s: float = 30.0
@@ -162,6 +165,7 @@ class Massive:
             lambda outcome: self._inbox.mark(_Filled(outcome)),
             health,
             settle_s=plan.settle_s,
+            again_s=plan.again_s,
         )
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -192,9 +196,13 @@ class Massive:
         after: list[Span] = []
         told: list[Delivery] = []
         frames: list[tuple[int, str | bytes]] = []
-        until = 0 if self._items else asked_at
-        if self._items and isinstance(self._items[0], _Resumed | _Shed):
-            before += self._lacks(self._items.popleft())
+        is_idle = not self._items
+        # Until its pings are missed, a connection that is none looks like a quiet one.
+        until = asked_at - _UNHEARD_US if is_idle else 0
+        first = self._items[0] if self._items else None
+        if isinstance(first, _Resumed | _Shed):
+            self._items.popleft()
+            before += self._lacks(first)
         while self._items and not isinstance(self._items[0], _Resumed | _Shed):
             item = self._items.popleft()
             if isinstance(item, _Frame):
@@ -214,7 +222,7 @@ class Massive:
         events = [each.events for each in told if each.events.height] or [told[0].events]
         malformed = [bad for each in told for bad in each.malformed]
         after += self._hearing.go_on(until)
-        return Delivery(pl.concat(events), malformed, before, after)
+        return Delivery(pl.concat(events), malformed, before, after, is_idle=is_idle)
 
     def now_us(self) -> int:
         """Return the present."""
@@ -246,24 +254,28 @@ class Massive:
         new = set(symbols.to_list()) - self._symbols
         self._symbols |= new
         if new and self._asked is not None:
-            self._fill(*self._asked, new)
+            since, until = self._asked
+            self._fill(max(since, self._oldest(until)), until, new)
 
-    def _lacks(self, item: _Item) -> list[Span]:
+    def _oldest(self, at: int) -> int:
+        """Return since when REST is asked at the earliest."""
+        return int(max(at - self._plan.fill_hours * _HOUR_US, 0))
+
+    def _lacks(self, item: _Resumed | _Shed) -> list[Span]:
         """Return what is to be noted of a loss, and ask for what can be had of it."""
-        if isinstance(item, _Shed):
-            until = self.now_us() if item.until is None else item.until
-            heard = self._hearing.skip(item.since, until)
-            lack = self._hearing.lack(item.since, until, "shed", "the queue was full")
-            return [*heard, *lack]
         if isinstance(item, _Resumed):
             self._hearing.begin(item.at)
             return self._resume(item.at)
-        return []
+        # What came then had printed before.
+        since = item.since - int(self._plan.overlap_s * _SECOND_US)
+        until = self.now_us() if item.until is None else item.until
+        heard = self._hearing.skip(item.since, until)
+        return [*heard, *self._hearing.lack(since, until, "shed", "the queue was full")]
 
     def _resume(self, at: int) -> list[Span]:
         """Ask for what came since the last event, and for what an earlier run did not have."""
         since, notes = self._missing_since(at), []
-        oldest = int(max(at - self._plan.fill_hours * _HOUR_US, 0))
+        oldest = self._oldest(at)
         if since is not None and since < oldest:
             notes += self._hearing.lack(since, oldest, "unfilled", "it is too long ago")
             since = oldest

@@ -44,12 +44,14 @@ class Delivery:
         malformed: What came besides.
         before: What is to be noted before any of that is kept: what may be missing.
         after: And what once all of it is kept: of what that is all.
+        is_idle: Whether nothing else waits: empty, it then tells that time goes on.
     """
 
     events: pl.DataFrame = field(default_factory=no_events)
     malformed: Sequence[Malformed] = ()
     before: Sequence[Span] = ()
     after: Sequence[Span] = ()
+    is_idle: bool = True
 
 
 class Source(Protocol):

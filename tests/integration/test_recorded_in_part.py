@@ -23,7 +23,7 @@ from fiblake import Lake, cli
 from lake.clock import SetClock
 from lake.conditions import bundled
 from lake.hours import Timetable
-from lake.instant import from_microseconds
+from lake.instant import from_microseconds, written
 from lake.store import LocalStore
 from speed_layer.feed import Feed, Health, Judge, Recorder
 from speed_layer.feed.massive import Massive, Plan
@@ -107,8 +107,13 @@ def selling(vendor_lake_folder: Path, lake: Lake, tmp_path: Path) -> Iterator[Se
 
 
 def gaps(report: TradesReport) -> list[tuple[Any, ...]]:
+    """Return why and of whom something is missing of regular hours."""
     (partial,) = report.partial
-    return [(gap["why"], tuple(gap["symbols"])) for gap in partial.gaps]
+    return [
+        (gap["why"], tuple(gap["symbols"]))
+        for gap in partial.gaps
+        if gap["until"] > written(DAY.hours.open)
+    ]
 
 
 def test_a_feed_started_at_midday_without_rest_makes_minutes_and_no_daily_bar(
@@ -131,7 +136,7 @@ def test_a_feed_started_at_midday_without_rest_makes_minutes_and_no_daily_bar(
     assert (SESSION, DAY.bars.height) == (partial.session, partial.withheld)
     assert [("unfilled", ()), ("unseen", ())] == gaps(report)
     assert "plan doesn't include" in partial.gaps[0]["told"]
-    assert "2025-11-26T14:30:00Z" == partial.gaps[0]["since"]
+    assert "2025-11-26T09:00:00Z" == partial.gaps[0]["since"]
     assert (partial,) == selling.lake.status().partial
 
 
@@ -165,6 +170,24 @@ def test_a_gap_that_a_later_run_fills_is_none_any_more(selling: Selling) -> None
     assert [("unfilled", ("S0001",))] == gaps(first)
     assert DAY.bars.filter(pl.col("symbol") != "S0001").rows() == before
     assert ((), 1) == (second.partial, second.days.added)
+    assert DAY.bars.rows() == selling.days
+
+
+def test_what_rest_does_not_tell_it_is_asked_again(selling: Selling) -> None:
+    """It begins when half of the day is over, and REST is away for a while.
+
+    socket    |                 ----------------------|
+    rest      |xxxxxxxxxxxxxxxxx  =======================
+    """
+    selling.market.advance(HALF)
+    selling.vendor.fail("not_in_plan", path="/v3/trades", times=None)
+    with selling.feed(tuple(DAY.bars["symbol"]), again_s=0.2) as health:
+        assert eventually(lambda: len(health.gaps) > 0)
+        selling.vendor.heal()
+        selling.to_its_end(health)
+        assert eventually(lambda: health.counts["filled"] > 0 and not health.counts["unfilled"])
+
+    assert () == selling.build().partial
     assert DAY.bars.rows() == selling.days
 
 

@@ -225,6 +225,20 @@ def test_a_chore_that_fails_is_told_and_stops_nothing() -> None:
     assert_told(Oracle(TABLE).take([FIRST, SECOND]), told_by(view))
 
 
+def test_bars_of_a_burst_are_all_told_in_a_few_steps() -> None:
+    engine = Engine(TABLE)
+    made, _ = running(MemoryView(), engine=engine)
+    burst = [trade(SESSION, "10:00:30", symbol=f"S{number}") for number in range(1_000)]
+    left = []
+    for events in (burst, *[[]] * 10):
+        made.apply(frame(events))
+        left.append(engine.held)
+
+    assert 7_000 - 256 == left[0]
+    assert [0, 0] == left[8:10]
+    assert left == sorted(left, reverse=True)
+
+
 def test_prices_are_told_at_once_and_bars_together_soon_after() -> None:
     told: list[tuple[int, int]] = []
 

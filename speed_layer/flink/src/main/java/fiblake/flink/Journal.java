@@ -19,7 +19,7 @@ import org.apache.flink.core.memory.DataOutputSerializer;
 final class Journal {
     private static final int STATEMENT = 1;
     private static final int MARK = 2;
-    private static final int WHOLE = 3;
+    private static final int WHOLE = 4;
 
     private Journal() {}
 
@@ -61,7 +61,8 @@ final class Journal {
             switch (in.readByte()) {
                 case STATEMENT -> replay(symbol, statement(in), hours);
                 case MARK -> readMark(in, symbol);
-                default -> readWhole(in, symbol, hours);
+                case WHOLE -> readWhole(in, symbol, hours);
+                default -> throw new IOException("the state is of another version of the job");
             }
         }
         if (symbol.session != null) {
