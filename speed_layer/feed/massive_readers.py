@@ -152,7 +152,9 @@ async def _official(address: Address, topics: str, statuses: _Statuses) -> None:
         if client.websocket is None and not running.done():
             fact = f"nobody answers at {address.url}"
             raise VendorUnreachableError(fact)
-        await running
+        # Awaited itself, it would be cancelled in our place, and might lose that: see below.
+        await asyncio.wait([running])
+        running.result()
     finally:
         # Where a frame comes as it is cancelled, `asyncio.wait_for` of the client loses the latter.
         while not running.done():
