@@ -88,7 +88,6 @@ def fed_view(
             )
         )
         running = _Engine(lake, spec, store, table, view).running(stream, stack)
-        stack.callback(running.close)
         # What there is by now stays: to look through it for garbage takes a tenth of a second.
         gc.freeze()
         threads = [
@@ -135,7 +134,9 @@ class _Engine:
         )
         if self.spec.session is not None:
             engine = Engine(self.table, kind=kind, lateness=lateness)
-            return Running(engine, stream, self.view, corrections=corrections)
+            running = Running(engine, stream, self.view, corrections=corrections)
+            stack.callback(running.close)
+            return running
         snapshots = Snapshots(state_folder(self.lake.settings))
         stack.callback(snapshots.close)
         engine, received = snapshots.restored(self.table, kind=kind, lateness=lateness)
@@ -148,6 +149,7 @@ class _Engine:
             received=received,
             covering=Covering(self.view, self.lake.store),
         )
+        stack.callback(running.close)
         today = trading_day(self.lake.clock.now())
         running.recover(self._recorded(today), lateness)
         # A view that others share has what was told before the engine's last day.
