@@ -68,12 +68,7 @@ def fed_view(
     with ExitStack() as stack:
         asked = parse_feed(feed)
         spec, store = recording_of(asked, lake.store, table, stack)
-        # What is made up is for who looks at this process, and for no view that others share.
-        view = (
-            MemoryView(lake.clock)
-            if asked.kind == "sample"
-            else open_view(lake.settings, lake.clock)
-        )
+        view = _view(lake, asked)
         stack.callback(view.close)
         stream, health = InProcess(_CAPACITY), Health()
         source = stack.enter_context(
@@ -100,6 +95,13 @@ def fed_view(
             source.stop()
             for thread in threads:
                 thread.join(_STOP_S)
+
+
+def _view(lake: Lake, asked: FeedSpec) -> View:
+    if asked.kind == "sample":
+        # What is made up is for who looks at this process, and for no view that others share.
+        return MemoryView(lake.clock)
+    return open_view(lake.settings, lake.clock)
 
 
 def _how(health: Health, running: Running) -> dict[str, Any]:
