@@ -41,8 +41,9 @@ def lose(view: MemoryView) -> None:
 def test_a_view_that_is_filled_anew_is_corrected_again(lake: Lake) -> None:
     view, health = MemoryView(), Health()
     correct, _ = _chores(with_late_ones(lake), view, health)
-    correct.do()
-    assert [150.0] == volumes(view)
+    for _ in range(2):  # once more: what was on its way into the lake
+        correct.do()
+        assert [150.0] == volumes(view)
 
     lose(view)
     correct.do()
