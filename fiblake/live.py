@@ -153,6 +153,9 @@ class _Engine:
         )
         stack.callback(running.close)
         today = trading_day(self.lake.clock.now())
+        # The last session may not have been told to its end.
+        for session in self._uncovered(today)[-1:]:
+            self._tell_again(partial(running.recover, lateness=lateness), session)
         running.recover(self._recorded(today), lateness)
         # A view that others share has what was told before the engine's last day.
         is_shared = self.lake.settings.view != "memory" and received > 0
@@ -170,14 +173,22 @@ class _Engine:
 
     def _recompute(self, running: Running, since: dt.date, today: dt.date) -> None:
         """Bring back what the view may lack of earlier sessions that batch has not covered."""
+        for session in self._uncovered(today):
+            if since <= session:
+                self._tell_again(running.recompute, session)
+
+    def _uncovered(self, today: dt.date) -> list[dt.date]:
+        """Return the recorded sessions before today that the view is to tell of."""
         covered = read_boundary(self.lake.store).minute or dt.date.min
         oldest = today - dt.timedelta(days=self.lake.settings.view_days)
-        for session in recorded_sessions(self.store, self.spec.source or ""):
-            if since <= session and max(covered, oldest) < session < today:
-                try:
-                    running.recompute(self._recorded(session))
-                except StoreError as error:
-                    _log.warning("not told again", session=str(session), error=str(error))
+        found = recorded_sessions(self.store, self.spec.source or "")
+        return [session for session in found if max(covered, oldest) < session < today]
+
+    def _tell_again(self, tell: Callable[[pl.DataFrame], None], session: dt.date) -> None:
+        try:
+            tell(self._recorded(session))
+        except StoreError as error:
+            _log.warning("not told again", session=str(session), error=str(error))
 
     def _recorded(self, session: dt.date) -> pl.DataFrame:
         return all_recorded(self.store, self.spec.source or "", session)

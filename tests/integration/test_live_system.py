@@ -173,7 +173,9 @@ def test_redis_killed_amid_a_day_and_after_it_is_filled_anew(
     assert_same_bars(expected, kept_bars(store, day.session))
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
 def test_killed_in_the_evening_it_ends_that_day_the_next_morning(
+    is_kept: bool,  # noqa: FBT001 - the snapshot
     own_redis: RedisServer,
     vendor_of: VendorOf,
     system_of: SystemOf,
@@ -188,7 +190,8 @@ def test_killed_in_the_evening_it_ends_that_day_the_next_morning(
     assert eventually(lambda: vendor.is_sold_out and system.is_idle)
     assert eventually(snapshot_of(lake_folder).exists)
     system.kill()
-    snapshot_of(lake_folder).unlink()
+    if not is_kept:
+        snapshot_of(lake_folder).unlink()
     vendor.wall.advance(vendor.wall.now_us() + DAY_US)
     system = system_of(vendor, **shared)
     assert system.is_up(), system.said
