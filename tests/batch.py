@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -32,6 +33,7 @@ DOCKERFILE: Final = (ROOT / "batch_layer/Dockerfile").read_text("utf-8")
 GUIDE: Final = (ROOT / "docs/batch.md").read_text("utf-8")
 QUEUE: Final = "fiblake"
 LOG_GROUP: Final = "/aws/batch/job"
+NO_VARIABLES: Final[Mapping[str, str]] = {}
 ROLE: Final = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
@@ -83,8 +85,22 @@ class Batch:
         events: Any = [{"timestamp": now + n, "message": line} for n, line in enumerate(lines)]
         self.logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
-    def start(self, job: str, *, index: int | None = None, attempt: int = 1) -> Child:
-        """Start the process that AWS Batch would start for a child, or for a job without any."""
+    def start(
+        self,
+        job: str,
+        *,
+        index: int | None = None,
+        attempt: int = 1,
+        variables: Mapping[str, str] = NO_VARIABLES,
+    ) -> Child:
+        """Start the process that AWS Batch would start for a child, or for a job without any.
+
+        Args:
+            job: Its id.
+            index: The child's; None: the job has none.
+            attempt: From 1.
+            variables: Of its environment, in place of what the job's description says.
+        """
         detail: Any = self.client.describe_jobs(jobs=[job])["jobs"][0]
         told = {each["name"]: each["value"] for each in detail["container"]["environment"]}
         told |= {"AWS_BATCH_JOB_ID": job, "AWS_BATCH_JOB_ATTEMPT": str(attempt)}
@@ -92,7 +108,7 @@ class Batch:
             told["AWS_BATCH_JOB_ID"] = f"{job}:{index}"
             told["AWS_BATCH_JOB_ARRAY_INDEX"] = str(index)
             told["AWS_BATCH_JOB_ARRAY_SIZE"] = str(detail["arrayProperties"]["size"])
-        return start_child(told, *detail["container"]["command"])
+        return start_child({**told, **variables}, *detail["container"]["command"])
 
     def _client(self, service: Any) -> Any:
         return boto3.client(

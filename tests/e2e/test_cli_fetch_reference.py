@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 
 import pytest
 
+from batch_layer.generating.trading import record
 from batch_layer.local_vendor import LocalVendor
 from fiblake import Lake
-from lake import keys
-from lake.wire import encode_events
 from tests.command_line import Run
 from tests.days import SESSION
 from tests.fetching import FAST
@@ -137,8 +135,7 @@ def test_a_newer_table_of_conditions_makes_recorded_sessions_stale(
     in_vendor: Run, vendor: LocalVendor, lake: Lake
 ) -> None:
     told = [trade(SESSION, "10:00:30"), trade(SESSION, "10:00:40", 12.0, conditions=(37,))]
-    lines = gzip.compress(b"\n".join(encode_events(frame(told))))
-    lake.store.put(keys.live("test", SESSION, 0), lines)
+    record(lake.store, "test", SESSION, frame(told))
     made = "1 sessions of recorded trades: 2 in force"
     assert made in in_vendor("resample").err
     in_vendor("fetch", "reference", *SPAN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 import signal
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from lake.boundary import read_boundary
 from lake.interval import FIBONACCI, Interval
 from lake.store import ObjectStore
 from tests.batch import DEFINITION, QUEUE, Batch, start_child
+from tests.fault_proxy import SLOW_DOWN, FaultProxy, Request
 from tests.frames import silver
 from tests.parts import MotoServer
 
@@ -66,6 +68,10 @@ def submitted(lake: Lake, partitions: int, *intervals: str) -> str:
     return submit(Service(), lake.store, chosen, order).job
 
 
+def is_put_of_2008(request: Request) -> bool:
+    return request.kind == "PUT" and "silver/interval=3d/year=2008" in request.key
+
+
 def assert_equal(expected: Lake, actual: Lake) -> None:
     """The same bars, none of them stale, and the boundary moved."""
     for interval in FIBONACCI:
@@ -78,9 +84,14 @@ def test_children_at_once_one_killed_and_retried_make_the_silver_of_one_undistur
     batch: Batch, stale_on_s3: Lake, undisturbed: Lake
 ) -> None:
     job = submitted(stale_on_s3, 4)
-    with ExitStack() as stack:
-        children = [stack.enter_context(batch.start(job, index=index)) for index in range(4)]
-        # One of its years is written, another is not.
+    with FaultProxy(batch.url) as proxy, ExitStack() as stack:
+        # The later of its years is written, which it begins with; of the other not all can be.
+        proxy.fail(SLOW_DOWN, times=math.inf, when=is_put_of_2008)
+        by_proxy = {"FIBLAKE_S3_ENDPOINT": proxy.url, "FIBLAKE_S3_ATTEMPTS": "99"}
+        children = [
+            stack.enter_context(batch.start(job, index=index, variables=variables))
+            for index, variables in enumerate([{}, by_proxy, {}, {}])
+        ]
         children[1].wait_for("rebuilding", done=6)
         children[1].process.kill()
         children.append(stack.enter_context(batch.start(job, index=1, attempt=2)))
