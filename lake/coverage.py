@@ -36,8 +36,8 @@ class Span:
         since: Its first instant.
         until: The first after it.
         why: `told`, the source told all; `filled`, it was asked for all afterwards; `lost`, nobody
-            listened; `unfilled`, it could not be asked; `shed`, the feed could not keep up;
-            `absent`, of a gap: nothing is noted.
+            listened, or what came could not be read; `unfilled`, it could not be asked; `shed`, the
+            feed could not keep up; `absent`, of a gap: nothing is noted.
         symbols: Whose events; empty: all.
         told: More about it.
         kind: Of which kind the events are.

@@ -10,6 +10,7 @@ LiveFaultKind = Literal[
     "drop",  # the connections are reset; `events` happen before anyone can subscribe again
     "repeat",  # the last `events` are told once more
     "poison",  # frames that are no events come between
+    "garble",  # the next `events` come in a frame that breaks off
     "silence",  # nothing comes for `seconds`
     "refuse",  # of the next `events` connections, each is refused its key
 ]

@@ -183,12 +183,13 @@ class LiveSocket:
         now = first + (time.monotonic() - begun) * self._speed * _SECOND_US
         return int(np.searchsorted(self._received, now, "right"))
 
-    async def _send(self, events: pl.DataFrame) -> None:
+    async def _send(self, events: pl.DataFrame, *, is_garbled: bool = False) -> None:
         for socket, topics in list(self._listeners.items()):
             some = _subscribed(events, topics)
             with suppress(ConnectionClosed):
                 for frame in frames_of(some):
-                    await socket.send(frame, text=True)
+                    sent = frame[: len(frame) // 2] if is_garbled else frame
+                    await socket.send(sent, text=True)
 
     async def _fail(self, fault: LiveFault) -> None:
         if fault.kind == "drop":
@@ -200,6 +201,8 @@ class LiveSocket:
             end = self._market.told
             begin = max(end - fault.events, 0)
             await self._send(self._market.events.slice(begin, end - begin))
+        elif fault.kind == "garble":
+            await self._send(self._market.advance(fault.events), is_garbled=True)
         elif fault.kind == "silence":
             await asyncio.sleep(fault.seconds)
         else:

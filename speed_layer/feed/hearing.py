@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from lake.coverage import Span
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lake.event import Kind
 
 _EACH_US: Final = 10_000_000
@@ -30,12 +32,22 @@ class Hearing:
         """Note that it tells events, from an instant in microseconds on."""
         self._since = self._until = at
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether it tells events."""
+        return self._since is not None
+
     def go_on(self, until: int) -> list[Span]:
         """Note that all it told until then was taken; return what is to be noted by now."""
         self._until = max(self._until, until)
         if self._since is None or self._until - self._since < _EACH_US:
             return []
         return self._heard(self._since)
+
+    def told(self, until: int) -> list[Span]:
+        """Note the same, and return all that is to be noted of it: what follows takes some back."""
+        self._until = max(self._until, until)
+        return [] if self._since is None else self._heard(self._since)
 
     def end(self, at: int | None = None) -> list[Span]:
         """Note that it tells no more, from then on or from what was taken last; return likewise."""
@@ -54,9 +66,12 @@ class Hearing:
         self.begin(until)
         return heard
 
-    def lack(self, since: int, until: int, why: str, told: str) -> list[Span]:
-        """Return what is to be noted of a span in which events were lost."""
-        return [Span(since, until, why, self._symbols, told, kind) for kind in self._kinds]
+    def lack(
+        self, since: int, until: int, why: str, told: str, symbols: Collection[str] | None = None
+    ) -> list[Span]:
+        """Return what is to be noted of a span in which events were lost; None: anyone's."""
+        of = self._symbols if symbols is None else tuple(sorted(symbols))
+        return [Span(since, until, why, of, told, kind) for kind in self._kinds]
 
     def _heard(self, since: int) -> list[Span]:
         self._since = self._until

@@ -27,6 +27,7 @@ from speed_layer.feed.massive_readers import Address, Listener, read
 from speed_layer.feed.massive_rest import MassiveRest
 from speed_layer.feed.recorder import Known
 from speed_layer.feed.source import Delivery
+from speed_layer.feed.unread import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -64,7 +65,8 @@ class Plan:
         overlap_s: How much of what came before an outage is asked for again: trades come out of
             order, their clocks differ, and what is restated in an outage printed before it.
         settle_s: How long after an outage REST is asked.
-        again_s: How long after that it is first asked again for what it did not tell.
+        again_s: How long after that it is first asked again for what it did not tell; and how
+            long after it was asked for frames that could not be read, for more of them.
         fill_hours: How far back it is asked.
         first_pause_s: Up to how long the first pause is before the socket is connected again.
         longest_pause_s: Up to how long any is.
@@ -155,6 +157,11 @@ class Massive:
         self._items: deque[_Item] = deque()
         self._reader = Reader()
         self._hearing = Hearing(plan.kinds, plan.symbols)
+        self._unread = Unread(
+            self._hearing,
+            overlap_us=int(plan.overlap_s * _SECOND_US),
+            pace_us=int(plan.again_s * _SECOND_US),
+        )
         self._until = self._known.until
         self._symbols = set(plan.symbols or self._known.symbols)
         self._begun: int | None = None
@@ -182,6 +189,7 @@ class Massive:
             VendorKeyError: If Massive refuses the key.
         """
         asked_at = self.now_us()
+        self._ask_unread(asked_at)
         if not self._items:
             items = self._inbox.take(timeout_s, _MOST)
             if items is None:
@@ -209,7 +217,7 @@ class Massive:
                 frames.append((item.received, item.text))
                 until = item.received
                 continue
-            told.append(self._read(frames))
+            told.append(self._read(frames, after))
             frames = []
             if isinstance(item, _Lost):
                 after += self._hearing.end(item.at)
@@ -218,7 +226,7 @@ class Massive:
                 after += [span for span in item.outcome if span.why == "filled"]
             elif isinstance(item, pl.DataFrame):
                 told.append(Delivery(item))
-        told.append(self._read(frames))
+        told.append(self._read(frames, after))
         events = [each.events for each in told if each.events.height] or [told[0].events]
         malformed = [bad for each in told for bad in each.malformed]
         after += self._hearing.go_on(until)
@@ -239,8 +247,12 @@ class Massive:
             self._loop.close()
         self._filler.close()
 
-    def _read(self, frames: list[tuple[int, str | bytes]]) -> Delivery:
+    def _read(self, frames: list[tuple[int, str | bytes]], notes: list[Span]) -> Delivery:
+        """Return what frames tell; note what cannot be read of them."""
         delivery = self._reader.frames(frames)
+        if delivery.malformed:
+            last = self._until or self._begun or delivery.malformed[0].received
+            notes += self._unread.found(delivery.malformed, last)
         if delivery.events.height:
             # What is stamped ahead of its receipt must not shorten a gap.
             told = [delivery.events[name].to_numpy() for name in ("time", "received")]
@@ -296,6 +308,18 @@ class Massive:
             self._fill(first, at, symbols)
         self._begun = self._begun or at
         return notes
+
+    def _ask_unread(self, at: int) -> None:
+        """Ask for what came and could not be read, if it is time to."""
+        lost = self._unread.due(at)
+        if lost is None:
+            return
+        if lost.symbols is None:
+            since = min(self._asked[0], lost.since) if self._asked else lost.since
+            self._asked = since, lost.until
+        symbols = self._symbols if lost.symbols is None else lost.symbols
+        if symbols:
+            self._fill(lost.since, lost.until, symbols)
 
     def _missing_since(self, at: int) -> int | None:
         """Return since when nobody may have listened; of the first start ever, since 04:00."""

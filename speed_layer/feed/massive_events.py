@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from lake.massive_symbols import lake_symbol
+from lake.symbol import is_symbol
 from lake.wire import SCHEMA
 from speed_layer.feed.source import Delivery, Malformed, no_events
 
@@ -167,7 +168,8 @@ class Reader:
                 try:
                     self._events([(received, message)])
                 except _UNREADABLE:
-                    malformed.append(_malformed(received, json.dumps(message)))
+                    text = json.dumps(message)
+                    malformed.append(Malformed(text, received, _whose(message)))
                 else:
                     good.append((received, message))
             return Delivery(self._events(good), malformed)
@@ -308,6 +310,16 @@ def _check_statuses(told: Sequence[tuple[int, Message]]) -> None:
         if message["ev"] not in KINDS and message["ev"] != _STATUS:
             fact = f"{message['ev']!r} was not subscribed to"
             raise ValueError(fact)
+
+
+def _whose(message: object) -> frozenset[str] | None:
+    """Return whose event a message may have been; None: anyone's."""
+    if not isinstance(message, dict) or not isinstance(message.get("ev"), str):
+        return None
+    if message["ev"] not in KINDS:
+        return frozenset()
+    symbol = lake_symbol(message["sym"]) if isinstance(message.get("sym"), str) else ""
+    return frozenset({symbol}) if is_symbol(symbol) else None
 
 
 def _malformed(received: int, frame: str | bytes) -> Malformed:

@@ -29,10 +29,13 @@ class Malformed:
     Attributes:
         text: As it came.
         received: When, in microseconds.
+        symbols: Whose event it may have been, as the lake spells them; None: anyone's; empty:
+            nobody's.
     """
 
     text: str
     received: int
+    symbols: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from fiblake import Lake, cli
 from lake.clock import SetClock
 from lake.conditions import bundled
 from lake.hours import Timetable
-from lake.instant import from_microseconds, written
+from lake.instant import from_microseconds, microseconds, written
 from lake.store import LocalStore
 from speed_layer.feed import Feed, Health, Judge, Recorder
 from speed_layer.feed.massive import Massive, Plan
@@ -33,6 +33,7 @@ from tests.live_system import sold_day
 DAY = sold_day(4, 200)
 SESSION = DAY.session
 DAYS = Timetable([DAY.hours])
+OPEN_US = microseconds(DAY.hours.open)
 HALF = DAY.tape.height // 2
 OVER = DAY.hours.dusk + dt.timedelta(hours=1)
 PLAIN = ("symbol", "open", "high", "low", "close", "volume")
@@ -108,9 +109,9 @@ def selling(vendor_lake_folder: Path, lake: Lake, tmp_path: Path) -> Iterator[Se
 
 def gaps(report: TradesReport) -> list[tuple[Any, ...]]:
     """Return why and of whom something is missing of regular hours."""
-    (partial,) = report.partial
     return [
         (gap["why"], tuple(gap["symbols"]))
+        for partial in report.partial
         for gap in partial.gaps
         if gap["until"] > written(DAY.hours.open)
     ]
@@ -221,6 +222,44 @@ def test_an_outage_that_rest_does_not_tell_is_a_gap_of_whom_it_is_not_told(
 
     assert [("unfilled", ("S0002",)), ("unseen", ())] == gaps(report)
     assert DAY.bars.filter(pl.col("symbol") != "S0002").rows() == selling.days
+
+
+@pytest.mark.parametrize("symbols", [(), tuple(DAY.bars["symbol"])])
+def test_what_a_frame_that_cannot_be_read_held_is_asked_for(
+    selling: Selling, symbols: tuple[str, ...]
+) -> None:
+    """One frame amid the day breaks off.
+
+    socket    |-------------########------------------|
+    rest            ================
+    """
+    selling.socket.faults.add(LiveFault("garble", at=HALF, events=20))
+    with selling.feed(symbols) as health:
+        selling.to_its_end(health)
+        assert eventually(lambda: health.counts["filled"] > 0 and not health.counts["filling"])
+    report = selling.build()
+
+    assert {"malformed": 1} == dict(health.refused)
+    assert DAY.bars.rows() == selling.days
+    assert ([] if symbols else [("unseen", ())]) == gaps(report)
+
+
+def test_a_frame_that_cannot_be_read_nor_asked_for_makes_no_daily_bar(selling: Selling) -> None:
+    """One frame amid the day breaks off, and REST knows no trades.
+
+    socket    |-------------########------------------|
+    rest            x
+    """
+    symbols = tuple(DAY.bars["symbol"])
+    selling.vendor.fail("not_in_plan", path="/v3/trades", times=None)
+    selling.socket.faults.add(LiveFault("garble", at=HALF, events=20))
+    with selling.feed(symbols) as health:
+        selling.to_its_end(health)
+        assert eventually(lambda: any(gap.since > OPEN_US for gap in health.gaps))
+    report = selling.build()
+
+    assert [] == selling.days
+    assert [("unfilled", ())] == gaps(report)
 
 
 def test_whom_a_later_run_subscribes_to_is_asked_for_from_the_beginning(selling: Selling) -> None:

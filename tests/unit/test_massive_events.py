@@ -114,6 +114,23 @@ def test_what_is_no_event_is_kept_apart_as_it_came(bad: str) -> None:
     assert [2] == [each.received for each in delivery.malformed]
 
 
+@pytest.mark.parametrize(
+    ("bad", "symbols"),
+    [
+        ("[{", None),
+        ("[17]", None),
+        ('[{"ev":"T"}]', None),
+        ('[{"ev":"T","sym":"BAcpL"}]', None),
+        (json.dumps([{**TRADE, "p": "much"}]), frozenset({"BAC.PRL"})),
+        ('[{"ev":"XT","pair":"BTC-USD"}]', frozenset()),
+    ],
+)
+def test_whose_event_it_may_have_been_is_told(bad: str, symbols: frozenset[str] | None) -> None:
+    (malformed,) = Reader().frames([(1, bad)]).malformed
+
+    assert symbols == malformed.symbols
+
+
 def test_what_is_no_event_is_told_as_it_came() -> None:
     frame = json.dumps([TRADE, {"ev": "T"}])
     delivery = Reader().frames([(1, frame), (2, b"{\xff")])
