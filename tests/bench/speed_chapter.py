@@ -11,8 +11,9 @@ from tests.bench.engine import SESSIONS, engine
 from tests.bench.feed import EVENTS, feeding
 from tests.bench.flink import SYMBOLS, flink
 from tests.bench.latency import PER_SECOND, latency
-from tests.bench.memory import TRADES, memory
+from tests.bench.memory import memory
 from tests.bench.streams import streams
+from tests.bench.traded import TRADES
 from tests.bench.views import views
 
 _FEW: Final = 1_000
@@ -73,9 +74,14 @@ trades is since that was written; prices of trades that came at once are one.
 """,
     "memory": """## Memory
 
-The engine and the view in memory of one process, in which {live:,} symbols trade {trades} times a
-session, over all of its hours: so each has bars of seven intervals. After each session batch has
-covered what was before it. MiB are those resident beyond what the process had before.
+{live:,} symbols trade {trades} times a session, over all of its hours: so each has bars of seven
+intervals. After each session batch has covered what was before it. MiB are those resident beyond
+what the process had before, or those in use in Redis.
+
+* The engine and the view in memory are one process.
+* The feed reads a socket, judges and records, and puts events into a stream, which is read at once.
+* The publisher takes an engine's lines to Redis, and late ones into a lake; what corrects bars, and
+  what keeps those that batch has covered, is not among it.
 """,
 }
 

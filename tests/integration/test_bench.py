@@ -30,7 +30,7 @@ SPEED = {
     "streams": "stream | written/s | read/s | one event, p50 / p99 ms",
     "views": "view | bars put/s | MiB held | a series read, ms | put and told, ms",
     "latency": "reader, view | prices/s | p50 ms | p95 ms | p99 ms | max ms | CPU",
-    "memory": "what is held | MiB",
+    "memory": "MiB after session | engine and view | feed",
 }
 HEADINGS = ("# Benchmarks", "# The speed layer")
 
