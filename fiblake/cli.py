@@ -19,7 +19,7 @@ from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.share import Share
-from fiblake import batch, feed, fetch, flink, rebuild, reconcile, reports, vendor
+from fiblake import batch, feed, fetch, flink, rebuild, reconcile, reports, vendor, view
 from fiblake.address import is_loopback
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
@@ -47,6 +47,7 @@ app.add_typer(rebuild.app)
 app.add_typer(vendor.app)
 app.add_typer(feed.app)
 app.add_typer(flink.app)
+app.add_typer(view.app)
 app.add_typer(reconcile.app)
 _EXTRAS = {
     "boto3": "s3",

@@ -11,6 +11,7 @@ from lake.clock import SystemClock
 from lake.errors import ViewError
 from lake.interval import DAILY, MINUTE_INTERVALS
 from speed_layer.views import dynamodb_tables as tables
+from speed_layer.views.dynamodb_creating import create_tables
 from speed_layer.views.dynamodb_server import DynamoDBServer, part
 from speed_layer.views.records import (
     highest_bars,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lake.clock import Clock
     from lake.interval import Interval
     from lake.settings import Settings
+    from speed_layer.views.dynamodb_creating import Table
     from speed_layer.views.dynamodb_tables import Item
 
 _RECENT: Final = dt.timedelta(days=1)
@@ -64,9 +66,13 @@ class DynamoDBView:
         """Always the same: DynamoDB loses nothing."""
         return self._prefix
 
-    def create_tables(self) -> None:
-        """Create the tables, as tests and developers need them."""
-        tables.create_tables(self._server.client, self._prefix)
+    def create_tables(self) -> list[Table]:
+        """Create the tables that are not there, and return both once they can be used.
+
+        Raises:
+            ViewError: If that cannot be.
+        """
+        return create_tables(self._server, self._prefix)
 
     def put(self, bars: pl.DataFrame, prices: pl.DataFrame) -> None:
         """Bring in bars and prices.

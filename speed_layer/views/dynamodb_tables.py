@@ -24,7 +24,6 @@ from lake.live import BARS_SCHEMA, PRICES_SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 Item = dict[str, "AttributeValueTypeDef"]
@@ -41,57 +40,6 @@ def ticks_table(prefix: str) -> str:
 def bars_table(prefix: str) -> str:
     """Return the name of the table of bars."""
     return f"{prefix}bars"
-
-
-def create_tables(client: DynamoDBClient, prefix: str) -> None:
-    """Create both tables, as tests and developers need them; on AWS, infrastructure does."""
-    ticks, bars = ticks_table(prefix), bars_table(prefix)
-    client.create_table(
-        TableName=ticks,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("symbol", "time", LATEST)
-        ],
-        KeySchema=[
-            {"AttributeName": "symbol", "KeyType": "HASH"},
-            {"AttributeName": "time", "KeyType": "RANGE"},
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": LATEST,
-                "KeySchema": [{"AttributeName": LATEST, "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
-    client.create_table(
-        TableName=bars,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "series", "AttributeType": "S"},
-            {"AttributeName": "interval", "AttributeType": "S"},
-            {"AttributeName": "start", "AttributeType": "N"},
-        ],
-        KeySchema=[
-            {"AttributeName": "series", "KeyType": "HASH"},
-            {"AttributeName": "start", "KeyType": "RANGE"},
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": BY_INTERVAL,
-                "KeySchema": [
-                    {"AttributeName": "interval", "KeyType": "HASH"},
-                    {"AttributeName": "start", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-    )
-    for name in (ticks, bars):
-        client.get_waiter("table_exists").wait(TableName=name)
-        client.update_time_to_live(
-            TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ttl"}
-        )
 
 
 def series(symbol: str, interval: str, hours: str) -> str:
