@@ -12,10 +12,14 @@ import uvicorn
 
 from fiblake.address import cannot_listen, in_url
 from serving_layer.app import create_app
+from serving_layer.gaps import Gaps
+from speed_layer.feed.massive_events import NAME
+from speed_layer.feed.spec import parse_feed
 from speed_layer.views.choosing import open_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from fiblake.lake import Lake
     from lake.errors import FiblakeError
@@ -39,8 +43,12 @@ def serve(
         FiblakeError: If the feed cannot go on.
     """
     failures: list[FiblakeError] = []
-    with _listen(host, port) as listener, _live(lake, feed, failures) as (view, feeding):
-        app = create_app(lake.reader, view, feeding)
+    with (
+        _listen(host, port) as listener,
+        _live(lake, feed, failures) as (view, feeding),
+        _gaps(lake, feed) as gaps,
+    ):
+        app = create_app(lake.reader, view, feeding, gaps)
         config = uvicorn.Config(app, log_level="warning")
         server = _Server(config, failures)
         if threading.current_thread() is threading.main_thread():
@@ -85,11 +93,30 @@ def _live(
 
 
 @contextmanager
-def _kept_warm(lake: Lake) -> Iterator[None]:
+def _gaps(lake: Lake, feed: str | None) -> Iterator[Gaps | None]:
+    """Yield what tells of gaps in the recording of today; None where live bars are not of it."""
+    is_of_today = (
+        lake.settings.view != "memory" if feed is None else parse_feed(feed).kind == "massive"
+    )
+    if not is_of_today:
+        yield None
+        return
+    settings, table = lake.settings, lake.importer().sessions()
+    gaps = Gaps(lake.store, NAME, settings.feed_kind, table, lake.clock)
+    with _beside(gaps.keep_reading):
+        yield gaps
+
+
+def _kept_warm(lake: Lake) -> AbstractContextManager[None]:
     """Keep local copies of silver, beside what is served."""
+    return _beside(lake.reader.keep_warm)
+
+
+@contextmanager
+def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Let some work be done meanwhile, which ends when it is told to."""
     stop = threading.Event()
-    keeper = threading.Thread(target=lake.reader.keep_warm, args=(stop,), daemon=True)
-    keeper.start()
+    threading.Thread(target=work, args=(stop,), daemon=True).start()
     try:
         yield
     finally:

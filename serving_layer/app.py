@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from lake.live import LiveBars
+    from serving_layer.gaps import Gaps
     from serving_layer.reader import Reader
 
 WEB: Final = Path(__file__).parent / "web"
@@ -29,6 +30,7 @@ def create_app(
     reader: Reader,
     live: LiveBars | None = None,
     feeding: Callable[[], dict[str, Any]] | None = None,
+    gaps: Gaps | None = None,
 ) -> FastAPI:
     """Return the app that serves what `reader` reads, with the chart page at `/`.
 
@@ -36,6 +38,7 @@ def create_app(
         reader: Of the lake.
         live: The realtime view, where something feeds one.
         feeding: Tells how what feeds it in this process is, by part.
+        gaps: Tells what of today's session is not recorded.
     """
     app: FastAPI = FastAPIOffline(
         title="fiblake",
@@ -45,6 +48,7 @@ def create_app(
     app.state.reader = reader
     app.state.live = live
     app.state.feeding = feeding
+    app.state.gaps = gaps
     app.include_router(router)
     app.include_router(live_router)
     answer_with_problems(app)

@@ -19,6 +19,8 @@ from serving_layer.problems import PROBLEMS
 if TYPE_CHECKING:
     import polars as pl
 
+    from serving_layer.gaps import Gaps
+
 router = APIRouter(tags=["live"])
 
 
@@ -81,14 +83,38 @@ class LiveBar:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveGap:
+    """A span of which not all of a symbol's trades are recorded: bars lack what else there was.
+
+    Attributes:
+        since: Its first instant.
+        until: The first after it.
+        why: `lost`, nobody listened, or what came could not be read; `unfilled`, nor could the
+            vendor be asked; `shed`, the feed could not keep up; `absent`, nothing was recorded.
+        told: More about it.
+    """
+
+    since: dt.datetime
+    until: dt.datetime
+    why: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
 class LiveAnswer:
-    """What is known of a symbol now; `price` is null before its first."""
+    """What is known of a symbol now; `price` is null before its first.
+
+    Attributes:
+        gaps: In the recording of today's session, as they are known some minutes later, also of
+            who has no bars; null where nothing is known of it, as in a replay.
+    """
 
     symbol: str
     interval: str
     session: Hours
     price: LivePrice | None
     bars: list[LiveBar]
+    gaps: list[LiveGap] | None
 
 
 def _live(request: Request) -> LiveBars:
@@ -102,6 +128,7 @@ def _live(request: Request) -> LiveBars:
 @router.get("/v1/live/{symbol:path}", responses=PROBLEMS)
 def live_bars(
     symbol: str,
+    request: Request,
     live: Annotated[LiveBars, Depends(_live)],
     interval: Annotated[str, Query(description=" ".join(map(str, LIVE)))] = "1d",
     session: Annotated[Hours, Query(description="of 1m to 4h: which hours")] = "regular",
@@ -117,7 +144,18 @@ def live_bars(
         session=session,
         price=_price(prices),
         bars=[_bar(row) for row in bars.iter_rows(named=True)],
+        gaps=_gaps(request.app.state.gaps, name),
     )
+
+
+def _gaps(gaps: Gaps | None, symbol: str) -> list[LiveGap] | None:
+    found = gaps.of(symbol) if gaps else None
+    if found is None:
+        return None
+    return [
+        LiveGap(from_microseconds(gap.since), from_microseconds(gap.until), gap.why, gap.told)
+        for gap in found
+    ]
 
 
 def _price(prices: pl.DataFrame) -> LivePrice | None:

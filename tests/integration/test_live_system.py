@@ -145,6 +145,28 @@ def test_what_is_told_twice_wrongly_or_ahead_of_time_changes_no_bar(
     assert_same_bars(batch_of(day, tmp_path / "batch"), kept_bars(store, day.session))
 
 
+def test_what_is_not_recorded_of_today_is_told_beside_live_bars(
+    vendor_of: VendorOf, system_of: SystemOf
+) -> None:
+    """Notes are in the lake once the feed ends, and REST has none of S0003 for the next either."""
+    vendor = vendor_of(sold_day())
+    vendor.rest.fail("not_in_plan", path="/v3/trades/S0003", times=None)
+    vendor.socket.faults.add(LiveFault("drop", at=1500, events=200))
+    first = system_of(vendor)
+    assert first.is_up(), first.said
+    assert eventually(lambda: vendor.is_sold_out and first.is_idle)
+    assert 0 == first.stop(), first.said
+    system = system_of(vendor)
+    assert system.is_up(), system.said
+    assert eventually(lambda: system.live("S0003")["gaps"] is not None)
+    of_some = {symbol: system.live(symbol)["gaps"] for symbol in ("S0000", "S0003", "NEVER")}
+    assert 0 == system.stop(), system.said
+
+    assert [] == of_some["S0000"]
+    assert {"unfilled"} == {gap["why"] for gap in of_some["S0003"]}
+    assert {"lost"} == {gap["why"] for gap in of_some["NEVER"]}
+
+
 def test_redis_killed_amid_a_day_and_after_it_is_filled_anew(
     own_redis: RedisServer,
     vendor_of: VendorOf,
