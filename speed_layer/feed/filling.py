@@ -14,7 +14,7 @@ from lake.coverage import Span
 from lake.errors import VendorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     import polars as pl
 
@@ -40,8 +40,31 @@ class Asked:
 
     since: int
     until: int
-    symbols: Collection[str]
+    symbols: frozenset[str]
     kinds: tuple[Kind, ...]
+
+    def goes_with(self, other: Asked) -> bool:
+        """Whether both are asked for as one at hardly more than one costs."""
+        is_of_same = self.symbols <= other.symbols or other.symbols <= self.symbols
+        is_touching = self.since <= other.until and other.since <= self.until
+        return is_of_same and is_touching and self.kinds == other.kinds
+
+    def __or__(self, other: Asked) -> Asked:
+        """Return what both ask for, as one."""
+        return Asked(
+            min(self.since, other.since),
+            max(self.until, other.until),
+            self.symbols | other.symbols,
+            self.kinds,
+        )
+
+
+@dataclass(slots=True)
+class _Later:
+    """What is asked for again, and how often it was."""
+
+    asked: Asked
+    times: int
 
 
 class Filler:
@@ -72,6 +95,7 @@ class Filler:
         self._health = health
         self._settle_s = settle_s
         self._again_s = again_s
+        self._later: list[_Later] = []
         self._timers: list[threading.Timer] = []
         self._stopping = threading.Event()
         self._asked = ThreadPoolExecutor(1, "filling")
@@ -113,16 +137,27 @@ class Filler:
             self._ask_later(replace(asked, symbols=frozenset(failed)), times)
 
     def _ask_later(self, asked: Asked, times: int) -> None:
+        # Together: however often something is lost while REST is away, what waits stays little.
+        for later in self._later:
+            if later.asked.goes_with(asked):
+                later.asked |= asked
+                return
+        later = _Later(asked, times + 1)
+        self._later.append(later)
         self._health.count("unfilled")
         pause_s = self._again_s * 2 ** min(times, _DOUBLINGS)
-        timer = threading.Timer(pause_s, self._ask_now, (asked, times + 1))
+        timer = threading.Timer(pause_s, self._ask_now, (later,))
         timer.daemon = True
         self._timers = [each for each in self._timers if each.is_alive()] + [timer]
         timer.start()
 
-    def _ask_now(self, asked: Asked, times: int) -> None:
+    def _ask_now(self, later: _Later) -> None:
         with suppress(RuntimeError):  # it was closed this moment
-            self._asked.submit(self._ask, asked, times)
+            self._asked.submit(self._ask_again, later)
+
+    def _ask_again(self, later: _Later) -> None:
+        self._later.remove(later)
+        self._ask(later.asked, later.times)
 
     def _one(self, symbol: str, kind: Kind, since: int) -> str | None:
         """Return why a symbol's events could not be had, or None where they were."""
