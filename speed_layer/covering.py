@@ -18,6 +18,7 @@ from lake.schemas import LIVE_BARS
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterable
 
     from lake.boundary import Boundary
     from lake.store import ObjectStore
@@ -63,30 +64,51 @@ class Covering:
         """
         bars = all_bars(self._view)
         for (session,), of_session in bars.group_by("session", maintain_order=True):
-            _keep(self._store, session, of_session)
+            self._keep(session, of_session)
+
+    def _keep(self, session: dt.date, bars: pl.DataFrame) -> None:
+        key = keys.live_bars(session)
+        before, fingerprint = read_frame(self._store, key, LIVE_BARS)
+        gone = set(before["symbol"]).difference(bars["symbol"])
+        known = pl.concat([bars, bars_of(self._view, gone).filter(session=session)])
+        kept = _kept(before, known)
+        if kept.equals(before):
+            return
+        try:
+            self._store.put_if(key, encode_frame(kept, LIVE_BARS), fingerprint)
+        except ConflictError:
+            # Another process watches the same view: it kept the same.
+            _log.info("live bars were kept by another", session=str(session))
 
 
 def all_bars(view: View) -> pl.DataFrame:
-    """Return all bars that a view holds, schema `LIVE_BARS`."""
+    """Return all bars that a view holds of symbols with a price, schema `LIVE_BARS`.
+
+    Those that have vanished are among them, with null prices.
+    """
+    return bars_of(view, view.price()["symbol"])
+
+
+def bars_of(view: View, symbols: Iterable[str]) -> pl.DataFrame:
+    """Return all bars that a view holds of some symbols, schema `LIVE_BARS`, vanished ones too."""
     held = [
-        view.bars(symbol, interval, hours)
-        for symbol in view.price()["symbol"]
+        view.bars(symbol, interval, hours, vanished=True)
+        for symbol in symbols
         for interval in LIVE
         for hours in HOURS
     ]
     return pl.concat([BARS_SCHEMA.to_frame(), *held])
 
 
-def _keep(store: ObjectStore, session: dt.date, bars: pl.DataFrame) -> None:
-    key = keys.live_bars(session)
-    before, fingerprint = read_frame(store, key, LIVE_BARS)
-    # What was kept before may have been forgotten since.
-    told = pl.concat([before, bars]).sort("version", maintain_order=True)
-    kept = told.unique(_KEY, keep="last").sort(_KEY)
-    if kept.equals(before):
-        return
-    try:
-        store.put_if(key, encode_frame(kept, LIVE_BARS), fingerprint)
-    except ConflictError:
-        # Another process watches the same view: it kept the same.
-        _log.info("live bars were kept by another", session=str(session))
+def _kept(before: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Return the bars of a session to be kept.
+
+    Args:
+        before: Those kept before. Of these the view may have forgotten, or lost, what is final.
+            What was forming then and is not known any more is no bar: its trades were cancelled.
+        known: Those of the view.
+    """
+    is_over = pl.col("state") == "final"
+    still = pl.concat([before.filter(is_over), before.join(known, on=_KEY, how="semi")])
+    told = pl.concat([still, known]).sort("version", maintain_order=True)
+    return told.unique(_KEY, keep="last").filter(pl.col("close").is_not_null()).sort(_KEY)

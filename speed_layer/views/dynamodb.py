@@ -110,7 +110,14 @@ class DynamoDBView:
         )
         return tables.prices_of(found, self._clock.now())
 
-    def bars(self, symbol: str, interval: Interval, hours: Hours = "regular") -> pl.DataFrame:
+    def bars(
+        self,
+        symbol: str,
+        interval: Interval,
+        hours: Hours = "regular",
+        *,
+        vanished: bool = False,
+    ) -> pl.DataFrame:
         """Return the bars of a symbol."""
         found = self._query(
             TableName=tables.bars_table(self._prefix),
@@ -120,7 +127,7 @@ class DynamoDBView:
             },
             ConsistentRead=True,
         )
-        return tables.bars_of(found, self._clock.now())
+        return tables.bars_of(found, self._clock.now(), vanished=vanished)
 
     def forget(self, *, daily: dt.date | None, minute: dt.date | None) -> None:
         """Drop what the batch layer has covered."""

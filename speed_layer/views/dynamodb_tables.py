@@ -79,9 +79,9 @@ def recent_items(prices: pl.DataFrame, ttl: int) -> Iterator[Item]:
         }
 
 
-def bars_of(items: Iterable[Item], now: dt.datetime) -> pl.DataFrame:
-    """Return the bars of items that stand: not vanished, nor past their time; as they come."""
-    return _frame((item for item in items if "close" in item), BARS_SCHEMA, now)
+def bars_of(items: Iterable[Item], now: dt.datetime, *, vanished: bool = False) -> pl.DataFrame:
+    """Return the bars of items that are not past their time nor, unless asked for, vanished."""
+    return _frame((item for item in items if vanished or "close" in item), BARS_SCHEMA, now)
 
 
 def prices_of(items: Iterable[Item], now: dt.datetime) -> pl.DataFrame:

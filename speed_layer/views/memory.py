@@ -95,13 +95,20 @@ class MemoryView:
         )
         return records.standing_prices(found)
 
-    def bars(self, symbol: str, interval: Interval, hours: Hours = "regular") -> pl.DataFrame:
+    def bars(
+        self,
+        symbol: str,
+        interval: Interval,
+        hours: Hours = "regular",
+        *,
+        vanished: bool = False,
+    ) -> pl.DataFrame:
         """Return the bars of a symbol."""
         key = symbol, records.series(interval, hours)
         oldest = self._clock.now() - self._kept
         days = [day for day in list(self._days.values()) if day.changed > oldest]
         held = b"".join(bytes(day.bars.get(key, b"")) for day in days)
-        return records.standing_bars(symbol, held)
+        return records.ordered_bars(symbol, held, vanished=vanished)
 
     def subscribe(self, symbols: Iterable[str] | None = None) -> Mailbox:
         """Return the changes from now on."""

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from lake.bar import Hours
+    from lake.interval import Interval
+
 
 class View(LiveBars, Protocol):
     """Holds bars and prices, each in its highest version.
@@ -40,6 +43,27 @@ class View(LiveBars, Protocol):
 
         Raises:
             ViewError: If not all could be put; what could may be put again, as may the others.
+        """
+        ...
+
+    def bars(
+        self,
+        symbol: str,
+        interval: Interval,
+        hours: Hours = "regular",
+        *,
+        vanished: bool = False,
+    ) -> pl.DataFrame:
+        """Return the bars of a symbol, in order of start; none of a symbol that is unknown.
+
+        Args:
+            symbol: Whose.
+            interval: Of which interval.
+            hours: Of which hours.
+            vanished: Also those that have vanished, with null prices.
+
+        Raises:
+            ViewError: If they cannot be read.
         """
         ...
 

@@ -110,11 +110,12 @@ def unpack_bars(symbols: Sequence[str], records: bytes) -> pl.DataFrame:
     return _bars(symbols, np.frombuffer(records, _BAR))
 
 
-def standing_bars(symbol: str, records: bytes) -> pl.DataFrame:
-    """Return those of a symbol's bars that have not vanished, in order of start."""
+def ordered_bars(symbol: str, records: bytes, *, vanished: bool) -> pl.DataFrame:
+    """Return a symbol's bars in order of start, also those that have vanished if asked for."""
     packed = np.frombuffer(records, _BAR)
-    standing = packed[packed["flags"] & _NULL["close"] == 0]
-    ordered = standing[standing["start"].argsort()]
+    if not vanished:
+        packed = packed[packed["flags"] & _NULL["close"] == 0]
+    ordered = packed[packed["start"].argsort()]
     return _bars([symbol] * len(ordered), ordered)
 
 

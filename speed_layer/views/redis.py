@@ -96,11 +96,18 @@ class RedisView:
         pairs = zip(wanted, found, strict=True)
         return records.standing_prices({name: each for name, each in pairs if each})
 
-    def bars(self, symbol: str, interval: Interval, hours: Hours = "regular") -> pl.DataFrame:
+    def bars(
+        self,
+        symbol: str,
+        interval: Interval,
+        hours: Hours = "regular",
+        *,
+        vanished: bool = False,
+    ) -> pl.DataFrame:
         """Return the bars of a symbol."""
         series = f"{self._key('bars')}:{symbol}:{interval}:{hours}:"
         held = self._server.ask(lambda: self._held(series))
-        return records.standing_bars(symbol, held)
+        return records.ordered_bars(symbol, held, vanished=vanished)
 
     def subscribe(self, symbols: Iterable[str] | None = None) -> Mailbox:
         """Return the changes from now on, whoever puts them."""

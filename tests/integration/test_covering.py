@@ -16,7 +16,7 @@ from lake.schemas import LIVE_BARS
 from lake.store import LocalStore
 from speed_layer.covering import Covering, all_bars
 from speed_layer.views.memory import MemoryView
-from tests.live import NO_PRICES, SESSION, bar, bars_of, price, prices_of
+from tests.live import NO_PRICES, SESSION, bar, bars_of, price, prices_of, vanished
 
 NEXT: Final = dt.date(2026, 1, 6)
 DAY: Final = bar(interval="1d", version=9)
@@ -48,6 +48,37 @@ def test_what_was_kept_stays_until_a_higher_version_is_known(store: LocalStore) 
     Covering(second, store).keep()
 
     assert [4, 6] == kept(store)["version"].to_list()
+
+
+def test_what_vanished_since_it_was_kept_is_kept_no_more(store: LocalStore) -> None:
+    view = MemoryView()
+    view.put(bars_of(bar(), bar("MSFT")), prices_of(price(), price("MSFT")))
+    Covering(view, store).keep()
+    view.put(bars_of(vanished(version=8)), prices_of(price(version=8, price=None)))
+    Covering(view, store).keep()
+
+    assert ["MSFT"] == kept(store)["symbol"].to_list()
+
+
+def test_a_view_that_was_filled_anew_may_lack_what_is_final_but_not_what_was_forming(
+    store: LocalStore,
+) -> None:
+    """Killed amid the day, and started with nothing but what was recorded.
+
+    kept      AAPL final   AAPL forming   MSFT forming
+    cancelled              x
+    known                                 MSFT final
+    """
+    later = bar()["start"] + 60_000_000
+    first, second = MemoryView(), MemoryView()
+    over, forming = bar(version=5, state="final"), bar(start=later, version=4)
+    first.put(bars_of(over, forming, bar("MSFT", 4)), prices_of(price(), price("MSFT")))
+    Covering(first, store).keep()
+    ended = bar("MSFT", 5, state="final")
+    second.put(bars_of(ended), prices_of(price("MSFT")))
+    Covering(second, store).keep()
+
+    assert_frame_equal(bars_of(over, ended), kept(store))
 
 
 def test_keeping_the_same_again_writes_nothing(store: LocalStore) -> None:

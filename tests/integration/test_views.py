@@ -141,6 +141,7 @@ def test_what_vanished_is_not_returned_and_an_older_version_does_not_bring_it_ba
     view.put(bars_of(bar(version=4)), prices_of(price(version=4)))
 
     assert_frame_equal(NO_BARS, view.bars("AAPL", ONE_MINUTE))
+    assert_frame_equal(bars_of(vanished(version=6)), view.bars("AAPL", ONE_MINUTE, vanished=True))
     assert_frame_equal(NO_PRICES, view.price())
     assert_frame_equal(NO_PRICES, view.price(["AAPL"]))
 
