@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from itertools import takewhile
+from math import prod
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -31,6 +34,7 @@ class SplitFactors:
         listing = pc.index_in(pa.array(splits["listing"].to_list(), pa.string()), self._listings)
         self._place = _placed(listing.to_numpy(), splits["effective"].to_numpy())
         self._factor = (splits["split_to"] / splits["split_from"]).to_numpy()
+        self._splits = splits
 
     def rebased(self, bars: pa.Table, as_of: dt.date) -> pa.Table:
         """Return bars on the split basis of a date, forwards or backwards from their `through`.
@@ -45,6 +49,21 @@ class SplitFactors:
         to = np.searchsorted(self._place, _placed(listing, day), "right")
         factor = np.where(at <= to, self._product(at, to), 1 / self._product(to, at))
         return bars if (factor == 1).all() else _divided(bars, pa.array(factor))
+
+    def between(self, listing: str, day: dt.date, later: dt.date) -> float:
+        """Return how many shares of a listing stand on a later date for one on an earlier."""
+        known = self._by_listing.get(listing, ())
+        by_then = takewhile(lambda split: split[0] <= later, known)
+        return prod(factor for effective, factor in by_then if effective > day)
+
+    @cached_property
+    def _by_listing(self) -> dict[str, list[tuple[dt.date, float]]]:
+        """Of each listing that was ever split, when and by how much, in order of time."""
+        found: dict[str, list[tuple[dt.date, float]]] = {}
+        rows = self._splits.select("listing", "effective", "split_to", "split_from").iter_rows()
+        for listing, effective, new, old in rows:
+            found.setdefault(listing, []).append((effective, new / old))
+        return found
 
     def _listing(self, names: pa.ChunkedArray) -> NDArray[np.int32]:
         """Return which listing each row is of; -1 where that was never split."""

@@ -21,6 +21,7 @@ from lake.interval import DAILY
 from lake.parquet import read_frame
 from lake.scan import sql
 from lake.schemas import BARS, SESSIONS
+from serving_layer.direction import directed
 from serving_layer.known import Known
 
 if TYPE_CHECKING:
@@ -35,12 +36,13 @@ _log = structlog.get_logger(__name__)
 _PACKAGE: Final = "serving_layer"
 
 
-def folded_bars(
+def folded_bars(  # noqa: PLR0913, PLR0917 - where, what, and with what more
     store: ObjectStore,
     cursor: duckdb.DuckDBPyConnection,
     query: BarsQuery,
     market: Market,
     as_of: dt.date | None,
+    live: pl.DataFrame | None = None,
 ) -> pa.Table:
     """Return the bars asked for, schema `BARS`, in order of name and start.
 
@@ -50,6 +52,9 @@ def folded_bars(
         query: Which bars.
         market: What its names mean: listings that are known to the lake, or were.
         as_of: The date whose basis is wanted; None: each bar's own.
+        live: Daily bars that count where they are of sessions that the lake has none of yet:
+            listing, symbol, session, open, high, low, close, volume, vwap, trades, revision, and
+            whether it is forming: `is_forming`.
 
     Raises:
         EmptyLakeError: If no bar at all was known at the query's instant.
@@ -58,11 +63,12 @@ def folded_bars(
     """
     known = Known(store, cursor, query.known_at)
     known.check_kept()
-    sessions = read_frame(store, keys.SESSIONS, SESSIONS)[0].select("ordinal", "session")
-    sessions = sessions.filter(pl.col("session") <= known.last_session())
-    # A dividend is weighed by the close before it, wherever that lies.
-    span = (None, None) if query.adjustment == "all" else (query.start, _reach(query, sessions))
-    daily = known.daily(market.asked or (), *span)
+    covered = min(known.last_session(), query.until or dt.date.max)
+    later = None if live is None else live.filter(pl.col("session") > covered)
+    sessions = _sessions(store, covered, later)
+    # What the lake learnt since it was looked at is left out: live bars may stand for it.
+    first, last = _span(query, sessions)
+    daily = known.daily(market.asked or (), first, min(covered, last or covered))
     splits = market.listings.of_actions(known.splits(), "effective")
     dividends = None
     if query.adjustment == "all":
@@ -71,14 +77,34 @@ def folded_bars(
     known.check_kept()
 
     cursor.register("sessions", sessions.to_arrow())
-    cursor.register("daily", daily)
+    cursor.register("daily", _with(daily, later).to_arrow())
     cursor.register("actions", _actions(cursor, splits, dividends).to_arrow())
     if query.interval == DAILY:
         bars = _run(cursor, "known_bars")
     else:
-        bars = _run(cursor, "fold", n=query.interval.sessions)
+        bars = _run(cursor, "fold", n=query.interval.sessions, covered=covered)
     cursor.register("bars", bars)
     return _on_basis(cursor, query, market, as_of)
+
+
+def _span(query: BarsQuery, sessions: pl.DataFrame) -> tuple[dt.date | None, dt.date | None]:
+    """Return the first and the last session whose daily bars are needed; None: any."""
+    # A dividend is weighed by the close before it, wherever that lies.
+    return (None, None) if query.adjustment == "all" else (query.start, _reach(query, sessions))
+
+
+def _sessions(store: ObjectStore, covered: dt.date, later: pl.DataFrame | None) -> pl.DataFrame:
+    """Return ordinal and session of those up to the last that is considered."""
+    sessions = read_frame(store, keys.SESSIONS, SESSIONS)[0].select("ordinal", "session")
+    last = covered if later is None or later.is_empty() else later["session"].max()
+    return sessions.filter(pl.col("session") <= pl.lit(last))
+
+
+def _with(daily: pa.Table, later: pl.DataFrame | None) -> pl.DataFrame:
+    stored = pl.DataFrame(daily).with_columns(is_forming=pl.lit(value=False))
+    if later is None:
+        return stored
+    return pl.concat([stored, later.select(pl.col(n).cast(k) for n, k in stored.schema.items())])
 
 
 def _reach(query: BarsQuery, sessions: pl.DataFrame) -> dt.date | None:
@@ -113,17 +139,16 @@ def _on_basis(
     cursor: duckdb.DuckDBPyConnection, query: BarsQuery, market: Market, as_of: dt.date | None
 ) -> pa.Table:
     after_place, after_start = market.behind(query.after) if query.after else (None, None)
-    bars = _run(
-        cursor,
-        "basis",
-        first=query.start,
-        last=query.end,
-        after_place=after_place,
-        after_start=after_start,
-        as_of=as_of,
-        limit=query.limit,
-    )
-    return bars.cast(BARS)
+    binds = {
+        "first": query.start,
+        "last": query.end,
+        "after_place": after_place,
+        "after_start": after_start,
+        "as_of": as_of,
+        "limit": query.limit,
+    }
+    statement = directed(sql(_PACKAGE, "basis"), descending=query.descending)
+    return cursor.execute(statement, binds).to_arrow_table().cast(BARS)
 
 
 def _run(

@@ -15,6 +15,7 @@ from lake.parquet import read_frame
 from lake.scan import scan, sql
 from lake.schemas import INTRADAY_BARS, SESSIONS
 from serving_layer.asked import arrow_asked
+from serving_layer.direction import directed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from lake.interval import Interval
     from lake.store import ObjectStore
     from serving_layer.asked import Market
     from serving_layer.query import BarsQuery
@@ -63,7 +63,7 @@ class IntradayBars:
             "limit": query.limit,
         }
         name = "all_intraday" if market.asked is None else "asked_intraday"
-        found = self._scanned(name, query.interval, market, objects, binds)
+        found = self._scanned(name, query, market, objects, binds)
         if found is None:
             return INTRADAY_BARS.empty_table()
         return found.select(INTRADAY_BARS.names).cast(INTRADAY_BARS)
@@ -76,25 +76,26 @@ class IntradayBars:
             StoreError: If it cannot be read.
         """
         objects = self._objects(query)
-        found = self._scanned("intraday_listings", query.interval, market, objects, {})
+        found = self._scanned("intraday_listings", query, market, objects, {})
         return set() if found is None else set(found["listing"].to_pylist())
 
     def _scanned(
         self,
         name: str,
-        interval: Interval,
+        query: BarsQuery,
         market: Market,
         objects: Mapping[str, str],
         binds: Mapping[str, object],
     ) -> pa.Table | None:
         if not objects:
             return None
-        source = "minute_bars" if interval == MINUTE else "intraday_bars"
+        source = "minute_bars" if query.interval == MINUTE else "intraday_bars"
         statement = sql(_PACKAGE, name).replace("bars_of(", f"{source}(")
+        statement = directed(statement, descending=query.descending)
         with self._cursor() as cursor:
             cursor.register("asked", arrow_asked(market.asked or ()))
             cursor.register("steps", market.listings.steps.to_arrow())
-            if interval == MINUTE:
+            if query.interval == MINUTE:
                 sessions = read_frame(self._store, keys.SESSIONS, SESSIONS)[0]
                 cursor.register("sessions", sessions.to_arrow())
             return scan(cursor, self._store, objects, statement, binds)
@@ -106,6 +107,7 @@ class IntradayBars:
         if not found:
             fact = f"The lake {self._store.location} holds no {query.interval} bars yet."
             raise EmptyLakeError(fact, hint=MINUTES_HINT)
-        first, last = query.start or dt.date.min, query.end or dt.date.max
+        first = query.start or dt.date.min
+        last = min(query.end or dt.date.max, query.until or dt.date.max)
         sessions = keys.by_session(found).items()
         return {key: found[key] for session, key in sessions if first <= session <= last}

@@ -81,6 +81,8 @@ class BarsQuery:
         after: Only bars behind this (name, start), in the order of the answer.
         limit: At most so many bars; None: all.
         session: Which hours' intraday bars: they are kept apart. A session bar is of the whole day.
+        descending: Of each name, the last start first.
+        until: The last session that is considered, as if the lake had none after it; None: all.
 
     Raises:
         MisuseError: If there is no symbol, the adjustment or the session is not one, the whole
@@ -99,6 +101,14 @@ class BarsQuery:
     after: tuple[str, dt.date] | None = None
     limit: int | None = None
     session: Hours = "regular"
+    descending: bool = False
+    until: dt.date | None = None
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether silver has no answer to it, and daily bars are folded for it."""
+        is_cut = self.until is not None and not self.interval.is_intraday
+        return self.adjustment == "all" or self.known_at is not None or is_cut
 
     @property
     def named(self) -> tuple[str, ...]:

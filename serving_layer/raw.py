@@ -16,6 +16,7 @@ from lake.interval import DAILY
 from lake.scan import connect, scan, sql
 from lake.schemas import BARS
 from serving_layer.asked import arrow_asked
+from serving_layer.direction import directed, turned
 from serving_layer.intraday import TABLES as INTRADAY_TABLES
 from serving_layer.intraday import IntradayBars
 from serving_layer.mapped import MappedSilver, select
@@ -88,7 +89,11 @@ class RawBars:
         listings = None if asked is None else [each.listing for each in asked]
         found = select(mapped, listings, query.start, query.end)
         if query.after is not None:
-            found = _behind(found, listings or [], *market.behind(query.after))
+            place, start = market.behind(query.after)
+            is_behind = (pc.less if query.descending else pc.greater)(found["start"], start)
+            found = _behind(found, listings or [], place, is_behind)
+        if query.descending:
+            found = turned(found)
         return found if query.limit is None else found.slice(0, query.limit)
 
     def sign(self) -> str | None:
@@ -135,6 +140,7 @@ class RawBars:
             "limit": query.limit,
         }
         statement = sql(_PACKAGE, "raw").replace("bars_of(", f"{whose}_{source}(")
+        statement = directed(statement, descending=query.descending)
         with self.cursor() as cursor:
             cursor.register("asked", arrow_asked(market.asked or ()))
             cursor.register("steps", market.listings.steps.to_arrow())
@@ -173,7 +179,9 @@ def _by_year(found: Mapping[str, str]) -> _Years:
     return {year: (key, found[key]) for year, key in keys.by_year(found).items()}
 
 
-def _behind(bars: pa.Table, listings: Sequence[str], place: int, start: dt.date) -> pa.Table:
+def _behind(
+    bars: pa.Table, listings: Sequence[str], place: int, is_behind: pa.ChunkedArray
+) -> pa.Table:
     places = pc.index_in(bars["listing"], pa.array(listings, pa.string()))
-    is_later = pc.and_(pc.equal(places, place), pc.greater(bars["start"], start))
-    return bars.filter(pc.or_(pc.greater(places, place), is_later))
+    is_same = pc.and_(pc.equal(places, place), is_behind)
+    return bars.filter(pc.or_(pc.greater(places, place), is_same))

@@ -20,7 +20,7 @@ import structlog
 from lake import keys
 from lake.boundary import read_boundary
 from lake.errors import IMPORT_HINT, EmptyLakeError, FiblakeError, UnknownSymbolError
-from lake.exchange import trading_day
+from lake.exchange import load_sessions, trading_day
 from lake.interval import DAILY, FIBONACCI
 from lake.listings import Listings, read_listings
 from lake.parquet import read_frame
@@ -33,13 +33,15 @@ from serving_layer.known import Known
 from serving_layer.raw import RawBars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import polars as pl
     import pyarrow as pa
 
     from lake.clock import Clock
     from lake.interval import Interval
+    from lake.session import SessionTable
     from lake.store import ObjectStore
     from serving_layer.asked import Asked
     from serving_layer.query import BarsQuery
@@ -81,6 +83,7 @@ class Reader:
         self._symbols: tuple[_Objects, tuple[Symbol, ...]] = ({}, ())
         self._listings: tuple[str | None, Listings] | None = None
         self._factors: tuple[_Objects, SplitFactors] | None = None
+        self._sessions: tuple[str | None, SessionTable] | None = None
 
     def bars(self, query: BarsQuery) -> pa.Table:
         """Return the bars asked for, in order of name (of all: listing) and start.
@@ -94,24 +97,40 @@ class Reader:
             ForgottenError: If what was known at `known_at` is no longer kept.
             StoreError: If the lake cannot be read.
         """
-        return self._bars(query, self._market(query))
+        return self.bars_of(query, self.market(query))
 
-    def _bars(self, query: BarsQuery, market: Market) -> pa.Table:
-        if query.adjustment == "all" or query.known_at:
-            return self._folded(query, market)
+    def bars_of(
+        self,
+        query: BarsQuery,
+        market: Market,
+        *,
+        also: Collection[str] = frozenset(),
+        live: pl.DataFrame | None = None,
+    ) -> pa.Table:
+        """Return the bars asked for, as `bars` does, of what its names mean.
+
+        Args:
+            query: Which bars.
+            market: What its names mean.
+            also: Listings that are known otherwise, whether or not the lake has bars of them.
+            live: Daily bars that the lake may lack, as `folded_bars` takes them: where silver has
+                no answer, and the lake's daily bars are folded for it, these are folded in.
+        """
+        if query.is_folded:
+            return self._folded(query, market, also, live)
         try:
             raw = self._raw.intraday if query.interval.is_intraday else self._raw
             found = raw.bars(query, market)
         except EmptyLakeError:
-            self._check_known(query, market)
+            self.check_known(query, market, also)
             raise
         # Whoever has bars is known; to know all symbols takes longer.
         seen = pc.run_end_encode(found["listing"].combine_chunks()).values.to_pylist()
         unseen = {each.listing for each in market.asked or ()}.difference(seen)
         if unseen or not found.num_rows:
-            self._check_known(query, market)
+            self.check_known(query, market, also)
         as_of = self.as_of(query)
-        return self._split_factors().rebased(found, as_of) if as_of else found
+        return self.split_factors().rebased(found, as_of) if as_of else found
 
     def stream(self, query: BarsQuery) -> Iterator[pa.Table]:
         """Return the bars asked for, some listings at a time: memory holds no more than those.
@@ -119,23 +138,28 @@ class Reader:
         Raises:
             FiblakeError: As `bars` does; of symbols that are unknown, before the first piece.
         """
-        market = self._market(query)
-        self._check_known(query, market)
+        market = self.market(query)
+        self.check_known(query, market)
         if market.asked is None:
-            ids = self._all_listings(query, market)
+            ids = self.listings_of(query, market)
             market = replace(market, asked=by_id(ids, market.listings))
         # One basis for all pieces, though a day may end between them.
         return self._pieces(replace(query, as_of=self.as_of(query)), market)
 
-    def _all_listings(self, query: BarsQuery, market: Market) -> set[str]:
+    def listings_of(self, query: BarsQuery, market: Market) -> set[str]:
+        """Return all listings that may have bars of a query.
+
+        Raises:
+            EmptyLakeError: If the lake has none.
+        """
         if query.interval.is_intraday:
             return self._raw.intraday.listings(query, market)
         return {each.listing for each in self._known_symbols()}
 
     def _pieces(self, query: BarsQuery, market: Market) -> Iterator[pa.Table]:
         left = query.limit
-        for asked in _in_pieces(market.asked or ()):
-            piece = self._bars(replace(query, limit=left), replace(market, asked=asked))
+        for asked in in_pieces(market.asked or ()):
+            piece = self.bars_of(replace(query, limit=left), replace(market, asked=asked))
             if piece.num_rows:
                 yield piece
             left = None if left is None else left - piece.num_rows
@@ -208,15 +232,33 @@ class Reader:
         boundary = read_boundary(self._store)
         return boundary.minute if interval.is_intraday else boundary.daily
 
-    def _folded(self, query: BarsQuery, market: Market) -> pa.Table:
+    def sessions(self) -> SessionTable:
+        """Return the lake's session table, read again where it has changed.
+
+        Raises:
+            EmptyLakeError: If the lake has none yet.
+        """
+        fingerprint = self._store.fingerprint(keys.SESSIONS)
+        known = self._sessions
+        if known is None or known[0] != fingerprint:
+            known = self._sessions = (fingerprint, load_sessions(self._store))
+        return known[1]
+
+    def now(self) -> dt.datetime:
+        """Return the present instant, by the reader's clock."""
+        return self._clock.now()
+
+    def _folded(
+        self, query: BarsQuery, market: Market, also: Collection[str], live: pl.DataFrame | None
+    ) -> pa.Table:
         if market.asked is None:
             ids = {each.listing for each in self._known_symbols()}
             market = replace(market, asked=by_id(ids, market.listings))
-        self._check_known(query, market)
+        self.check_known(query, market, also)
         with self._raw.cursor() as cursor:
-            return folded_bars(self._store, cursor, query, market, self.as_of(query))
+            return folded_bars(self._store, cursor, query, market, self.as_of(query), live)
 
-    def _market(self, query: BarsQuery) -> Market:
+    def market(self, query: BarsQuery) -> Market:
         """Return what the names of a query mean: on its `as_of`, as was known at its `known_at`."""
         listings = (
             read_listings(self._store, query.known_at)
@@ -236,7 +278,7 @@ class Reader:
             known = self._listings = (fingerprint, Listings(rows))
         return known[1]
 
-    def _split_factors(self) -> SplitFactors:
+    def split_factors(self) -> SplitFactors:
         """Return the splits by listing, read again where they, or the listings, have changed."""
         sign = {key: self._store.fingerprint(key) or "" for key in (keys.SPLITS, keys.LISTINGS)}
         known = self._factors
@@ -246,12 +288,21 @@ class Reader:
             known = self._factors = (sign, SplitFactors(of_listings))
         return known[1]
 
-    def _check_known(self, query: BarsQuery, market: Market) -> None:
+    def check_known(
+        self, query: BarsQuery, market: Market, also: Collection[str] = frozenset()
+    ) -> None:
+        """Refuse listings of which the lake has no bar, but for those that are known otherwise.
+
+        Raises:
+            UnknownSymbolError: If there is one.
+            EmptyLakeError: If the lake has no bars at all, or none of the interval.
+        """
         known = self._known_for(query)
         spans = defaultdict(list)
         for each in known:
             spans[each.symbol].append((each.first, each.last))
-        unknown = [each for each in market.asked or () if not _has_bars(each, spans)]
+        asked = [each for each in market.asked or () if each.listing not in also]
+        unknown = [each for each in asked if not _has_bars(each, spans)]
         if unknown and query.known_at:
             with self._raw.cursor() as cursor:
                 withdrawn = Known(self._store, cursor, query.known_at).withdrawn(unknown)
@@ -313,6 +364,7 @@ def _like(symbol: str, known: Sequence[Symbol]) -> str:
     return f"it has {', '.join(shown)}{f' and {more:,} more' if more else ''}."
 
 
-def _in_pieces(asked: Sequence[Asked]) -> Iterator[tuple[Asked, ...]]:
+def in_pieces(asked: Sequence[Asked]) -> Iterator[tuple[Asked, ...]]:
+    """Yield some listings at a time: so many that their bars are no burden."""
     for begin in range(0, len(asked), _LISTINGS_A_PIECE):
         yield tuple(asked[begin : begin + _LISTINGS_A_PIECE])

@@ -1,20 +1,28 @@
 -- One row a (listing, bucket): the bar of $n sessions, on the basis of its `through` (schema BARS).
+-- All listings are considered up to $covered, and each up to its last daily bar after it.
 -- Reads: daily, sessions (up to the last one considered), actions (from `effective` on, `shares`
 -- stand for one before, and prices count `kept` of what they were).
 WITH buckets AS (
     SELECT
         session,
+        ordinal,
         min(session) OVER bucket AS start,
-        max(session) OVER bucket AS through,
-        count(*) OVER bucket AS sessions_expected
+        min(ordinal) OVER bucket AS first_ordinal,
+        max(session) FILTER (session <= $covered) OVER bucket AS covered,
+        max(ordinal) FILTER (session <= $covered) OVER bucket AS covered_ordinal
     FROM sessions
     WINDOW bucket AS (PARTITION BY ordinal // $n)
 ),
 
 bucketed AS (
-    SELECT daily.*, start, through, sessions_expected
+    SELECT
+        daily.*,
+        start,
+        greatest(covered, max(session) OVER bar) AS through,
+        greatest(covered_ordinal, max(ordinal) OVER bar) - first_ordinal + 1 AS sessions_expected
     FROM daily
     JOIN buckets USING (session)
+    WINDOW bar AS (PARTITION BY listing, start)
 ),
 
 factors AS (
@@ -59,7 +67,8 @@ merged AS (
         coalesce(sum(trades), 0) AS trades,
         count(*) FILTER (volume > 0 AND trades IS NULL) AS without_trades,
         count(close) AS sessions,
-        sum(revision) AS revision
+        sum(revision) AS revision,
+        bool_or(is_forming) AS is_forming
     FROM rebased
     GROUP BY listing, start, through, sessions_expected
     HAVING count(close) > 0
@@ -79,6 +88,6 @@ SELECT
     sessions,
     sessions_expected,
     through,
-    CASE WHEN sessions_expected = $n THEN 'final' ELSE 'forming' END AS state,
+    CASE WHEN sessions_expected = $n AND NOT is_forming THEN 'final' ELSE 'forming' END AS state,
     revision
 FROM merged;

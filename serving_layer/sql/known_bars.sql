@@ -14,7 +14,7 @@ SELECT
     1 AS sessions,
     1 AS sessions_expected,
     session AS through,
-    'final' AS state,
+    CASE WHEN is_forming THEN 'forming' ELSE 'final' END AS state,
     revision
 FROM daily
 WHERE close IS NOT NULL;
