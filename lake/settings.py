@@ -53,6 +53,10 @@ def _redis_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _lower(text: object) -> object:
+    return text.lower() if isinstance(text, str) else text
+
+
 class Settings(BaseSettings):
     """What a user may set; secrets are masked in `repr`."""
 
@@ -178,6 +182,9 @@ class Settings(BaseSettings):
         default=None, ge=0, le=65535, description="Of the publisher's /health; none: no endpoint."
     )
     view: Annotated[Literal["memory", "redis", "dynamodb"], BeforeValidator(str.lower)] = "memory"
+    view_fallback: Annotated[Literal["dynamodb"] | None, BeforeValidator(_lower)] = Field(
+        default=None, description="The view that answers while that does not."
+    )
     view_days: int = Field(
         default=7, ge=1, le=365, description="For which live bars stay, if batch covers them not."
     )

@@ -1,0 +1,75 @@
+"""Several realtime views as one: the first that answers, and one that did not rests for a while."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from lake.errors import ViewError, ViewUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import polars as pl
+
+    from lake.bar import Hours
+    from lake.interval import Interval
+    from lake.live import LiveBars
+
+_REST_S: Final = 1.0
+Answer = TypeVar("Answer")
+
+
+class ViewChain:
+    """Live bars and prices from the first of some views that answers.
+
+    A view that failed rests for a second: so while it is away one answer a second waits for it,
+    and the others do not.
+
+    Args:
+        views: In the order in which they are asked; at least one.
+        seconds: Tells the time that passes.
+    """
+
+    def __init__(
+        self, views: Sequence[LiveBars], *, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._views = tuple(views)
+        self._seconds = seconds
+        self._failed: dict[int, tuple[float, ViewError]] = {}
+
+    def price(self, symbols: Iterable[str] | None = None) -> pl.DataFrame:
+        """Return the latest prices.
+
+        Raises:
+            ViewError: If no view answers.
+        """
+        wanted = None if symbols is None else list(symbols)
+        return self._asked(lambda view: view.price(wanted))
+
+    def bars(self, symbol: str, interval: Interval, hours: Hours = "regular") -> pl.DataFrame:
+        """Return the bars of a symbol.
+
+        Raises:
+            ViewError: If no view answers.
+        """
+        return self._asked(lambda view: view.bars(symbol, interval, hours))
+
+    def _asked(self, work: Callable[[LiveBars], Answer]) -> Answer:
+        for place, view in enumerate(self._views):
+            if self._rests(place):
+                continue
+            try:
+                answer = work(view)
+            except ViewError as error:
+                self._failed[place] = (self._seconds(), error)
+            else:
+                self._failed.pop(place, None)
+                return answer
+        told = "; ".join(error.fact for _, error in list(self._failed.values()))
+        fact = f"No realtime view answers: {told}"
+        raise ViewUnavailableError(fact, hint="it is asked again within a second.")
+
+    def _rests(self, place: int) -> bool:
+        failed = self._failed.get(place)
+        return failed is not None and self._seconds() - failed[0] < _REST_S
