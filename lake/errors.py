@@ -4,6 +4,7 @@ FiblakeError
 ├── MisuseError                   the caller asked for something that cannot be (exit 2, HTTP 400)
 │   ├── InvalidIntervalError      not an interval, or one that is not offered here
 │   ├── InvalidRangeError         start after end, a cursor, date or instant that cannot be read
+│   ├── NotAcceptableError        an answer is asked for in forms that are not offered (HTTP 406)
 │   └── InvalidLocationError      a lake location that is neither a folder nor s3://bucket/prefix
 ├── NotFoundError                 the thing named does not exist (exit 1, HTTP 404)
 │   ├── UnknownSymbolError
@@ -78,6 +79,10 @@ class InvalidIntervalError(MisuseError):
 
 class InvalidRangeError(MisuseError):
     """A start after its end, or a date, an instant or a cursor that cannot be read."""
+
+
+class NotAcceptableError(MisuseError):
+    """An answer is asked for in forms of which none is offered."""
 
 
 class InvalidLocationError(MisuseError):

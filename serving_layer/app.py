@@ -11,11 +11,15 @@ from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
 from serving_layer.live import router as live_router
+from serving_layer.merged import MergedReader
+from serving_layer.prices import router as prices_router
 from serving_layer.problems import answer_with_problems
 from serving_layer.routes import router
+from serving_layer.view_chain import ViewChain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import datetime as dt
+    from collections.abc import Callable, Sequence
 
     from fastapi import FastAPI
 
@@ -26,11 +30,14 @@ if TYPE_CHECKING:
 WEB: Final = Path(__file__).parent / "web"
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - what it is put together from
     reader: Reader,
     live: LiveBars | None = None,
     feeding: Callable[[], dict[str, Any]] | None = None,
     gaps: Gaps | None = None,
+    *,
+    fallbacks: Sequence[LiveBars] = (),
+    told_again: dt.date | None = None,
 ) -> FastAPI:
     """Return the app that serves what `reader` reads, with the chart page at `/`.
 
@@ -39,18 +46,22 @@ def create_app(
         live: The realtime view, where something feeds one.
         feeding: Tells how what feeds it in this process is, by part.
         gaps: Tells what of today's session is not recorded.
+        fallbacks: Views that are asked for bars and prices while `live` does not answer.
+        told_again: The session that the feed tells again, where it is a replay.
     """
     app: FastAPI = FastAPIOffline(
         title="fiblake",
         version=version("fiblake"),
         description="Bars of minutes, hours, and 1, 3, 5, 8, 13, 21 and 34 trading sessions.",
     )
-    app.state.reader = reader
+    view = None if live is None else ViewChain([live, *fallbacks])
+    app.state.reader = MergedReader(reader, view, told_again=told_again)
     app.state.live = live
     app.state.feeding = feeding
     app.state.gaps = gaps
     app.include_router(router)
     app.include_router(live_router)
+    app.include_router(prices_router)
     answer_with_problems(app)
     app.mount("/web", StaticFiles(directory=WEB), name="web")
     app.add_api_route("/", _page, include_in_schema=False)

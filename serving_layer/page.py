@@ -13,9 +13,12 @@ from pydantic_core import to_json
 from lake.interval import SESSION_INTERVALS
 from serving_layer import routes
 from serving_layer.app import WEB
+from serving_layer.merged import MergedReader
 from serving_layer.query import Adjustment, BarsQuery
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from lake.interval import Interval
     from serving_layer.reader import Reader
 
@@ -54,7 +57,7 @@ def _answers(reader: Reader) -> bytes:
     """Return the API's answer to each request that the page makes, by its path, as JSON."""
     answers = {
         "v1/intervals": to_json(routes.intervals_answer(SESSION_INTERVALS, live=False)),
-        "v1/symbols?query=": to_json(routes.symbols(reader, limit=routes.MAX_LIMIT)),
+        "v1/symbols?query=": to_json(routes.symbols(MergedReader(reader), limit=routes.MAX_LIMIT)),
     }
     for interval in SESSION_INTERVALS:
         for adjustment in _ADJUSTMENTS:
@@ -65,18 +68,21 @@ def _answers(reader: Reader) -> bytes:
 def _bars_answers(reader: Reader, interval: Interval, adjustment: Adjustment) -> dict[str, bytes]:
     """Return the answers for all symbols, from one query."""
     query = BarsQuery(symbols=None, interval=interval, adjustment=adjustment)
-    found = reader.bars(query)
+    found = MergedReader(reader).found(query)
     limit = routes.MAX_LIMIT
     asked = f"interval={interval}&adjustment={adjustment}&limit={limit}"
     return {
         f"v1/bars/{symbol}?{asked}": routes.bars_answer(
-            reader,
+            MergedReader(reader),
             replace(query, symbols=(symbol,)),
-            found.filter(pc.equal(found["listing"], reader.listing(symbol))),
-            limit=limit,
+            replace(found, bars=_of_listing(found.bars, reader.listing(symbol))),
         )
         for symbol in {each.symbol: None for each in reader.symbols()}
     }
+
+
+def _of_listing(bars: pa.Table, listing: str) -> pa.Table:
+    return bars.filter(pc.equal(bars["listing"], listing))
 
 
 def _asset(path: str) -> str:

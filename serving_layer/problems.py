@@ -10,7 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from lake.errors import FiblakeError, MisuseError, NotFoundError, StoreError
+from lake.errors import (
+    FiblakeError,
+    MisuseError,
+    NotAcceptableError,
+    NotFoundError,
+    StoreError,
+    ViewError,
+)
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -24,9 +31,11 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 }
 """What routes say of the errors that they may answer with."""
 _STATUS: Final = (
+    (NotAcceptableError, HTTPStatus.NOT_ACCEPTABLE),
     (MisuseError, HTTPStatus.BAD_REQUEST),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (ViewError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 
 

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-import polars as pl
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BeforeValidator
-from pydantic_core import to_json
 
 from lake.bar import Bar, Hours, IntradayBar
-from lake.errors import EmptyLakeError, InvalidRangeError
+from lake.errors import EmptyLakeError, InvalidRangeError, MisuseError
 from lake.instant import parse_instant
-from lake.interval import INTERVALS, LIVE, MINUTE, SESSION_INTERVALS, parse_one_of
-from serving_layer.problems import PROBLEMS
+from lake.interval import INTERVALS, MINUTE, SESSION_INTERVALS, parse_one_of
+from lake.schemas import BARS, INTRADAY_BARS
+from serving_layer.answers import MEDIA, Form, Head, arrow_of, csv_of, form_of
+from serving_layer.merged import Found, Live, MergedReader, Pieces
+from serving_layer.problems import MEDIA_TYPE, PROBLEMS
 from serving_layer.query import DATE, Adjustment, BarsQuery
-from serving_layer.reader import Reader, Symbol
+from serving_layer.reader import Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pyarrow as pa
-
     from lake.interval import Interval
 
-_INSTANT: Final = "%Y-%m-%dT%H:%M:%SZ"
 MAX_LIMIT: Final = 50_000
+MAX_SYMBOLS: Final = 500
+_LIMIT: Final = 5000
+_BARS_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    **PROBLEMS,
+    200: {"content": {media: {} for media in MEDIA.values()}},
+    406: {"description": "A problem, RFC 9457", "content": {MEDIA_TYPE: {}}},
+}
 router = APIRouter()
 
 
@@ -51,12 +56,14 @@ Day = Annotated[dt.date, BeforeValidator(_written_out)]
 Instant = Annotated[dt.datetime, BeforeValidator(_instant)]
 
 
-def _reader(request: Request) -> Reader:
-    reader: Reader = request.app.state.reader
+def _reader(request: Request) -> MergedReader:
+    reader: MergedReader = request.app.state.reader
     return reader
 
 
-TheReader = Annotated[Reader, Depends(_reader)]
+Order = Literal["asc", "desc"]
+_VARY: Final = {"vary": "Accept"}
+TheReader = Annotated[MergedReader, Depends(_reader)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,9 @@ class BarsAnswer:
         known_at: The instant as of whose knowledge this is; null: now.
         session: Which hours' bars of 1m to 4h these are; null for those of sessions.
         boundary: The last session that batch has committed; null before the first.
+        live: `merged`: what the speed layer tells after the boundary is in the bars; `away`: the
+            realtime view does not answer, and these are the lake's alone; null: there is none here,
+            or `known_at` asks for none.
         next_cursor: Ask again with it as `cursor` for the bars behind these; null at the end.
     """
 
@@ -78,6 +88,23 @@ class BarsAnswer:
     known_at: dt.datetime | None
     session: Hours | None
     boundary: dt.date | None
+    live: Live | None
+    bars: list[Bar] | list[IntradayBar]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ManyBarsAnswer:
+    """Bars of several symbols, in order of symbol: otherwise as `BarsAnswer`."""
+
+    symbols: list[str]
+    interval: str
+    adjustment: Adjustment
+    as_of: dt.date | None
+    known_at: dt.datetime | None
+    session: Hours | None
+    boundary: dt.date | None
+    live: Live | None
     bars: list[Bar] | list[IntradayBar]
     next_cursor: str | None
 
@@ -133,36 +160,117 @@ class BarsParameters:
         Instant | None, Query(description="answer as the lake knew it then; an offset or Z; now")
     ] = None
     session: Annotated[Hours, Query(description="of 1m to 4h: which hours")] = "regular"
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 5000
+    limit: Annotated[
+        int | None, Query(ge=1, le=MAX_LIMIT, description="5000; of CSV and Arrow all")
+    ] = None
     cursor: Annotated[str | None, Query(description="next_cursor of the answer before")] = None
+    order: Annotated[Order, Query(description="of start; symbols are in theirs")] = "asc"
+    format: Annotated[Form | None, Query(description="before what Accept says")] = None
+    accept: Annotated[str, Header(include_in_schema=False)] = "*/*"
 
 
-@router.get("/v1/bars/{symbol:path}", response_model=BarsAnswer, responses=PROBLEMS, tags=["bars"])
-def bars(symbol: str, asked: Annotated[BarsParameters, Depends()], reader: TheReader) -> Response:
+TheParameters = Annotated[BarsParameters, Depends()]
+
+
+@router.get(
+    "/v1/bars/{symbol:path}", response_model=BarsAnswer, responses=_BARS_ANSWERS, tags=["bars"]
+)
+def bars(symbol: str, asked: TheParameters, reader: TheReader) -> Response:
     """Bars of a symbol, in order of start; those forming are among them, and say so."""
-    query = _query(symbol, asked)
-    answer = bars_answer(reader, query, reader.bars(query), limit=asked.limit)
-    return Response(answer, media_type="application/json")
+    return _answered(reader, _query((symbol,), asked), asked)
 
 
-def bars_answer(reader: Reader, query: BarsQuery, found: pa.Table, *, limit: int) -> bytes:
-    """Return the first `limit` bars of a query for one symbol, as the JSON of `BarsAnswer`."""
-    shown = found.slice(0, limit)
-    head = {
-        "symbol": query.named[0],
-        "interval": str(query.interval),
-        "adjustment": query.adjustment,
-        "as_of": reader.as_of(query),
-        "known_at": query.known_at,
-        "session": query.session if query.interval.is_intraday else None,
-        "boundary": reader.boundary(query.interval),
-        "next_cursor": _cursor(shown["start"][-1].as_py()) if found.num_rows > limit else None,
-    }
-    # Polars writes rows ten times as fast as they are made Python's and written then.
-    rows = pl.DataFrame(shown)
-    if query.interval.is_intraday:
-        rows = rows.with_columns(pl.col("start").dt.strftime(_INSTANT))
-    return to_json(head)[:-1] + b',"bars":' + rows.write_json().encode() + b"}"
+@router.get("/v1/bars", response_model=ManyBarsAnswer, responses=_BARS_ANSWERS, tags=["bars"])
+def bars_of_many(
+    symbols: Annotated[str, Query(description="AAPL,MSFT: at most 500; *: all, not as JSON")],
+    asked: TheParameters,
+    reader: TheReader,
+) -> Response:
+    """Bars of several symbols, in order of symbol and start."""
+    names = None if symbols.strip() == "*" else symbols_of(symbols)
+    return _answered(reader, _query(names, asked, is_one=False), asked, is_one=False)
+
+
+def symbols_of(text: str) -> tuple[str, ...]:
+    """Return the symbols that a text names, with commas, in upper case.
+
+    Raises:
+        MisuseError: If there are none, or too many.
+    """
+    names = tuple(dict.fromkeys(part.strip().upper() for part in text.split(",")))
+    if not all(names) or len(names) > MAX_SYMBOLS:
+        fact = f"{text!r:.80} does not name 1 to {MAX_SYMBOLS} symbols."
+        raise MisuseError(fact, hint="write them as AAPL,MSFT.")
+    return names
+
+
+def _answered(
+    reader: MergedReader, query: BarsQuery, asked: BarsParameters, *, is_one: bool = True
+) -> Response:
+    form = form_of(asked.format, asked.accept)
+    if form != "json" and asked.limit is None:
+        return _streamed(reader, query, form, is_one=is_one)
+    if query.symbols is None:
+        fact = "The whole market is not answered page by page."
+        raise MisuseError(fact, hint="ask for format=csv or format=arrow, without limit.")
+    limit = asked.limit or _LIMIT
+    # One more than asked for tells whether there are more.
+    found = reader.found(replace(query, limit=limit + 1))
+    shown = replace(found, bars=found.bars.slice(0, limit))
+    cursor = None
+    if found.bars.num_rows > limit:
+        cursor = _cursor(reader, query, shown, is_one=is_one)
+    head = _head(reader, query, found, cursor, is_one=is_one)
+    if form == "json":
+        return Response(head.json(shown.bars), media_type=MEDIA[form], headers=_VARY)
+    pieces = Pieces(iter([shown.bars]), found.boundary, found.live)
+    return _written(pieces, query, form, head)
+
+
+def _streamed(reader: MergedReader, query: BarsQuery, form: Form, *, is_one: bool) -> Response:
+    """Return all bars of a query, as they are read."""
+    # One basis for what is said of the bars and for them, though a day may end meanwhile.
+    query = replace(query, as_of=reader.as_of(query) or query.as_of)
+    pieces = reader.pieces(query)
+    return _written(pieces, query, form, _head(reader, query, pieces, None, is_one=is_one))
+
+
+def _written(pieces: Pieces, query: BarsQuery, form: Form, head: Head) -> Response:
+    if form == "csv":
+        body = csv_of(pieces.bars, query.interval)
+    else:
+        schema = INTRADAY_BARS if query.interval.is_intraday else BARS
+        body = arrow_of(pieces.bars, schema, head)
+    return StreamingResponse(body, media_type=MEDIA[form], headers=head.headers() | _VARY)
+
+
+def bars_answer(reader: MergedReader, query: BarsQuery, found: Found) -> bytes:
+    """Return all bars that were found for one symbol, as the JSON of `BarsAnswer`."""
+    return _head(reader, query, found, None, is_one=True).json(found.bars)
+
+
+def _head(
+    reader: MergedReader,
+    query: BarsQuery,
+    found: Found | Pieces,
+    cursor: str | None,
+    *,
+    is_one: bool,
+) -> Head:
+    whose = {"symbol": query.named[0]} if is_one else {"symbols": query.symbols or ["*"]}
+    return Head(
+        {
+            **whose,
+            "interval": str(query.interval),
+            "adjustment": query.adjustment,
+            "as_of": reader.as_of(query),
+            "known_at": query.known_at,
+            "session": query.session if query.interval.is_intraday else None,
+            "boundary": found.boundary,
+            "live": found.live,
+            "next_cursor": cursor,
+        }
+    )
 
 
 @router.get("/v1/symbols", responses=PROBLEMS, tags=["reference"])
@@ -185,7 +293,7 @@ def intervals(request: Request, reader: TheReader) -> IntervalsAnswer:
 
 def intervals_answer(stored: Sequence[Interval], *, live: bool) -> IntervalsAnswer:
     """Return what is on offer: what the lake has, and what a feed tells of."""
-    offered = [each for each in INTERVALS if each in stored or (live and each in LIVE)]
+    offered = [each for each in INTERVALS if each in stored or live]
     return IntervalsAnswer(
         [IntervalAnswer(str(each), each.sessions, each in stored) for each in offered], live
     )
@@ -208,32 +316,48 @@ def ready(reader: TheReader) -> HealthAnswer:
     return HealthAnswer("ready")
 
 
-def _query(symbol: str, asked: BarsParameters) -> BarsQuery:
-    name = symbol.strip().upper()
+def _query(
+    names: tuple[str, ...] | None, asked: BarsParameters, *, is_one: bool = True
+) -> BarsQuery:
     interval = parse_one_of(asked.interval, INTERVALS)
+    symbols = None if names is None else tuple(name.strip().upper() for name in names)
+    after = None
+    if asked.cursor is not None:
+        one = symbols[0] if is_one and symbols else None
+        after = _behind(asked.cursor, interval, one)
     return BarsQuery(
-        symbols=(name,),
+        symbols=symbols,
         interval=interval,
         start=asked.start,
         end=asked.end,
         adjustment=asked.adjustment,
         as_of=asked.as_of,
         known_at=asked.known_at,
-        after=None if asked.cursor is None else (name, _behind(asked.cursor, interval)),
+        after=after,
         session=asked.session,
-        # One more than asked for tells whether there are more.
-        limit=asked.limit + 1,
+        descending=asked.order == "desc",
     )
 
 
-def _cursor(start: dt.date) -> str:
-    return urlsafe_b64encode(start.isoformat().encode()).decode()
+def _cursor(reader: MergedReader, query: BarsQuery, shown: Found, *, is_one: bool) -> str:
+    last = shown.bars.slice(shown.bars.num_rows - 1).to_pylist()[0]
+    text: str = last["start"].isoformat()
+    if not is_one:
+        asked = reader.market(query).asked or ()
+        name = next(each.name for each in asked if each.listing == last["listing"])
+        text = f"{name} {text}"
+    return urlsafe_b64encode(text.encode()).decode()
 
 
-def _behind(cursor: str, interval: Interval) -> dt.date:
+def _behind(cursor: str, interval: Interval, one: str | None) -> tuple[str, dt.date]:
+    """Return the name and the start that a cursor tells; it is of `one` symbol, or of several."""
     try:
-        start = urlsafe_b64decode(cursor).decode()
-        return parse_instant(start) if interval.is_intraday else dt.date.fromisoformat(start)
+        name, _, text = urlsafe_b64decode(cursor).decode().rpartition(" ")
+        start = parse_instant(text) if interval.is_intraday else dt.date.fromisoformat(text)
     except (InvalidRangeError, ValueError):
         fact = f"{cursor!r} is not a cursor. Allowed: the next_cursor of an answer."
         raise InvalidRangeError(fact) from None
+    if bool(name) == bool(one):
+        fact = f"{cursor!r} is the cursor of another question."
+        raise InvalidRangeError(fact, hint="ask the same again, with the cursor that it answered.")
+    return one or name, start

@@ -50,6 +50,10 @@ class Api:
         """Return the answer to a GET."""
         return self.request("GET", path, **parameters)
 
+    def accepting(self, accept: str, path: str) -> httpx.Response:
+        """Return the answer to a GET that accepts some forms alone."""
+        return asyncio.run(self._request("GET", path, {}, {"accept": accept}))
+
     def bars(self, symbol: str, **parameters: object) -> list[dict[str, Any]]:
         """Return all bars of a symbol, page by page."""
         found: list[dict[str, Any]] = []
@@ -61,11 +65,17 @@ class Api:
                 return found
             asked["cursor"] = answer["next_cursor"]
 
-    async def _request(self, method: str, path: str, asked: dict[str, object]) -> httpx.Response:
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        asked: dict[str, object],
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://fiblake") as client:
             parameters = {name: str(value) for name, value in asked.items()}
-            return await client.request(method, path, params=parameters or None)
+            return await client.request(method, path, params=parameters or None, headers=headers)
 
 
 @pytest.fixture
@@ -339,8 +349,11 @@ def test_the_schema_lists_the_routes(api: Api) -> None:
     bars = schema["paths"]["/v1/bars/{symbol}"]["get"]
 
     assert {
+        "/v1/bars",
         "/v1/bars/{symbol}",
         "/v1/live/{symbol}",
+        "/v1/prices",
+        "/v1/prices/{symbol}",
         "/v1/symbols",
         "/v1/intervals",
         "/health/live",
@@ -348,9 +361,9 @@ def test_the_schema_lists_the_routes(api: Api) -> None:
     } == (set(schema["paths"]))
     assert [
         *("symbol", "interval", "start", "end", "adjustment", "as_of", "known_at"),
-        *("session", "limit", "cursor"),
+        *("session", "limit", "cursor", "order", "format"),
     ] == [parameter["name"] for parameter in bars["parameters"]]
-    assert {"200", "400", "404", "422", "503"} == set(bars["responses"])
+    assert {"200", "400", "404", "406", "422", "503"} == set(bars["responses"])
     assert list(BarsAnswer.__dataclass_fields__) == (
         list(schema["components"]["schemas"]["BarsAnswer"]["properties"])
     )

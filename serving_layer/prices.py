@@ -1,0 +1,169 @@
+"""The price routes: the latest price of symbols, from the realtime view, else the last close."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import polars as pl
+from fastapi import APIRouter, Query
+
+from lake.errors import EmptyLakeError, UnknownSymbolError, ViewError
+from lake.exchange import trading_day
+from lake.instant import from_microseconds
+from lake.interval import DAILY
+from lake.symbol import canonical
+from serving_layer.merged import Live, MergedReader
+from serving_layer.problems import PROBLEMS
+from serving_layer.query import BarsQuery
+from serving_layer.routes import TheReader, symbols_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+router = APIRouter(tags=["prices"])
+_LATELY: Final = dt.timedelta(days=31)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The latest price of a symbol, and how old it is.
+
+    Attributes:
+        symbol: As it was asked for.
+        price: USD a share; of the lake, on the split basis of today.
+        time: When it printed; of the lake, when that session closed.
+        session: Of which session it is.
+        source: `live`: the realtime view; `lake`: the last close that batch has.
+        feed: Who told it live; null of the lake.
+        age_seconds: How long ago that was.
+    """
+
+    symbol: str
+    price: float
+    time: dt.datetime
+    session: dt.date
+    source: Literal["live", "lake"]
+    feed: str | None
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PricesAnswer:
+    """Prices of symbols.
+
+    Attributes:
+        prices: In order of symbol.
+        unknown: The symbols that have none.
+        live: `merged`: the realtime view answered; `away`: it did not, and these are closes; null:
+            there is none here.
+    """
+
+    prices: list[Price]
+    unknown: list[str]
+    live: Live | None
+
+
+@router.get("/v1/prices", responses=PROBLEMS)
+def prices(
+    reader: TheReader,
+    symbols: Annotated[str, Query(description="AAPL,MSFT: at most 500")],
+) -> PricesAnswer:
+    """The latest prices of symbols, each with its source and age."""
+    return prices_of(reader, symbols_of(symbols))
+
+
+@router.get("/v1/prices/{symbol:path}", responses=PROBLEMS)
+def price(reader: TheReader, symbol: str) -> Price:
+    """The latest price of a symbol, with its source and age."""
+    found = prices_of(reader, symbols_of(symbol))
+    if not found.prices:
+        fact = f"{', '.join(found.unknown)}: no such symbol, in the lake or live."
+        raise UnknownSymbolError(fact, hint="GET /v1/symbols lists them.")
+    return found.prices[0]
+
+
+def prices_of(reader: MergedReader, symbols: Sequence[str]) -> PricesAnswer:
+    """Return the latest prices of some symbols."""
+    names = {name: canonical(name) for name in symbols}
+    live: Live | None
+    try:
+        told = reader.prices(list(names.values()))
+        live = None if told is None else "merged"
+    except ViewError:
+        told, live = None, "away"
+    rows = [] if told is None else told.iter_rows(named=True)
+    fresh = {row["symbol"]: row for row in rows if not _is_outdated(reader, row["session"])}
+    now = reader.now()
+    found = {name: _live(name, fresh[each], now) for name, each in names.items() if each in fresh}
+    found |= {
+        each.symbol: each for each in _closes(reader, [name for name in names if name not in found])
+    }
+    in_order = [found[name] for name in sorted(found)]
+    return PricesAnswer(in_order, sorted(names.keys() - found.keys()), live)
+
+
+def _is_outdated(reader: MergedReader, session: dt.date) -> bool:
+    """Return whether batch has a later close: the view keeps prices for days."""
+    if session >= trading_day(reader.now()):
+        return False
+    boundary = reader.boundary()
+    return boundary is not None and boundary > session
+
+
+def _live(name: str, row: dict[str, Any], now: dt.datetime) -> Price:
+    time = from_microseconds(row["time"])
+    return Price(
+        symbol=name,
+        price=row["price"],
+        time=time,
+        session=row["session"],
+        source="live",
+        feed=row["source"],
+        age_seconds=(now - time).total_seconds(),
+    )
+
+
+def _closes(reader: MergedReader, names: Sequence[str]) -> Iterator[Price]:
+    """Yield the last closes of those that have one."""
+    lately = _lately(reader, names)
+    for name in names:
+        bars = lately.get(name) or _last(reader, name)
+        if bars:
+            yield _close(reader, name, *bars)
+
+
+def _lately(reader: MergedReader, names: Sequence[str]) -> dict[str, tuple[dt.date, float]]:
+    """Return the last session and close of those that have one lately, in one look.
+
+    To look at all years takes a hundred times as long.
+    """
+    boundary = reader.boundary()
+    if boundary is None or not names:
+        return {}
+    query = BarsQuery(tuple(names), DAILY, start=boundary - _LATELY)
+    try:
+        bars = pl.DataFrame(reader.stored(query))
+    except (UnknownSymbolError, EmptyLakeError):
+        return {}
+    name_of = {each.listing: each.name for each in reader.market(query).asked or ()}
+    last = bars.group_by("listing", maintain_order=True).last()
+    rows = last.select("listing", "start", "close").iter_rows()
+    return {name_of[listing]: (session, close) for listing, session, close in rows}
+
+
+def _last(reader: MergedReader, name: str) -> tuple[dt.date, float] | None:
+    """Return the last session and close of a symbol, however long ago; None: it has none."""
+    try:
+        bars = reader.stored(BarsQuery((name,), DAILY, descending=True, limit=1))
+    except (UnknownSymbolError, EmptyLakeError):
+        return None
+    return next(((bar["start"], bar["close"]) for bar in bars.to_pylist()), None)
+
+
+def _close(reader: MergedReader, name: str, session: dt.date, price: float) -> Price:
+    table = reader.sessions()
+    closed = table.closes[table.ordinals(session, session)[0]]
+    age_s = (reader.now() - closed).total_seconds()
+    return Price(name, price, closed, session, "lake", None, age_s)
