@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
@@ -15,15 +15,20 @@ from serving_layer.app import create_app
 from serving_layer.gaps import Gaps
 from speed_layer.feed.massive_events import NAME
 from speed_layer.feed.spec import parse_feed
+from speed_layer.views import MemoryView
 from speed_layer.views.choosing import open_view
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from fiblake.lake import Lake
     from lake.errors import FiblakeError
     from lake.live import LiveBars
+    from speed_layer.views.protocol import View
+
+_ATTEMPTS: Final = 3
 
 
 def serve(
@@ -47,8 +52,10 @@ def serve(
         _listen(host, port) as listener,
         _live(lake, feed, failures) as (view, feeding),
         _gaps(lake, feed) as gaps,
+        _fallbacks(lake, view) as fallbacks,
     ):
-        app = create_app(lake.reader, view, feeding, gaps)
+        again = _told_again(feed)
+        app = create_app(lake.reader, view, feeding, gaps, fallbacks=fallbacks, told_again=again)
         config = uvicorn.Config(app, log_level="warning")
         server = _Server(config, failures)
         if threading.current_thread() is threading.main_thread():
@@ -83,13 +90,43 @@ def _live(
     if feed is not None:
         from fiblake.live import fed_view  # noqa: PLC0415 - it takes a while, and feeds are rare
 
-        with fed_view(lake, feed, failures.append) as fed:
-            yield fed
+        with fed_view(lake, feed, failures.append) as (view, feeding):
+            if isinstance(view, MemoryView):
+                yield view, feeding
+            else:
+                with closing(_served_view(lake)) as served:
+                    yield served, feeding
     elif lake.settings.view != "memory":
-        with closing(open_view(lake.settings, lake.clock)) as shared:
+        with closing(_served_view(lake)) as shared:
             yield shared, None
     else:
         yield None, None
+
+
+def _served_view(lake: Lake, **others: str) -> View:
+    """Return a shared view that says soon that it does not answer: whoever asks waits for it."""
+    soon = {"redis_attempts": _ATTEMPTS, "dynamodb_attempts": _ATTEMPTS, **others}
+    return open_view(lake.settings.model_copy(update=soon), lake.clock)
+
+
+@contextmanager
+def _fallbacks(lake: Lake, view: LiveBars | None) -> Iterator[list[LiveBars]]:
+    """Yield what is asked while a shared view does not answer."""
+    name = lake.settings.view_fallback
+    if name is None or view is None or isinstance(view, MemoryView):
+        yield []
+    else:
+        with closing(_served_view(lake, view=name)) as fallback:
+            yield [fallback]
+
+
+def _told_again(feed: str | None) -> dt.date | None:
+    """Return the session that a feed tells again; None: it tells of the present."""
+    if feed is None:
+        return None
+    from fiblake.recording import told_again  # noqa: PLC0415 - likewise
+
+    return told_again(parse_feed(feed))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from lake.recorded import only_source
 from lake.store import LocalStore
 
 if TYPE_CHECKING:
+    import datetime as dt
     from contextlib import ExitStack
 
     from lake.session import SessionTable
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 _SAMPLE: Final = "sample"
 _SAMPLE_TRADES: Final = 4_000
+
+
+def told_again(spec: FeedSpec) -> dt.date | None:
+    """Return the session that a feed tells again; None: it tells of the present."""
+    return sample_session()[0] if spec.kind == _SAMPLE else spec.session
 
 
 def recording_of(

@@ -83,9 +83,9 @@ async function fetchAnswer(path, signal) {
   throw problemOf({ title, status, detail: "", ...(await response.json().catch(() => ({}))) });
 }
 
-/** Return the first answer for a view, with the bars of all the answers behind it. */
-async function barsOf({ symbol, interval, adjustment }, signal) {
-  const query = new URLSearchParams({ interval, adjustment, limit: BARS_PER_REQUEST });
+/** Return the first answer for a view, with the bars of all the answers behind it; from `start` on. */
+async function barsOf({ symbol, interval, adjustment }, signal, start = {}) {
+  const query = new URLSearchParams({ interval, adjustment, limit: BARS_PER_REQUEST, ...start });
   const path = `v1/bars/${encodeURIComponent(symbol)}?${query}`;
   const pages = [await get(path, signal)];
   while (pages.at(-1).next_cursor) {
@@ -142,14 +142,11 @@ async function goToFirstSymbol(signal) {
   else settle("empty");
 }
 
-/** Draw the lake's bars, and live ones over them as long as this view is shown. */
+/** Draw bars, and those that form meanwhile as long as this view is shown. */
 async function showBars(signal) {
-  const { live: isFed, intervals } = await offered;
-  const live = isFed && isLive(view.interval);
-  const isStored = intervals.find(({ interval }) => interval === view.interval)?.stored ?? true;
+  const { live } = await offered;
   showLiveText("");
-  // What the lake does not have may be forming.
-  const answer = isStored || !live ? await barsOf(view, signal) : { ...view, bars: [] };
+  const answer = await barsOf(view, signal);
   showAnswer(answer);
   if (live) follow(answer, signal);
 }

@@ -1,23 +1,28 @@
 /*
- * Live bars: while a view is shown that has them, the API is asked for them again and again, and
- * those that changed are drawn over the lake's.
+ * Live bars: while a view is shown, the API is asked again and again for its bars from the last one
+ * on, and for the price; what changed is drawn.
  *
- * The root element tells tests: data-live is the close of the last live bar, data-live-version its version.
+ * The root element tells tests: data-live is the close of the last bar, data-live-version grows
+ * with each change that is drawn.
  */
 "use strict";
 
 const ASK_AGAIN_MS = 500;
 const STALE_MS = 5000;
 
-const isLive = (interval) => !/^([3-9]|\d\d+)d$/.test(interval);
-
-/** Draw live bars over those of the lake's `answer` until `signal` aborts. */
+/** Draw what comes after the last bar of `answer`, and that one anew, until `signal` aborts. */
 async function follow(answer, signal) {
-  const path = `v1/live/${encodeURIComponent(view.symbol)}?interval=${view.interval}`;
+  const price = `v1/prices/${encodeURIComponent(view.symbol)}`;
+  let shown = answer;
+  let version = 0;
   let answeredAt = Date.now();
   while (!signal.aborted) {
     try {
-      drawLive(answer, await get(path, signal));
+      const latest = await barsOf(view, signal, startOfLast(shown.bars.at(-1)));
+      const next = withLatest(shown, latest);
+      if (version === 0 || hasChanged(shown, next)) drawLive(next, ++version);
+      shown = next;
+      if (shown.bars.length) showLiveText(liveText(latest, await get(price, signal)));
       answeredAt = Date.now();
     } catch (problem) {
       if (signal.aborted) return;
@@ -27,20 +32,33 @@ async function follow(answer, signal) {
   }
 }
 
-function drawLive(answer, { price, bars }) {
-  const last = answer.bars.at(-1)?.start ?? "";
-  // Before the last of the lake's bars batch has spoken.
-  const live = bars.filter(({ start }) => start >= last);
-  if (live.length === 0) return;
-  const kept = answer.bars.filter(({ start }) => start < live[0].start);
-  showAnswer({ ...answer, bars: [...kept, ...live] });
-  if (price) showLiveText(liveText(price));
-  Object.assign(root.dataset, { live: live.at(-1).close, liveVersion: live.at(-1).version });
+/** Return what to ask for to get `bar` and those after it: dates are of sessions. */
+function startOfLast(bar) {
+  if (!bar) return {};
+  return { start: isInstant(bar.start) ? bar.through : bar.start };
 }
 
-function liveText({ price, time, source }) {
+function withLatest(shown, latest) {
+  const first = latest.bars[0]?.start;
+  const kept = first ? shown.bars.filter(({ start }) => start < first) : shown.bars;
+  return { ...shown, ...latest, bars: [...kept, ...latest.bars] };
+}
+
+function hasChanged(one, other) {
+  const last = ({ bars }) => JSON.stringify([bars.length, bars.at(-1), bars.at(-2)]);
+  return last(one) !== last(other);
+}
+
+function drawLive(answer, version) {
+  if (answer.bars.length === 0) return;
+  showAnswer(answer);
+  Object.assign(root.dataset, { live: answer.bars.at(-1).close, liveVersion: version });
+}
+
+function liveText({ live }, { price, time, source, feed }) {
   const at = timeText(Math.floor(Date.parse(time) / 1000));
-  return `live ${priceText(price)} at ${at} (${source})`;
+  if (live === "away") return `live prices are away: ${priceText(price)} at ${at}`;
+  return source === "live" ? `live ${priceText(price)} at ${at} (${feed})` : "";
 }
 
 function showLiveText(text) {

@@ -60,14 +60,19 @@ def test_the_day_s_bar_changes_with_each_trade(page: Page, url: str, sample_lake
 
     wait_until_higher(page, "liveVersion", version)
 
-    # The day that is told again is the last that the lake has: its bar is drawn over, not beside.
+    # The day that is told again is the last that the lake has: its bar is there once.
     assert sample_lake.bars("IBM", "1d").height == told(page, "bars")
     keep_screenshot(page, "page-live-1d")
 
 
-def test_longer_bars_are_those_of_the_lake(page: Page, url: str, sample_lake: Lake) -> None:
+def test_a_bar_of_sessions_forms_with_the_day(page: Page, url: str, sample_lake: Lake) -> None:
     page.goto(f"{url}#symbol=AAPL&interval=13d&adjustment=split")
-    page.wait_for_selector("html[data-state='ready']")
+    page.wait_for_selector("html[data-live-version]")
+    version = told(page, "live-version")
 
+    wait_until_higher(page, "liveVersion", version)
+
+    expect(page.locator("#legend [data-field=state]")).to_contain_text("forming")
+    # The day counts once: the lake is taken as it was on its eve.
     assert sample_lake.bars("AAPL", "13d").height == told(page, "bars")
-    assert page.locator("html").get_attribute("data-live") is None
+    keep_screenshot(page, "page-live-13d")
