@@ -12,6 +12,8 @@ from fastapi_offline import FastAPIOffline
 
 from serving_layer.live import router as live_router
 from serving_layer.problems import answer_with_problems
+from serving_layer.reference import router as reference_router
+from serving_layer.reference_data import ReferenceData
 from serving_layer.routes import router
 
 if TYPE_CHECKING:
@@ -46,11 +48,13 @@ def create_app(
         description="Bars of minutes, hours, and 1, 3, 5, 8, 13, 21 and 34 trading sessions.",
     )
     app.state.reader = reader
+    app.state.reference = ReferenceData(reader.store, reader.clock)
     app.state.live = live
     app.state.feeding = feeding
     app.state.gaps = gaps
     app.include_router(router)
     app.include_router(live_router)
+    app.include_router(reference_router)
     answer_with_problems(app)
     app.mount("/web", StaticFiles(directory=WEB), name="web")
     app.add_api_route("/", _page, include_in_schema=False)

@@ -20,7 +20,7 @@ from lake.instant import parse_instant
 from lake.interval import INTERVALS, LIVE, MINUTE, SESSION_INTERVALS, parse_one_of
 from serving_layer.problems import PROBLEMS
 from serving_layer.query import DATE, Adjustment, BarsQuery
-from serving_layer.reader import Reader, Symbol
+from serving_layer.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,13 +100,6 @@ class IntervalsAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class SymbolsAnswer:
-    """Symbols, best match first."""
-
-    symbols: list[Symbol]
-
-
-@dataclass(frozen=True, slots=True)
 class HealthAnswer:
     """Whether the service lives, or is ready; and how what feeds it is, where that is in it."""
 
@@ -163,16 +156,6 @@ def bars_answer(reader: Reader, query: BarsQuery, found: pa.Table, *, limit: int
     if query.interval.is_intraday:
         rows = rows.with_columns(pl.col("start").dt.strftime(_INSTANT))
     return to_json(head)[:-1] + b',"bars":' + rows.write_json().encode() + b"}"
-
-
-@router.get("/v1/symbols", responses=PROBLEMS, tags=["reference"])
-def symbols(
-    reader: TheReader,
-    query: Annotated[str, Query(description="part of the symbol; empty: all")] = "",
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
-) -> SymbolsAnswer:
-    """Symbols that contain a text; those that begin with it come first."""
-    return SymbolsAnswer(reader.symbols(query)[:limit])
 
 
 @router.get("/v1/intervals", tags=["reference"])

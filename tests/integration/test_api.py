@@ -50,6 +50,10 @@ class Api:
         """Return the answer to a GET."""
         return self.request("GET", path, **parameters)
 
+    def post(self, path: str, body: object, accept: str = "*/*") -> httpx.Response:
+        """Return the answer to a JSON document."""
+        return asyncio.run(self._send("POST", path, json=body, headers={"Accept": accept}))
+
     def bars(self, symbol: str, **parameters: object) -> list[dict[str, Any]]:
         """Return all bars of a symbol, page by page."""
         found: list[dict[str, Any]] = []
@@ -62,10 +66,13 @@ class Api:
             asked["cursor"] = answer["next_cursor"]
 
     async def _request(self, method: str, path: str, asked: dict[str, object]) -> httpx.Response:
+        parameters = {name: str(value) for name, value in asked.items()}
+        return await self._send(method, path, params=parameters or None)
+
+    async def _send(self, method: str, path: str, **asked: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://fiblake") as client:
-            parameters = {name: str(value) for name, value in asked.items()}
-            return await client.request(method, path, params=parameters or None)
+            return await client.request(method, path, **asked)
 
 
 @pytest.fixture
@@ -341,7 +348,12 @@ def test_the_schema_lists_the_routes(api: Api) -> None:
     assert {
         "/v1/bars/{symbol}",
         "/v1/live/{symbol}",
+        "/v1/sessions",
         "/v1/symbols",
+        "/v1/splits/{symbol}",
+        "/v1/dividends/{symbol}",
+        "/v1/quality/{symbol}",
+        "/v1/reconciliation/{symbol}",
         "/v1/intervals",
         "/health/live",
         "/health/ready",
