@@ -10,6 +10,8 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
+from serving_layer.backtest.backtests import Backtests
+from serving_layer.backtest.routes import router as backtest_router
 from serving_layer.live import router as live_router
 from serving_layer.problems import answer_with_problems
 from serving_layer.reference import router as reference_router
@@ -48,12 +50,14 @@ def create_app(
         description="Bars of minutes, hours, and 1, 3, 5, 8, 13, 21 and 34 trading sessions.",
     )
     app.state.reader = reader
+    app.state.backtests = Backtests(reader.store, reader.clock)
     app.state.reference = ReferenceData(reader.store, reader.clock)
     app.state.live = live
     app.state.feeding = feeding
     app.state.gaps = gaps
     app.include_router(router)
     app.include_router(live_router)
+    app.include_router(backtest_router)
     app.include_router(reference_router)
     answer_with_problems(app)
     app.mount("/web", StaticFiles(directory=WEB), name="web")

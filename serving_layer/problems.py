@@ -10,7 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from lake.errors import FiblakeError, MisuseError, NotFoundError, StoreError
+from lake.errors import (
+    DatasetChangedError,
+    FiblakeError,
+    MisuseError,
+    NotFoundError,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -23,9 +29,12 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     for status in (400, 404, 422, 503)
 }
 """What routes say of the errors that they may answer with."""
+CONFLICTS: Final[dict[int | str, dict[str, Any]]] = {409: PROBLEMS[400]}
+"""What those say beside, whose answer may not be what it was."""
 _STATUS: Final = (
     (MisuseError, HTTPStatus.BAD_REQUEST),
     (NotFoundError, HTTPStatus.NOT_FOUND),
+    (DatasetChangedError, HTTPStatus.CONFLICT),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 

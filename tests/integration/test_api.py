@@ -348,6 +348,9 @@ def test_the_schema_lists_the_routes(api: Api) -> None:
     assert {
         "/v1/bars/{symbol}",
         "/v1/live/{symbol}",
+        "/v1/backtest/bars",
+        "/v1/backtest/matrix",
+        "/v1/backtest/datasets/{dataset}",
         "/v1/sessions",
         "/v1/symbols",
         "/v1/splits/{symbol}",
