@@ -20,6 +20,7 @@ from lake.errors import FiblakeError, InvalidDatasetError
 from lake.scan import sql
 from serving_layer.backtest import bars, indicators, matrix
 from serving_layer.backtest.backtests import TABLES
+from serving_layer.backtest.forms import form_of
 from serving_layer.backtest.query import KINDS, BacktestQuery, Kind
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 _CHECK_BYTES: Final = 8
 _MOST_BYTES: Final = 1 << 20
 _PACKAGES: Final = ("fiblake", "duckdb", "polars", "pyarrow")
+_BROKEN: Final = (
+    *(FiblakeError, AttributeError, KeyError, RecursionError, TypeError, ValueError),
+    zlib.error,
+)
+"""What comes of an id that is none: whoever makes one up can put anything into it."""
 _STATEMENTS: Final = (
     *TABLES,
     *bars.STATEMENTS,
@@ -75,17 +81,19 @@ def unpacked(text: str) -> Dataset:
     """
     try:
         told = _document(text)
-        kind, form = _kind(told["kind"]), told["form"]
-        query = BacktestQuery.parse(kind, told["query"])
-        return Dataset(query, form, str(told["code"]), str(told["digest"]))
-    except (FiblakeError, KeyError, TypeError, ValueError, AttributeError, zlib.error):
-        fact = "The dataset id is damaged, or none."
-        hint = "copy the whole of X-Fiblake-Dataset, or of dataset in a JSON answer."
-        raise InvalidDatasetError(fact, hint=hint) from None
+        query = BacktestQuery.parse(_kind(told["kind"]), told["query"])
+        form = form_of(told["form"], "")
+        if query.known_at is not None:
+            return Dataset(query, form, str(told["code"]), str(told["digest"]))
+    except _BROKEN:
+        pass
+    fact = "The dataset id is damaged, or none."
+    hint = "copy the whole of X-Fiblake-Dataset, or of dataset in a JSON answer."
+    raise InvalidDatasetError(fact, hint=hint)
 
 
 def _kind(text: str) -> Kind:
-    return next(kind for kind in KINDS if kind == text)
+    return KINDS[KINDS.index(text)]
 
 
 def _document(text: str) -> dict[str, Any]:

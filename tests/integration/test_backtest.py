@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -336,6 +337,17 @@ def test_a_damaged_id_is_a_problem(api: Api, pinned: str) -> None:
     for name in (flipped, pinned[:-2], pinned[2:], "é", "zzz", "a" * 50):
         told = problem(api.get(f"/v1/backtest/datasets/{name}"))
         assert (400, "The dataset id is damaged, or none.") == (told["status"], told["detail"])
+
+
+@pytest.mark.parametrize("changed", [{"form": "xml"}, {"kind": "none"}, {"known_at": None}])
+def test_an_id_that_was_made_up_is_a_problem(
+    api: Api, pinned: str, changed: dict[str, Any]
+) -> None:
+    real = dataset.unpacked(pinned)
+    form = changed.pop("form", real.form)
+    made_up = replace(real, form=form, query=replace(real.query, **changed)).packed()
+
+    assert 400 == problem(api.get(f"/v1/backtest/datasets/{made_up}"))["status"]
 
 
 def test_a_dataset_of_minutes_is_a_conflict_once_they_change(lake: Lake) -> None:
