@@ -1,5 +1,6 @@
 """fiblake: a market-data lake of Fibonacci bars. The front door: `Lake`."""
 
-from fiblake.lake import Bars, Lake
+from fiblake.frames import Bars
+from fiblake.lake import Lake
 
 __all__ = ["Bars", "Lake"]

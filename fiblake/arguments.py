@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from lake.errors import InvalidRangeError, MisuseError
-from lake.instant import parse_instant
+from lake.instant import parse_instant, utc, written
 from serving_layer.query import parse_date
 
 
@@ -31,6 +33,30 @@ def instant_of(given: dt.datetime | str | None) -> dt.datetime | None:
     """
     # A bare date is refused as its text is.
     return given if given is None or isinstance(given, dt.datetime) else parse_instant(str(given))
+
+
+def document_of(
+    universe: Iterable[str] | Mapping[str, dt.date | str],
+    intervals: str | Iterable[str],
+    asked: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the document of a backtest that arguments make.
+
+    Raises:
+        InvalidRangeError: If a date or an instant is none.
+    """
+    told = dict(asked)
+    for name in ("start", "end", "as_of"):
+        day = date_of(told.get(name))
+        told[name] = day and day.isoformat()
+    known_at = instant_of(told.get("known_at"))
+    told["known_at"] = known_at and written(utc(known_at))
+    told["intervals"] = [intervals] if isinstance(intervals, str) else list(intervals)
+    if isinstance(universe, Mapping):
+        told["universe"] = {"listed_on": parsed_date(universe.get("listed_on")).isoformat()}
+    else:
+        told["universe"] = [universe] if isinstance(universe, str) else list(universe)
+    return told
 
 
 def date_of(given: dt.date | str | None) -> dt.date | None:

@@ -19,7 +19,9 @@ from batch_layer.quality.quality import quality_of
 from batch_layer.reconciling.reconcile import reconcile
 from batch_layer.trades.build import build_trades
 from fiblake.arguments import date_of, folder_of, instant_of, parsed_date
+from fiblake.backtesting import Backtesting
 from fiblake.fetching import Fetching
+from fiblake.frames import Bars
 from lake import keys
 from lake.clock import Clock, SystemClock
 from lake.interval import FIBONACCI, INTERVALS, RESAMPLED, parse_one_of
@@ -32,7 +34,6 @@ from serving_layer.reader import Reader
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    import pandas as pd
     import pyarrow as pa
 
     from batch_layer.bronze.compaction import CompactReport
@@ -49,19 +50,7 @@ if TYPE_CHECKING:
     from lake.store import ObjectStore
 
 
-class Bars(pl.DataFrame):
-    """Bars as a Polars frame, one row a bar; `arrow()` and `pandas()` give the other forms."""
-
-    def arrow(self) -> pa.Table:
-        """Return the bars as an Arrow table."""
-        return self.to_arrow()
-
-    def pandas(self) -> pd.DataFrame:
-        """Return the bars as a pandas frame; pandas must be installed."""
-        return self.to_pandas()
-
-
-class Lake(Fetching):
+class Lake(Fetching, Backtesting):
     """One lake: fetch or import into it, resample it, read from it.
 
     Args:

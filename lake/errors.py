@@ -5,6 +5,7 @@ FiblakeError
 │   ├── InvalidIntervalError      not an interval, or one that is not offered here
 │   ├── InvalidRangeError         start after end, a cursor, date or instant that cannot be read
 │   ├── NotAcceptableError        an answer is asked for in forms that are not offered (HTTP 406)
+│   ├── InvalidDatasetError       a dataset id that is damaged, or none
 │   └── InvalidLocationError      a lake location that is neither a folder nor s3://bucket/prefix
 ├── NotFoundError                 the thing named does not exist (exit 1, HTTP 404)
 │   ├── UnknownSymbolError
@@ -12,6 +13,7 @@ FiblakeError
 │   ├── ForgottenError            what was known then is no longer kept
 │   ├── NoFeedError               live bars are asked for where nothing feeds them
 │   └── UnknownJobError           AWS Batch knows no job of that id
+├── DatasetChangedError           what a dataset id pins cannot be answered as it was (HTTP 409)
 ├── SourceError                   a file to import cannot be read as bars, splits or dividends
 ├── CalendarError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
@@ -85,6 +87,10 @@ class NotAcceptableError(MisuseError):
     """An answer is asked for in forms of which none is offered."""
 
 
+class InvalidDatasetError(MisuseError):
+    """A dataset id that is damaged, or none."""
+
+
 class InvalidLocationError(MisuseError):
     """A lake location that is neither a folder nor `s3://bucket/prefix`."""
 
@@ -111,6 +117,10 @@ class NoFeedError(NotFoundError):
 
 class UnknownJobError(NotFoundError):
     """AWS Batch knows no job of that id."""
+
+
+class DatasetChangedError(FiblakeError):
+    """What a dataset id pins cannot be answered as it was: the code or the lake has changed."""
 
 
 class SourceError(FiblakeError):

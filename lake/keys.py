@@ -47,6 +47,7 @@ IMPORTS: Final = "meta/ledger/imports.json"
 
 LANDING: Final = "landing/"
 REJECTS: Final = "rejects/"
+DAILY_REJECTS: Final = f"{REJECTS}daily/"
 
 _LANDED: Final = re.compile(r"^(.+)/(\d{8}T\d{6}Z)\.(?:json|csv)\.gz$")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"

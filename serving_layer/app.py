@@ -10,10 +10,14 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
+from serving_layer.backtest.backtests import Backtests
+from serving_layer.backtest.routes import router as backtest_router
 from serving_layer.live import router as live_router
 from serving_layer.merged import MergedReader
 from serving_layer.prices import router as prices_router
 from serving_layer.problems import answer_with_problems
+from serving_layer.reference import router as reference_router
+from serving_layer.reference_data import ReferenceData
 from serving_layer.routes import router
 from serving_layer.view_chain import ViewChain
 
@@ -56,12 +60,16 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     )
     view = None if live is None else ViewChain([live, *fallbacks])
     app.state.reader = MergedReader(reader, view, told_again=told_again)
+    app.state.backtests = Backtests(reader.store, reader.clock)
+    app.state.reference = ReferenceData(reader.store, reader.clock)
     app.state.live = live
     app.state.feeding = feeding
     app.state.gaps = gaps
     app.include_router(router)
     app.include_router(live_router)
     app.include_router(prices_router)
+    app.include_router(backtest_router)
+    app.include_router(reference_router)
     answer_with_problems(app)
     app.mount("/web", StaticFiles(directory=WEB), name="web")
     app.add_api_route("/", _page, include_in_schema=False)

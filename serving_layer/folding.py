@@ -78,7 +78,7 @@ def folded_bars(  # noqa: PLR0913, PLR0917 - where, what, and with what more
 
     cursor.register("sessions", sessions.to_arrow())
     cursor.register("daily", _with(daily, later).to_arrow())
-    cursor.register("actions", _actions(cursor, splits, dividends).to_arrow())
+    cursor.register("actions", actions_of(cursor, splits, dividends).to_arrow())
     if query.interval == DAILY:
         bars = _run(cursor, "known_bars")
     else:
@@ -118,10 +118,16 @@ def _reach(query: BarsQuery, sessions: pl.DataFrame) -> dt.date | None:
     return reached if isinstance(reached, dt.date) else query.end
 
 
-def _actions(
+def actions_of(
     cursor: duckdb.DuckDBPyConnection, splits: pl.DataFrame, dividends: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """Return what moves the basis, one row an action: listing, effective, shares and kept."""
+    """Return what moves the basis, one row an action: listing, effective, shares and kept.
+
+    Args:
+        cursor: On which `daily` is registered where there are dividends.
+        splits: By listing.
+        dividends: By listing; None: they do not count.
+    """
     shares = pl.col("split_to") / pl.col("split_from")
     actions = splits.select("listing", "effective", shares=shares, kept=pl.lit(1.0))
     if dividends is None:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from lake.errors import (
+    DatasetChangedError,
     FiblakeError,
     MisuseError,
     NotAcceptableError,
@@ -30,10 +31,13 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     for status in (400, 404, 422, 503)
 }
 """What routes say of the errors that they may answer with."""
+CONFLICTS: Final[dict[int | str, dict[str, Any]]] = {409: PROBLEMS[400]}
+"""What those say beside, whose answer may not be what it was."""
 _STATUS: Final = (
     (NotAcceptableError, HTTPStatus.NOT_ACCEPTABLE),
     (MisuseError, HTTPStatus.BAD_REQUEST),
     (NotFoundError, HTTPStatus.NOT_FOUND),
+    (DatasetChangedError, HTTPStatus.CONFLICT),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
     (ViewError, HTTPStatus.SERVICE_UNAVAILABLE),
 )

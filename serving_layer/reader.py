@@ -76,8 +76,8 @@ class Reader:
     """
 
     def __init__(self, store: ObjectStore, clock: Clock, cache: Path | None = None) -> None:
-        self._store = store
-        self._clock = clock
+        self.store = self._store = store
+        self.clock = self._clock = clock
         self._raw = RawBars(store, cache)
         self._lock = threading.Lock()
         self._symbols: tuple[_Objects, tuple[Symbol, ...]] = ({}, ())

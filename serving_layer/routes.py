@@ -21,7 +21,6 @@ from serving_layer.answers import MEDIA, Form, Head, arrow_of, csv_of, form_of
 from serving_layer.merged import Found, Live, MergedReader, Pieces
 from serving_layer.problems import MEDIA_TYPE, PROBLEMS
 from serving_layer.query import DATE, Adjustment, BarsQuery
-from serving_layer.reader import Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,13 +123,6 @@ class IntervalsAnswer:
 
     intervals: list[IntervalAnswer]
     live: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SymbolsAnswer:
-    """Symbols, best match first."""
-
-    symbols: list[Symbol]
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,16 +263,6 @@ def _head(
             "next_cursor": cursor,
         }
     )
-
-
-@router.get("/v1/symbols", responses=PROBLEMS, tags=["reference"])
-def symbols(
-    reader: TheReader,
-    query: Annotated[str, Query(description="part of the symbol; empty: all")] = "",
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
-) -> SymbolsAnswer:
-    """Symbols that contain a text; those that begin with it come first."""
-    return SymbolsAnswer(reader.symbols(query)[:limit])
 
 
 @router.get("/v1/intervals", tags=["reference"])

@@ -8,27 +8,52 @@ WITH versions AS (
     SELECT * FROM no_history
 ),
 
-latest AS (
+known AS MATERIALIZED (
     SELECT
-        versions.*,
         listing,
-        known_to IS NULL OR coalesce(known_to > $known_at, false) AS is_live
+        versions.symbol,
+        session,
+        open,
+        high,
+        low,
+        close,
+        volume,
+        vwap,
+        trades,
+        revision,
+        known_to
     FROM versions
     JOIN asked ON versions.symbol = asked.symbol AND session BETWEEN asked.first AND asked.last
     WHERE
         ($first IS NULL OR session >= $first)
         AND ($last IS NULL OR session <= $last)
         AND ($known_at IS NULL OR known_from <= $known_at)
-    -- An import that was killed leaves a row of history that is current still: that one counts.
+),
+
+in_force AS (
+    SELECT * EXCLUDE (known_to)
+    FROM known
+    WHERE known_to IS NULL
+),
+
+replaced AS (
+    -- What is in force counts first: an import that was killed leaves a row of history that is
+    -- current still. History is little beside it, and alone has to be put in order.
+    SELECT known.*, coalesce(known_to > $known_at, false) AS is_live
+    FROM known
+    ANTI JOIN in_force USING (symbol, session)
+    WHERE known_to IS NOT NULL
     QUALIFY 1 = row_number() OVER (
-        PARTITION BY versions.symbol, session ORDER BY revision DESC, known_to DESC NULLS FIRST
+        PARTITION BY symbol, session ORDER BY revision DESC, known_to DESC
     )
 )
 
-SELECT listing, symbol, session, open, high, low, close, volume, vwap, trades, revision
-FROM latest
+SELECT * FROM in_force
+UNION ALL BY NAME
+SELECT * EXCLUDE (known_to, is_live)
+FROM replaced
 WHERE is_live
 UNION ALL BY NAME
 SELECT listing, session, revision + 1 AS revision
-FROM latest
+FROM replaced
 WHERE NOT is_live;

@@ -52,7 +52,11 @@ class Api:
 
     def accepting(self, accept: str, path: str) -> httpx.Response:
         """Return the answer to a GET that accepts some forms alone."""
-        return asyncio.run(self._request("GET", path, {}, {"accept": accept}))
+        return asyncio.run(self._send("GET", path, headers={"accept": accept}))
+
+    def post(self, path: str, body: object, accept: str = "*/*") -> httpx.Response:
+        """Return the answer to a JSON document."""
+        return asyncio.run(self._send("POST", path, json=body, headers={"Accept": accept}))
 
     def bars(self, symbol: str, **parameters: object) -> list[dict[str, Any]]:
         """Return all bars of a symbol, page by page."""
@@ -65,17 +69,14 @@ class Api:
                 return found
             asked["cursor"] = answer["next_cursor"]
 
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        asked: dict[str, object],
-        headers: dict[str, str] | None = None,
-    ) -> httpx.Response:
+    async def _request(self, method: str, path: str, asked: dict[str, object]) -> httpx.Response:
+        parameters = {name: str(value) for name, value in asked.items()}
+        return await self._send(method, path, params=parameters or None)
+
+    async def _send(self, method: str, path: str, **asked: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://fiblake") as client:
-            parameters = {name: str(value) for name, value in asked.items()}
-            return await client.request(method, path, params=parameters or None, headers=headers)
+            return await client.request(method, path, **asked)
 
 
 @pytest.fixture
@@ -354,7 +355,15 @@ def test_the_schema_lists_the_routes(api: Api) -> None:
         "/v1/live/{symbol}",
         "/v1/prices",
         "/v1/prices/{symbol}",
+        "/v1/backtest/bars",
+        "/v1/backtest/matrix",
+        "/v1/backtest/datasets/{dataset}",
+        "/v1/sessions",
         "/v1/symbols",
+        "/v1/splits/{symbol}",
+        "/v1/dividends/{symbol}",
+        "/v1/quality/{symbol}",
+        "/v1/reconciliation/{symbol}",
         "/v1/intervals",
         "/health/live",
         "/health/ready",
