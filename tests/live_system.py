@@ -190,6 +190,11 @@ class System:
         told = self.health
         return bool(told) and told["subscribed"] and not told["counts"].get("filling")
 
+    def has_taken(self, events: pl.DataFrame) -> bool:
+        """Whether all events have reached it, since it was started."""
+        told = self.health
+        return bool(told) and told["counts"].get("accepted", 0) >= events.height
+
     def beats(self, times: int = 2) -> bool:
         """Wait until the engine was told the time."""
         before = self.health["counts"].get("heartbeats", 0)

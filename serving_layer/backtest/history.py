@@ -86,7 +86,7 @@ class History:
             return regular_bars(self._intraday, self.query, interval, self.market, dates)
         if interval == DAILY:
             return self.run("known_bars").cast(BARS)
-        return self.run("fold", n=interval.sessions).cast(BARS)
+        return self.run("fold", n=interval.sessions, covered=self._covered).cast(BARS)
 
     def run(self, name: str, **binds: Any) -> pa.Table:  # noqa: ANN401 - whatever DuckDB binds
         """Run a statement and return its rows."""
@@ -103,11 +103,13 @@ class History:
         return self._cursor
 
     def _read_daily(self) -> None:
-        last = self._known.last_session()
-        days = self.sessions.select("ordinal", "session").filter(pl.col("session") <= last)
+        self._covered = self._known.last_session()
+        is_there = pl.col("session") <= self._covered
+        days = self.sessions.select("ordinal", "session").filter(is_there)
         self.register("sessions", days)
         found = self._known.daily(self.market.asked or (), *self._span)
-        self.register("daily", pl.DataFrame(found).sort("listing", "session"))
+        final = pl.DataFrame(found).with_columns(is_forming=pl.lit(value=False))
+        self.register("daily", final.sort("listing", "session"))
 
     def _actions(self) -> pl.DataFrame:
         listings = self.market.listings
