@@ -32,6 +32,7 @@ pytest_plugins = [
     "tests.browser",
     "tests.flink",
     "tests.live_system",
+    "tests.databases",
 ]
 
 # How long an example takes says more of the machine than of what is tested.
