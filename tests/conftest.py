@@ -33,6 +33,7 @@ pytest_plugins = [
     "tests.flink",
     "tests.live_system",
     "tests.databases",
+    "tests.access",
 ]
 
 # How long an example takes says more of the machine than of what is tested.
