@@ -34,6 +34,7 @@ _PATIENCE: Final = {
 }
 """How long libpq waits for a host that is gone: seconds, and the last in milliseconds."""
 _POOL_S: Final = 3
+_PORT: Final = 5432
 _PRIVATE: Final = 0o600
 _UNDEFINED: Final = ("UndefinedTable", "UndefinedColumn")
 
@@ -123,8 +124,8 @@ def _postgresql(url: str) -> Database:
         connect_args={"application_name": "fiblake", **_PATIENCE},
         hide_parameters=True,
     )
-    place = parsed.set(drivername="postgresql", username=None, password=None, query={})
-    return Database(engine, str(place))
+    place = f"postgresql://{parsed.host}:{parsed.port or _PORT}/{parsed.database}"
+    return Database(engine, place)
 
 
 def _sqlite(path: Path) -> Database:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+from fastapi import FastAPI
 
 from database import Database, open_database
 from database.migrating import upgrade
@@ -17,7 +22,7 @@ from lake.clock import SetClock
 from lake.settings import Settings
 from serving_layer.app import create_app
 from serving_layer.auth import SCOPES, Access, Scope
-from serving_layer.auth.managing import Actor, Created, NewKey, create
+from serving_layer.auth.managing import Actor, Created, NewKey, create, revoke
 
 ACTOR = Actor("command:test", "host")
 FOREIGN = "fib_0123456789_" + "ab" * 24
@@ -42,6 +47,11 @@ class Guarded:
         self.access._known.changed()  # noqa: SLF001 - as if seconds had passed
         return made
 
+    def revoke(self, key: str) -> None:
+        """Revoke a key."""
+        revoke(self.database, key, ACTOR, self.clock.now())
+        self.access._known.changed()  # noqa: SLF001 - likewise
+
     def ask(self, *requests: tuple[str, str, dict[str, Any]]) -> list[httpx.Response]:
         """Return the answers to requests that are made at once."""
         return asyncio.run(self._ask(requests))
@@ -61,6 +71,20 @@ class Guarded:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             asked = (client.request(method, path, **others) for method, path, others in requests)
             return await asyncio.gather(*asked)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """Serve an app from a thread, and yield host and port."""
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 MakeGuarded = Callable[..., Guarded]

@@ -112,7 +112,7 @@ def test_each_route_tells_that_it_may_refuse_and_how_a_key_is_shown(server: Guar
     expected = {str(status) for status in ACCESS_PROBLEMS}
 
     assert [] == [route for route, each in told.items() if not expected <= set(each["responses"])]
-    ways = [{"bearer": []}, {"header": []}, {"query": []}]
+    ways: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}, {"query": []}]
     assert [] == [route for route, each in told.items() if each["security"] != ways]
 
 
@@ -161,7 +161,7 @@ def test_a_refusal_says_what_is_wrong_and_what_to_do(server: Guarded) -> None:
 )
 def test_a_key_may_be_shown_in_any_of_these_ways(server: Guarded, shown: dict[str, Any]) -> None:
     key = server.key("read").secret
-    placed = {
+    placed: dict[str, Any] = {
         kind: {name: value.replace("KEY", key) for name, value in named.items()}
         for kind, named in shown.items()
     }
@@ -237,7 +237,7 @@ def test_a_token_that_others_made_is_refused(
     claims = {**CLAIMS, "sub": server.key("admin").key.key, **changed}
     token = jwt.encode(
         {name: value for name, value in claims.items() if value is not None},
-        secret or None,
+        secret,
         algorithm=algorithm,
     )
 
@@ -372,10 +372,10 @@ def test_until_the_first_key_any_or_none_will_do_but_not_to_make_it(opened: Guar
     assert 403 == opened.request("POST", "/v1/token").status_code
     assert "ratelimit-limit" not in opened.get("/v1/symbols").headers
 
-    key = opened.key("read")
+    made = opened.key("read")
 
     assert [401, 401] == [opened.get("/v1/symbols", each).status_code for each in ("", FOREIGN)]
-    assert 200 == opened.get("/v1/symbols", key.secret).status_code
+    assert 200 == opened.get("/v1/symbols", made.secret).status_code
 
 
 def test_revoking_the_last_key_opens_nothing(opened: Guarded) -> None:
