@@ -175,7 +175,7 @@ class Settings(BaseSettings):
     state: str = Field(
         default="~/.local/state/fiblake",
         min_length=1,
-        description="The folder of what must outlast a kill: spools, snapshots.",
+        description="The folder of what must outlast a kill: spools, snapshots, keys.",
     )
     lateness_seconds: int = Field(
         default=900, ge=0, le=86_400, description="How long after its end a live bar may change."

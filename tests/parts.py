@@ -183,6 +183,7 @@ class PostgresServer:
     """
 
     def __init__(self) -> None:
+        self._program("postgres")  # or there is nothing to clean up
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="fiblake-postgres-"))
         self._as_user = _unprivileged(self.folder)

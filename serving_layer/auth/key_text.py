@@ -14,7 +14,8 @@ from typing import Final
 _BRAND: Final = "fib"
 _PUBLIC_BYTES: Final = 5
 _SECRET_BYTES: Final = 24
-_KEY: Final = re.compile(rf"{_BRAND}_([0-9a-f]{{{2 * _PUBLIC_BYTES}}})_[0-9a-f]{{48}}")
+_PUBLIC: Final = re.compile(rf"[0-9a-f]{{{2 * _PUBLIC_BYTES}}}")
+_KEY: Final = re.compile(rf"{_BRAND}_({_PUBLIC.pattern})_[0-9a-f]{{{2 * _SECRET_BYTES}}}")
 
 
 def new_key() -> tuple[str, str]:
@@ -27,6 +28,11 @@ def public_part(text: str) -> str | None:
     """Return the public part of what may be a key; None: it is none."""
     found = _KEY.fullmatch(text)
     return found[1] if found else None
+
+
+def is_public_part(text: str) -> bool:
+    """Return whether a text has the form of a key's public part."""
+    return _PUBLIC.fullmatch(text) is not None
 
 
 def digest_of(key: str) -> str:

@@ -79,8 +79,7 @@ class KnownKeys:
         rows = await self.rows()
         if key in rows:
             return rows[key]
-        await asyncio.sleep(max(0.0, self._begun + MISS_S - time.monotonic()))
-        await self._read_since(asked)
+        await self._read_since(asked, pace_s=MISS_S)
         if self._seen.at < asked:
             raise self._why()
         return self._seen.rows.get(key)
@@ -112,14 +111,16 @@ class KnownKeys:
             _wait_for(reading, self._patience_s())
         return None if self._seen.at >= since else self._why()
 
-    async def _read_since(self, instant: float) -> None:
+    async def _read_since(self, instant: float, *, pace_s: float = 0) -> None:
         # Twice: a reading that is under way may have begun too early.
         for _ in range(2):
+            await asyncio.sleep(max(0.0, self._begun + pace_s - time.monotonic()))
             reading = self._read_anew(instant)
-            if reading is None:
+            patience_s = self._patience_s()
+            if reading is None or patience_s == 0:
                 return
             # Whoever waits may go; the reading goes on for the others.
-            await asyncio.wait([asyncio.wrap_future(reading)], timeout=self._patience_s())
+            await asyncio.wait([asyncio.wrap_future(reading)], timeout=patience_s)
 
     def _read_anew(self, since: float) -> Future[None] | None:
         """Return the reading under way, begun if needed; None: there is no need, or no sense."""

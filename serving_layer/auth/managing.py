@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from database.audit import Entry, note
 from database.keys import KeyRow, add_key, all_keys, find_key, revoke_key
 from lake.errors import MisuseError, UnknownKeyError
-from serving_layer.auth.key_text import digest_of, new_key
+from serving_layer.auth.key_text import digest_of, is_public_part, new_key
 from serving_layer.auth.principal import Scope, parse_scopes
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def revoke(database: Database, key: str, actor: Actor, now: dt.datetime) -> Key:
         UnknownKeyError: If there is no such key.
         DatabaseError: If the database does not answer.
     """
+    if not is_public_part(key):  # not every text may be asked of a database
+        raise _unknown(key)
     with database.write() as connection:
         if revoke_key(connection, key, now):
             note(connection, Entry(now, actor.name, actor.address, "key revoked", key))
@@ -142,9 +144,13 @@ def _checked(text: str, what: str) -> str:
 def _found(connection: Connection, key: str) -> KeyRow:
     row = find_key(connection, key)
     if row is None:
-        fact = f"{key!r} is no key's public part."
-        raise UnknownKeyError(fact, hint="fiblake keys list, or GET /v1/keys.")
+        raise _unknown(key)
     return row
+
+
+def _unknown(key: str) -> UnknownKeyError:
+    fact = f"{key!r} is no key's public part."
+    return UnknownKeyError(fact, hint="fiblake keys list, or GET /v1/keys.")
 
 
 def _shown(row: KeyRow, now: dt.datetime) -> Key:

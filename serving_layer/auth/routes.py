@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response, status
 from pydantic import AwareDatetime, Field
 
 from database.audit import Entry
+from lake.errors import InvalidRangeError
 from serving_layer.auth.access import Access, Token
 from serving_layer.auth.managing import Actor, Created, Key, NewKey
 from serving_layer.auth.principal import Principal, Scope
@@ -67,6 +68,14 @@ class AuditAnswer:
     entries: list[Entry]
 
 
+def _utc(instant: dt.datetime | None) -> dt.datetime | None:
+    try:
+        return instant and instant.astimezone(dt.UTC)
+    except OverflowError:
+        fact = f"{instant} is not of the years 1 to 9999 in UTC."
+        raise InvalidRangeError(fact) from None
+
+
 @router.post("/v1/token")
 async def token(access: TheAccess, principal: Annotated[Principal, require()]) -> Token:
     """A token for the key that is shown, with its scopes: for a browser, for 15 minutes."""
@@ -87,8 +96,7 @@ async def create_key(
     principal: Annotated[Principal, require("admin")],
 ) -> Created:
     """A new key; all of it is shown this once."""
-    expires = asked.expires and asked.expires.astimezone(dt.UTC)
-    new = NewKey(asked.name, tuple(asked.scopes), asked.owner, expires)
+    new = NewKey(asked.name, tuple(asked.scopes), asked.owner, _utc(asked.expires))
     return await access.create(new, Actor(principal.key, address_of(request)))
 
 

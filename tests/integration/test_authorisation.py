@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import jwt
 import pytest
 from fastapi.routing import APIRoute, APIWebSocketRoute
+from sqlalchemy import Engine, event
 
 from lake.settings import Settings
 from serving_layer.auth import SCOPES, Scope
+from serving_layer.auth.known import FRESH_S, MISS_S
 from serving_layer.auth.principal import Principal
 from serving_layer.auth.require import ACCESS_PROBLEMS
 from tests.access import ACTOR, FOREIGN, Guarded, MakeGuarded
@@ -310,6 +314,8 @@ def test_keys_are_created_listed_revoked_and_noted(server: Guarded) -> None:
         ({"name": "a", "scopes": ["all"]}, 422),
         ({"name": "a", "scopes": ["read"], "expires": "2026-02-01T00:00:00"}, 422),
         ({"name": "a", "scopes": ["read"], "expires": "2026-01-05T12:00:00Z"}, 400),
+        ({"name": "a", "scopes": ["read"], "expires": "9999-12-31T23:59:59-14:00"}, 400),
+        ({"name": "\ud800", "scopes": ["read"]}, 422),
     ],
 )
 def test_what_is_no_key_is_not_created(
@@ -317,14 +323,20 @@ def test_what_is_no_key_is_not_created(
 ) -> None:
     admin = server.key("admin").secret
 
-    assert status == server.request("POST", "/v1/keys", admin, json=body).status_code
+    content = json.dumps(body)  # httpx's own refuses half a character
+    headers = {"Content-Type": "application/json"}
+    answer = server.request("POST", "/v1/keys", admin, content=content, headers=headers)
+    assert status == answer.status_code
     assert 1 == len(server.get("/v1/keys", admin).json()["keys"])
 
 
 def test_an_unknown_key_cannot_be_revoked(server: Guarded) -> None:
-    told = server.request("DELETE", "/v1/keys/nope", server.key("admin").secret).json()
+    admin = server.key("admin").secret
+    paths = [f"/v1/keys/{key}" for key in ("nope", "0123456789", "%00", "%ff")]
+    answers = [server.request("DELETE", path, admin) for path in paths]
 
-    assert (404, "'nope' is no key's public part.") == (told["status"], told["detail"])
+    assert [404] * 4 == [each.status_code for each in answers]
+    assert "'nope' is no key's public part." == answers[0].json()["detail"]
 
 
 def test_a_key_that_another_process_made_works_at_once_and_is_refused_once_it_is_revoked(
@@ -340,6 +352,34 @@ def test_a_key_that_another_process_made_works_at_once_and_is_refused_once_it_is
     while statuses == {200}:  # for two seconds at most
         statuses = {one.get("/v1/symbols", made.secret).status_code}
     assert {401} == statuses
+
+
+@pytest.fixture
+def transactions() -> Iterator[list[object]]:
+    """Those that were begun, on any database."""
+    begun: list[object] = []
+
+    def note(connection: object) -> None:
+        begun.append(connection)
+
+    event.listen(Engine, "begin", note)
+    yield begun
+    event.remove(Engine, "begin", note)
+
+
+@pytest.mark.parametrize(("key", "least_s"), [("", FRESH_S), (FOREIGN, MISS_S)])
+def test_however_many_ask_or_guess_the_database_is_asked_now_and_then(
+    server: Guarded, transactions: list[object], key: str, least_s: float
+) -> None:
+    key = key or server.key("read").secret
+    server.get("/v1/intervals", key)
+    transactions.clear()
+    began = time.monotonic()
+    for _ in range(4):
+        server.ask(*[asked("GET", "/v1/intervals", key)] * 50)
+    passed_s = time.monotonic() - began
+
+    assert len(transactions) <= passed_s / least_s + 2
 
 
 def test_a_use_is_noted_once_a_minute(server: Guarded) -> None:
