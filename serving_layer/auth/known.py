@@ -16,6 +16,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from database.keys import all_keys
 from lake.errors import DatabaseError, DatabaseUnavailableError
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from database import Database
     from database.keys import KeyRow
 
+_log = structlog.get_logger(__name__)
 FRESH_S: Final = 2.0
 MISS_S: Final = 0.1
 RETRY_S: Final = 0.5
@@ -139,8 +142,12 @@ class KnownKeys:
             with self._database.read() as connection:
                 rows = {row.key: row for row in all_keys(connection)}
         except DatabaseError as error:
+            if self._failure is None:
+                _log.warning("keys cannot be read", error=error.fact)
             self._failure = _Failure(error, time.monotonic())
         else:
+            if self._failure is not None:
+                _log.warning("keys can be read again")
             self._seen, self._failure = _Seen(rows, begun), None
 
     def _fresh_since(self) -> float:
