@@ -19,8 +19,19 @@ from batch_layer.fetching.sample import sample_file, sample_splits
 from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.share import Share
-from fiblake import batch, feed, fetch, flink, rebuild, reconcile, reports, vendor, view
-from fiblake.address import is_loopback
+from fiblake import (
+    batch,
+    db,
+    feed,
+    fetch,
+    flink,
+    keys,
+    rebuild,
+    reconcile,
+    reports,
+    vendor,
+    view,
+)
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
@@ -49,6 +60,8 @@ app.add_typer(feed.app)
 app.add_typer(flink.app)
 app.add_typer(view.app)
 app.add_typer(reconcile.app)
+app.add_typer(keys.app)
+app.add_typer(db.app)
 _EXTRAS = {
     "boto3": "s3",
     "botocore": "s3",
@@ -56,6 +69,7 @@ _EXTRAS = {
     "urllib3": "massive",
     "websockets": "massive",
     "redis": "redis",
+    "psycopg": "postgres",
 }
 _ALL = " ".join(str(interval) for interval in INTERVALS)
 _RESAMPLED = " ".join(str(interval) for interval in RESAMPLED)
@@ -270,8 +284,6 @@ def up(
     from fiblake.local import serve  # noqa: PLC0415 - needs the extra `serving`
 
     output = Output()
-    if not is_loopback(host):
-        output.note(f"warning: anyone who reaches {host} can read the lake; there are no keys yet.")
     serve(
         Lake(lake),
         host=host,

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from fiblake.address import cannot_listen, in_url
+from database import open_database, prepare
+from database.keys import has_keys
+from fiblake.address import cannot_listen, in_url, is_loopback
+from lake.errors import MisuseError
 from serving_layer.app import create_app
+from serving_layer.auth import Access
 from serving_layer.gaps import Gaps
 from speed_layer.feed.massive_events import NAME
 from speed_layer.feed.spec import parse_feed
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from database import Database
     from fiblake.lake import Lake
     from lake.errors import FiblakeError
     from lake.live import LiveBars
@@ -44,18 +49,29 @@ def serve(
         on_start: Called with the page's URL once the port is taken.
 
     Raises:
-        MisuseError: If the address or the port cannot be had, or the feed is none.
+        MisuseError: If the address or the port cannot be had, or the feed is none; if others than
+            this machine reach the address, and no key was created yet.
+        DatabaseError: If the database of keys cannot be used.
         FiblakeError: If the feed cannot go on.
     """
     failures: list[FiblakeError] = []
     with (
+        _access(lake, host) as access,
         _listen(host, port) as listener,
         _live(lake, feed, failures) as (view, feeding),
         _gaps(lake, feed) as gaps,
         _fallbacks(lake, view) as fallbacks,
     ):
         again = _told_again(feed)
-        app = create_app(lake.reader, view, feeding, gaps, fallbacks=fallbacks, told_again=again)
+        app = create_app(
+            lake.reader,
+            view,
+            feeding,
+            gaps,
+            fallbacks=fallbacks,
+            told_again=again,
+            access=access,
+        )
         config = uvicorn.Config(app, log_level="warning")
         server = _Server(config, failures)
         if threading.current_thread() is threading.main_thread():
@@ -66,6 +82,25 @@ def serve(
             server.run(sockets=[listener])
     if failures:
         raise failures[0]
+
+
+@contextmanager
+def _access(lake: Lake, host: str) -> Iterator[Access]:
+    """Yield who may ask: on this machine anyone, until the first key is created."""
+    database = open_database(lake.settings)
+    access = Access(database, lake.settings, lake.clock, is_open_before_keys=is_loopback(host))
+    with closing(access):
+        prepare(database)
+        if not is_loopback(host):
+            _must_have_keys(database, host)
+        yield access
+
+
+def _must_have_keys(database: Database, host: str) -> None:
+    with database.read() as connection:
+        if not has_keys(connection):
+            fact = f"--host {host} lets others than this machine in, and no key was created yet."
+            raise MisuseError(fact, hint="fiblake keys create NAME --scope read --scope live.")
 
 
 class _Server(uvicorn.Server):

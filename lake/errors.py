@@ -12,7 +12,8 @@ FiblakeError
 │   ├── EmptyLakeError            nothing was imported yet, or not by then
 │   ├── ForgottenError            what was known then is no longer kept
 │   ├── NoFeedError               live bars are asked for where nothing feeds them
-│   └── UnknownJobError           AWS Batch knows no job of that id
+│   ├── UnknownJobError           AWS Batch knows no job of that id
+│   └── UnknownKeyError           no API key has that public part
 ├── DatasetChangedError           what a dataset id pins cannot be answered as it was (HTTP 409)
 ├── SourceError                   a file to import cannot be read as bars, splits or dividends
 ├── CalendarError
@@ -21,6 +22,12 @@ FiblakeError
 ├── JobError                      AWS Batch refused, or cannot be reached
 ├── SnapshotError                 an engine's snapshot is damaged, or of another engine
 ├── FlinkError                    the Flink job cannot run here, or failed
+├── DatabaseError                 the relational store failed
+│   ├── DatabaseUnavailableError  it cannot be reached, or did not answer
+│   └── DatabaseBehindError       its tables are not those that this version needs
+├── AccessError                   who asks did not say who it is, in a way that holds (HTTP 401)
+│   ├── ForbiddenError            it is known, and may not (HTTP 403)
+│   └── TooManyRequestsError      it asks more often than it may (HTTP 429)
 ├── BusyError                     another process does the same at the moment
 ├── BrokenPartError               a part of the live system failed as none should
 ├── VendorError                   a vendor of market data failed
@@ -119,6 +126,10 @@ class UnknownJobError(NotFoundError):
     """AWS Batch knows no job of that id."""
 
 
+class UnknownKeyError(NotFoundError):
+    """No API key has that public part."""
+
+
 class DatasetChangedError(FiblakeError):
     """What a dataset id pins cannot be answered as it was: the code or the lake has changed."""
 
@@ -149,6 +160,40 @@ class SnapshotError(FiblakeError):
 
 class FlinkError(FiblakeError):
     """The Flink job cannot run here, or failed."""
+
+
+class DatabaseError(FiblakeError):
+    """The relational store failed."""
+
+
+class DatabaseUnavailableError(DatabaseError):
+    """The relational store cannot be reached, or did not answer."""
+
+
+class DatabaseBehindError(DatabaseError):
+    """The relational store's tables are not those that this version needs."""
+
+
+class AccessError(FiblakeError):
+    """Who asks did not say who it is, in a way that holds."""
+
+
+class ForbiddenError(AccessError):
+    """Who asks is known, and may not."""
+
+
+class TooManyRequestsError(AccessError):
+    """Who asks does so more often than it may.
+
+    Args:
+        fact: What is wrong.
+        hint: What the user can do about it.
+        retry_after_s: After how many seconds it may ask again.
+    """
+
+    def __init__(self, fact: str, *, hint: str = "", retry_after_s: float = 1) -> None:
+        super().__init__(fact, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class BusyError(FiblakeError):

@@ -17,6 +17,7 @@ from lake.errors import InvalidLocationError, MisuseError
 
 _PREFIX: Final = "FIBLAKE_"
 _BATCH_PREFIX: Final = "AWS_BATCH_"
+_SECRET_BYTES: Final = 32
 _USER: Final = re.compile(r"//[^/]*@")
 
 
@@ -55,6 +56,26 @@ def _redis_url(secret: SecretStr) -> SecretStr:
 
 def _lower(text: object) -> object:
     return text.lower() if isinstance(text, str) else text
+
+
+def _database_url(secret: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(secret.get_secret_value())
+        is_one = parts.scheme in {"postgresql", "postgres"} and parts.port != 0
+        is_one = is_one and bool(parts.hostname) and len(parts.path) > 1
+    except ValueError:  # what it says may be a part of the password
+        is_one = False
+    if not is_one:
+        msg = "not a URL of PostgreSQL, as postgresql://user:password@host:5432/fiblake"
+        raise ValueError(msg)
+    return secret
+
+
+def _token_secret(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value().encode()) < _SECRET_BYTES:
+        msg = f"a secret of tokens has at least {_SECRET_BYTES} bytes, as openssl rand -hex 32 has"
+        raise ValueError(msg)
+    return secret
 
 
 class Settings(BaseSettings):
@@ -154,7 +175,7 @@ class Settings(BaseSettings):
     state: str = Field(
         default="~/.local/state/fiblake",
         min_length=1,
-        description="The folder of what must outlast a kill: spools, snapshots.",
+        description="The folder of what must outlast a kill: spools, snapshots, keys.",
     )
     lateness_seconds: int = Field(
         default=900, ge=0, le=86_400, description="How long after its end a live bar may change."
@@ -212,6 +233,31 @@ class Settings(BaseSettings):
     dynamodb_retry_ms: int = Field(
         default=50, ge=0, description="Up to how long the first pause is; the next, twice that."
     )
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = Field(
+        default=None, description="Of PostgreSQL; none: SQLite in the folder of state."
+    )
+    token_secret: Annotated[SecretStr, AfterValidator(_token_secret)] | None = Field(
+        default=None, description="That tokens are signed with; none: one kept in the database."
+    )
+    keys_grace_seconds: float = Field(
+        default=300, ge=0, description="How long keys read lately hold while the database is away."
+    )
+    rate_store: Annotated[Literal["memory", "redis"], BeforeValidator(str.lower)] | None = Field(
+        default=None, description="Where requests are counted; none: redis where the view is."
+    )
+    rate_key_per_second: float = Field(
+        default=500, gt=0, description="Requests of a key that are answered in the long run."
+    )
+    rate_key_burst: int = Field(default=2_000, ge=1, description="And at once.")
+    rate_address_per_second: float = Field(
+        default=1_000, gt=0, description="Likewise of an address, of all keys and of none."
+    )
+    rate_address_burst: int = Field(default=4_000, ge=1, description="And at once.")
+    cors_origins: str = Field(
+        default="", description="Whose pages may ask from a browser, as https://a.com,https://b.com"
+    )
+    max_body_kib: int = Field(default=1024, ge=1, description="Of a request.")
+    max_query_bytes: int = Field(default=16_384, ge=256, description="Of a request's URL.")
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
     ] = "warning"

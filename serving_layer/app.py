@@ -10,6 +10,11 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
+from serving_layer.auth import require
+from serving_layer.auth.borders import Borders
+from serving_layer.auth.protecting import protect
+from serving_layer.auth.require import ACCESS_PROBLEMS
+from serving_layer.auth.routes import router as keys_router
 from serving_layer.backtest.backtests import Backtests
 from serving_layer.backtest.routes import router as backtest_router
 from serving_layer.live import router as live_router
@@ -18,20 +23,29 @@ from serving_layer.prices import router as prices_router
 from serving_layer.problems import answer_with_problems
 from serving_layer.reference import router as reference_router
 from serving_layer.reference_data import ReferenceData
-from serving_layer.routes import router
+from serving_layer.routes import health_router, router
 from serving_layer.view_chain import ViewChain
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Sequence
 
-    from fastapi import FastAPI
+    from fastapi import APIRouter, FastAPI
 
     from lake.live import LiveBars
+    from serving_layer.auth import Access, Scope
     from serving_layer.gaps import Gaps
     from serving_layer.reader import Reader
 
 WEB: Final = Path(__file__).parent / "web"
+_GUARDED: Final[tuple[tuple[APIRouter, Scope], ...]] = (
+    (router, "read"),
+    (live_router, "live"),
+    (prices_router, "live"),
+    (backtest_router, "read"),
+    (reference_router, "read"),
+)
+"""Each router, and what a key needs for it."""
 
 
 def create_app(  # noqa: PLR0913 - what it is put together from
@@ -42,6 +56,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     *,
     fallbacks: Sequence[LiveBars] = (),
     told_again: dt.date | None = None,
+    access: Access | None = None,
 ) -> FastAPI:
     """Return the app that serves what `reader` reads, with the chart page at `/`.
 
@@ -52,6 +67,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
         gaps: Tells what of today's session is not recorded.
         fallbacks: Views that are asked for bars and prices while `live` does not answer.
         told_again: The session that the feed tells again, where it is a replay.
+        access: Who may ask; None: anyone.
     """
     app: FastAPI = FastAPIOffline(
         title="fiblake",
@@ -65,15 +81,22 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     app.state.live = live
     app.state.feeding = feeding
     app.state.gaps = gaps
-    app.include_router(router)
-    app.include_router(live_router)
-    app.include_router(prices_router)
-    app.include_router(backtest_router)
-    app.include_router(reference_router)
+    app.state.access = access
+    _include(app, access)
     answer_with_problems(app)
+    protect(app, access.borders if access else Borders())
     app.mount("/web", StaticFiles(directory=WEB), name="web")
     app.add_api_route("/", _page, include_in_schema=False)
     return app
+
+
+def _include(app: FastAPI, access: Access | None) -> None:
+    told = ACCESS_PROBLEMS if access else None
+    for each, scope in _GUARDED:
+        app.include_router(each, dependencies=[require(scope)], responses=told)
+    app.include_router(health_router)
+    if access:
+        app.include_router(keys_router)
 
 
 def _page() -> FileResponse:

@@ -27,6 +27,7 @@ _ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("split", "raw")  # those it has b
 _STYLE: Final = "web/chart.css"
 _SCRIPTS: Final = (
     "web/vendor/lightweight-charts/lightweight-charts.standalone.production.js",
+    "web/key.js",
     "web/times.js",
     "web/live.js",
     "web/chart.js",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,12 +12,16 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from lake.errors import (
+    AccessError,
+    DatabaseError,
     DatasetChangedError,
     FiblakeError,
+    ForbiddenError,
     MisuseError,
     NotAcceptableError,
     NotFoundError,
     StoreError,
+    TooManyRequestsError,
     ViewError,
 )
 
@@ -26,10 +31,16 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
-PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"description": "A problem, RFC 9457", "content": {MEDIA_TYPE: {}}}
-    for status in (400, 404, 422, 503)
-}
+Documented = dict[int | str, dict[str, Any]]
+
+
+def documented(*statuses: int) -> Documented:
+    """Return what a route says of the statuses of problems that it may answer with."""
+    told = {"description": "A problem, RFC 9457", "content": {MEDIA_TYPE: {}}}
+    return dict.fromkeys(statuses, told)
+
+
+PROBLEMS: Final = documented(400, 404, 422, 503)
 """What routes say of the errors that they may answer with."""
 CONFLICTS: Final[dict[int | str, dict[str, Any]]] = {409: PROBLEMS[400]}
 """What those say beside, whose answer may not be what it was."""
@@ -38,6 +49,10 @@ _STATUS: Final = (
     (MisuseError, HTTPStatus.BAD_REQUEST),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (DatasetChangedError, HTTPStatus.CONFLICT),
+    (ForbiddenError, HTTPStatus.FORBIDDEN),
+    (TooManyRequestsError, HTTPStatus.TOO_MANY_REQUESTS),
+    (AccessError, HTTPStatus.UNAUTHORIZED),
+    (DatabaseError, HTTPStatus.SERVICE_UNAVAILABLE),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
     (ViewError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
@@ -63,7 +78,12 @@ def _of_fiblake(_: Request, error: Exception) -> Response:
     assert isinstance(error, FiblakeError)  # noqa: S101 - registered for it; tells mypy so
     found = (status for kind, status in _STATUS if isinstance(error, kind))
     status = next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
-    return problem(status, status.phrase, error.fact, error.hint)
+    answer = problem(status, status.phrase, error.fact, error.hint)
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooManyRequestsError):
+        answer.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    return answer
 
 
 def _of_validation(_: Request, error: Exception) -> Response:

@@ -18,6 +18,7 @@ from lake.instant import parse_instant
 from lake.interval import INTERVALS, MINUTE, SESSION_INTERVALS, parse_one_of
 from lake.schemas import BARS, INTRADAY_BARS
 from serving_layer.answers import MEDIA, Form, Head, arrow_of, csv_of, form_of
+from serving_layer.auth import access_of
 from serving_layer.merged import Found, Live, MergedReader, Pieces
 from serving_layer.problems import MEDIA_TYPE, PROBLEMS
 from serving_layer.query import DATE, Adjustment, BarsQuery
@@ -36,6 +37,8 @@ _BARS_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     406: {"description": "A problem, RFC 9457", "content": {MEDIA_TYPE: {}}},
 }
 router = APIRouter()
+health_router = APIRouter(tags=["health"])
+"""Open to all: those who ask whether the service lives have no key."""
 
 
 def _written_out(text: object) -> object:
@@ -127,10 +130,18 @@ class IntervalsAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HealthAnswer:
-    """Whether the service lives, or is ready; and how what feeds it is, where that is in it."""
+    """Whether the service lives, or is ready; and how its parts are, where they are in it.
+
+    Attributes:
+        status: `live` or `ready`.
+        feeding: Of what feeds live bars, by part.
+        access: Of keys and limits: `database` is `ok` or `away`, and then `keys` are `kept`, as
+            they were read last, or `refused`; `limits` says where requests are counted.
+    """
 
     status: str
     feeding: dict[str, Any] | None = None
+    access: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,16 +292,19 @@ def intervals_answer(stored: Sequence[Interval], *, live: bool) -> IntervalsAnsw
     )
 
 
-@router.get("/health/live", response_model_exclude_none=True, tags=["health"])
+@health_router.get("/health/live", response_model_exclude_none=True)
 def live(request: Request) -> HealthAnswer:
     """Whether the service runs, and how what feeds its live bars is, where that runs in it."""
-    feeding = request.app.state.feeding
-    return HealthAnswer("live", feeding() if feeding else None)
+    feeding, access = request.app.state.feeding, access_of(request)
+    return HealthAnswer("live", feeding() if feeding else None, access.health() if access else None)
 
 
-@router.get("/health/ready", response_model_exclude_none=True, responses=PROBLEMS, tags=["health"])
-def ready(reader: TheReader) -> HealthAnswer:
-    """Whether it can answer: the lake is there and holds bars."""
+@health_router.get("/health/ready", response_model_exclude_none=True, responses=PROBLEMS)
+def ready(request: Request, reader: TheReader) -> HealthAnswer:
+    """Whether it can answer: the lake is there and holds bars, and keys can be told apart."""
+    access = access_of(request)
+    if access and access.health()["keys"] == "refused":
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "The database of keys is away.")
     try:
         reader.symbols()
     except EmptyLakeError as error:

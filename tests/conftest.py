@@ -32,6 +32,8 @@ pytest_plugins = [
     "tests.browser",
     "tests.flink",
     "tests.live_system",
+    "tests.databases",
+    "tests.access",
 ]
 
 # How long an example takes says more of the machine than of what is tested.

@@ -1,12 +1,15 @@
-"""Real parts that tests start: S3, Redis, a browser. A missing part skips, or fails in CI."""
+"""Real parts that tests start: S3, Redis, PostgreSQL, a browser. Missing: skips, fails in CI."""
 
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import boto3
+import psycopg
 import pytest
 from pydantic import SecretStr
 
@@ -170,6 +174,100 @@ class RedisServer:
         """End the process at once."""
         self._process.kill()
         self._process.wait()
+
+
+class PostgresServer:
+    """A PostgreSQL server in a process of its own, with a folder of its own.
+
+    It refuses to run as root: where tests do, it runs as `postgres`, or else as `nobody`.
+    """
+
+    def __init__(self) -> None:
+        self._program("postgres")  # or there is nothing to clean up
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="fiblake-postgres-"))
+        self._as_user = _unprivileged(self.folder)
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the URL of one of its databases."""
+        return f"postgresql://fiblake@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self) -> str:
+        """Return the URL of a new, empty database."""
+        name = f"test_{uuid.uuid4().hex}"
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.url(name)
+
+    def start(self) -> None:
+        """Start it, on the same port and with the data it had, and wait until it answers."""
+        data = self.folder / "data"
+        if not data.exists():
+            self._make(data)
+        fixed = ["-p", str(self.port), "-h", "127.0.0.1", "-k", str(self.folder), "-F"]
+        command = [*self._as_user, self._program("postgres"), "-D", str(data), *fixed]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stderr=log)
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            with suppress(psycopg.OperationalError):
+                psycopg.connect(self.url(), connect_timeout=5).close()
+                return
+            time.sleep(0.05)
+        self.kill()
+        msg = f"PostgreSQL did not answer within {_START_S} s"
+        raise RuntimeError(msg)
+
+    def kill(self) -> None:
+        """End it at once, and all of its connections."""
+        # What SIGKILL leaves behind would still answer for a moment.
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait()
+
+    def pause(self) -> None:
+        """Let it hang: it takes connections, and answers none."""
+        for process in self._processes():
+            os.kill(process, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        for process in self._processes():
+            os.kill(process, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it, and remove its folder."""
+        self.kill()
+        shutil.rmtree(self.folder)
+
+    def _make(self, data: Path) -> None:
+        options = ["--username=fiblake", "--auth=trust", "--no-sync", "--encoding=UTF8"]
+        initdb = [self._program("initdb"), "-D", str(data), "--locale=C", *options]
+        subprocess.run([*self._as_user, *initdb], check=True, stdout=subprocess.DEVNULL)
+
+    def _processes(self) -> list[int]:
+        """Return the server's process, and those of its connections."""
+        own = self._process.pid
+        children = Path(f"/proc/{own}/task/{own}/children").read_text("utf-8").split()
+        return [own, *map(int, children)]
+
+    def _program(self, name: str) -> str:
+        folders = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+        path = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
+        found = shutil.which(name, path=path)
+        if found is None:
+            missing("PostgreSQL", "apt-get install postgresql")
+        return found
+
+
+def _unprivileged(folder: Path) -> list[str]:
+    """Return what makes a command run as someone else than root, who is given `folder`."""
+    if os.geteuid() != 0:
+        return []
+    names = {each.pw_name: each for each in pwd.getpwall()}
+    user = names.get("postgres") or names["nobody"]
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    ids = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    return ["setpriv", *ids, "--"]
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -6,6 +6,7 @@ set -eu
 needed() {
     echo "chromium,chromium-browser chromium the page"
     echo "redis-server redis-server the realtime view in Redis"
+    echo "postgres,/usr/lib/postgresql/*/bin/postgres postgresql the database"
     echo "node nodejs Kinesis"
     echo "npm npm Kinesis"
     echo "javac openjdk-17-jdk-headless Flink"

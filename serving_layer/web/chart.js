@@ -74,7 +74,7 @@ function matching(symbols, text) {
 }
 
 async function fetchAnswer(path, signal) {
-  const response = await fetch(path, { signal }).catch((error) => {
+  const response = await fetchWithKey(path, { signal }).catch((error) => {
     if (signal?.aborted) throw error;
     throw problemOf({ title: "The server does not answer", detail: "", hint: "is fiblake up?" });
   });

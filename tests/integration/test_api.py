@@ -384,7 +384,7 @@ def resources(page: str) -> list[str]:
     return [url for url in found if not url.startswith("data:")]
 
 
-@pytest.mark.parametrize(("page", "loaded"), [("/", 5), ("/docs", 3), ("/redoc", 2)])
+@pytest.mark.parametrize(("page", "loaded"), [("/", 6), ("/docs", 3), ("/redoc", 2)])
 def test_a_page_loads_nothing_from_elsewhere(api: Api, page: str, loaded: int) -> None:
     answer = api.get(page)
     urls = resources(answer.text)

@@ -1,0 +1,100 @@
+"""The chart page where keys are asked for, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.access import Guarded, serving
+from tests.browser import keep_screenshot
+
+READY = "html[data-state='ready'][data-symbol='AAPL']"
+
+
+@pytest.fixture
+def url(guarded: Guarded) -> Iterator[str]:
+    with serving(guarded.app) as host:
+        yield f"http://{host}/"
+
+
+@pytest.fixture
+def faults() -> list[str]:
+    """What the browser complains of, but that it was refused."""
+    return []
+
+
+@pytest.fixture
+def asked(browser: Browser, url: str, faults: list[str]) -> Iterator[Page]:
+    """The page, which asks for a key."""
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(url)
+    yield page
+    page.context.close()
+
+
+def show(page: Page, key: str) -> None:
+    page.get_by_label("This server asks for a key").fill(key)
+    page.get_by_role("button", name="Use this key").click()
+
+
+def test_the_page_asks_for_a_key_and_keeps_a_token_of_it_for_this_tab(
+    guarded: Guarded, asked: Page, faults: list[str]
+) -> None:
+    key = guarded.key("read").secret
+    expect(asked.get_by_label("This server asks for a key")).to_be_focused()
+    keep_screenshot(asked, "page-key")
+
+    show(asked, "wrong")
+    expect(asked.locator("#key-problem")).to_have_text("The key is not one of this server's.")
+    show(asked, key)
+
+    asked.wait_for_selector(READY)
+    expect(asked.locator("#key")).to_be_hidden()
+    asked.reload()
+    asked.wait_for_selector(READY)
+    kept = asked.evaluate("JSON.stringify([{ ...sessionStorage }, { ...localStorage }])")
+    assert key not in kept
+    assert "fiblakeToken" in kept
+    assert [] == [fault for fault in faults if not re.search(r"status of 401", fault)]
+
+
+def test_the_page_renews_its_token_by_itself(guarded: Guarded, asked: Page) -> None:
+    made = guarded.key("read")
+    show(asked, made.secret)
+    asked.wait_for_selector(READY)
+    asked.evaluate("sessionStorage.fiblakeToken = 'a.b.c'")
+
+    asked.get_by_role("button", name="34d", exact=True).click()
+
+    asked.wait_for_selector(f"{READY}[data-interval='34d']")
+    expect(asked.locator("#key")).to_be_hidden()
+
+
+def test_the_page_asks_again_once_its_key_is_revoked(guarded: Guarded, asked: Page) -> None:
+    made = guarded.key("read")
+    show(asked, made.secret)
+    asked.wait_for_selector(READY)
+    guarded.revoke(made.key.key)
+
+    asked.get_by_role("button", name="34d", exact=True).click()
+
+    expect(asked.locator("#key-problem")).to_contain_text("was revoked")
+
+
+@pytest.mark.parametrize("path", ["docs", "redoc"])
+def test_the_documentation_works_under_its_policy(browser: Browser, url: str, path: str) -> None:
+    page = browser.new_page()
+    faults: list[str] = []
+    page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(f"{url}{path}")
+
+    expect(page.get_by_text("/v1/keys").first).to_be_attached()
+    # Redoc's own advertisement comes from elsewhere, and is kept out.
+    assert [] == [fault for fault in faults if "cdn.redoc.ly" not in fault]
+    page.close()
