@@ -41,7 +41,7 @@ def any_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def opened() -> Iterator[Callable[[Settings], Database]]:
+def database_of() -> Iterator[Callable[[Settings], Database]]:
     """Open databases, which are closed in the end."""
     databases: list[Database] = []
 
@@ -55,16 +55,16 @@ def opened() -> Iterator[Callable[[Settings], Database]]:
 
 
 @pytest.fixture
-def any_database(any_settings: Settings, opened: Callable[[Settings], Database]) -> Database:
+def any_database(any_settings: Settings, database_of: Callable[[Settings], Database]) -> Database:
     """A database of each kind, upgraded."""
-    database = opened(any_settings)
+    database = database_of(any_settings)
     upgrade(database)
     return database
 
 
 @pytest.fixture
-def own_database(opened: Callable[[Settings], Database]) -> Database:
+def own_database(database_of: Callable[[Settings], Database]) -> Database:
     """A database in a file of the test's, upgraded."""
-    database = opened(Settings())
+    database = database_of(Settings())
     prepare(database)
     return database

@@ -129,9 +129,9 @@ def test_the_newest_migration_is_the_one_that_is_checked_for(own_database: Datab
 
 
 def test_an_upgrade_is_told_and_a_second_one_does_nothing(
-    any_settings: Settings, opened: Callable[[Settings], Database]
+    any_settings: Settings, database_of: Callable[[Settings], Database]
 ) -> None:
-    database = opened(any_settings)
+    database = database_of(any_settings)
 
     assert (None, False) == (revision_of(database).at, revision_of(database).is_current)
     assert [None, HEAD] == [upgrade(database).at, upgrade(database).at]
@@ -158,9 +158,9 @@ def test_of_processes_that_upgrade_at_once_one_does(any_settings: Settings) -> N
 
 
 def test_a_file_is_upgraded_by_itself_and_is_its_owner_s_alone(
-    opened: Callable[[Settings], Database], tmp_path: Path
+    database_of: Callable[[Settings], Database], tmp_path: Path
 ) -> None:
-    database = opened(Settings(state=str(tmp_path / "state")))
+    database = database_of(Settings(state=str(tmp_path / "state")))
     prepare(database)
     (path,) = (tmp_path / "state").rglob("fiblake.sqlite")
 
@@ -171,9 +171,9 @@ def test_a_file_is_upgraded_by_itself_and_is_its_owner_s_alone(
 
 
 def test_a_server_that_is_behind_is_named_with_the_command(
-    postgres_settings: Settings, opened: Callable[[Settings], Database]
+    postgres_settings: Settings, database_of: Callable[[Settings], Database]
 ) -> None:
-    database = opened(postgres_settings)
+    database = database_of(postgres_settings)
 
     with pytest.raises(DatabaseBehindError, match=r"is at nothing.* Hint: fiblake db upgrade\."):
         prepare(database)
@@ -191,10 +191,10 @@ def test_a_database_of_a_newer_version_is_refused(any_database: Database) -> Non
 
 
 def test_a_server_that_is_not_there_is_told_without_the_password(
-    opened: Callable[[Settings], Database],
+    database_of: Callable[[Settings], Database],
 ) -> None:
     url = f"postgresql://someone:pass-word@127.0.0.1:{free_port()}/fiblake"
-    database = opened(Settings(database_url=SecretStr(url)))
+    database = database_of(Settings(database_url=SecretStr(url)))
 
     with pytest.raises(DatabaseUnavailableError, match="does not answer") as raised:
         revision_of(database)

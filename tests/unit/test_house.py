@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import lake
 from lake import errors, schemas
 from lake.bar import Bar
 
+TESTS = Path(__file__).parent.parent
 CORE = ("bar", "interval", "session", "keys", "errors", "clock", "event")
 ROOT = Path(lake.__file__).parent.parent
 
@@ -83,3 +85,25 @@ def test_the_vendor_s_own_client_is_named_in_one_place(layer: str) -> None:
 
 def _roots(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in imported(path)}
+
+
+def fixtures(path: Path) -> list[str]:
+    functions = [
+        node
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    return [
+        each.name
+        for each in functions
+        if any("pytest.fixture" in ast.unparse(decorator) for decorator in each.decorator_list)
+    ]
+
+
+def test_no_shared_fixture_hides_another() -> None:
+    conftest = (TESTS / "conftest.py").read_text("utf-8")
+    modules = re.findall(r'"tests\.(\w+)"', conftest)
+    names = [name for module in ["conftest", *modules] for name in fixtures(TESTS / f"{module}.py")]
+
+    assert len(modules) > 5
+    assert sorted(set(names)) == sorted(names)
