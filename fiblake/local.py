@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from fastapi import FastAPI
+
     from database import Database
     from fiblake.lake import Lake
     from lake.errors import FiblakeError
@@ -72,8 +74,7 @@ def serve(
             told_again=again,
             access=access,
         )
-        config = uvicorn.Config(app, log_level="warning")
-        server = _Server(config, failures)
+        server = _Server(_config(app, lake.settings.forwarded_allow_ips), failures)
         if threading.current_thread() is threading.main_thread():
             # As Ctrl-C does: the server takes it first, then all else ends in order.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -101,6 +102,14 @@ def _must_have_keys(database: Database, host: str) -> None:
         if not has_keys(connection):
             fact = f"--host {host} lets others than this machine in, and no key was created yet."
             raise MisuseError(fact, hint="fiblake keys create NAME --scope read --scope live.")
+
+
+def _config(app: FastAPI, proxies: str) -> uvicorn.Config:
+    """Return how an app is served: whoever is none of the proxies is whom it comes from."""
+    # Else uvicorn would believe what anyone on this machine says of its address.
+    return uvicorn.Config(
+        app, log_level="warning", proxy_headers=bool(proxies), forwarded_allow_ips=proxies
+    )
 
 
 class _Server(uvicorn.Server):
@@ -198,6 +207,10 @@ def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise cannot_listen(host, port, error) from None
+    # What is accepted inherits it: else an answer's end waits some 40 ms for the client to
+    # acknowledge its beginning.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

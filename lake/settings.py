@@ -6,6 +6,7 @@ What AWS Batch tells the container of a job is read here too, from `AWS_BATCH_<N
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -76,6 +77,19 @@ def _token_secret(secret: SecretStr) -> SecretStr:
         msg = f"a secret of tokens has at least {_SECRET_BYTES} bytes, as openssl rand -hex 32 has"
         raise ValueError(msg)
     return secret
+
+
+def _proxies(text: str) -> str:
+    named = [each.strip() for each in text.split(",") if each.strip()]
+    try:
+        for each in named:
+            # What is none would be taken for a name, and trust nobody.
+            if each != "*":
+                ipaddress.ip_network(each)
+    except ValueError:
+        msg = f"{each!r} is neither an address nor a network, as 10.0.0.5 or 10.0.0.0/8; *: all"
+        raise ValueError(msg) from None
+    return ",".join(named)
 
 
 class Settings(BaseSettings):
@@ -255,6 +269,9 @@ class Settings(BaseSettings):
     rate_address_burst: int = Field(default=4_000, ge=1, description="And at once.")
     cors_origins: str = Field(
         default="", description="Whose pages may ask from a browser, as https://a.com,https://b.com"
+    )
+    forwarded_allow_ips: Annotated[str, AfterValidator(_proxies)] = Field(
+        default="", description="Proxies whose X-Forwarded-For is believed: 10.0.0.5,10.1.0.0/16."
     )
     max_body_kib: int = Field(default=1024, ge=1, description="Of a request.")
     max_query_bytes: int = Field(default=16_384, ge=256, description="Of a request's URL.")

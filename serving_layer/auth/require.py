@@ -18,6 +18,10 @@ from serving_layer.auth.query_key import QUERY_NAME, moved_key
 from serving_layer.problems import documented
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.datastructures import Headers
+
     from serving_layer.auth.access import Access
     from serving_layer.auth.principal import Scope
 
@@ -25,6 +29,9 @@ ACCESS_PROBLEMS: Final = documented(401, 403, 429, 503)
 """What guarded routes say of the errors that they may answer with, beside their own."""
 _HEADERS: Final = ("x-api-key", "apca-api-secret-key")
 """Ours, and the one in which Alpaca's client sends its secret."""
+_FORWARDED: Final = ("forwarded", "via", "x-real-ip")
+_FORWARDED_X: Final = "x-forwarded-"
+"""What proxies add to a request; of those that begin so, any."""
 
 
 class _Scheme(SecurityBase):
@@ -34,8 +41,8 @@ class _Scheme(SecurityBase):
         self.scheme_name = name
         self.model = model
 
-    def __call__(self) -> None:
-        """Do nothing."""
+    async def __call__(self) -> None:
+        """Do nothing; where another function would wait for a thread."""
 
 
 _BEARER: Final = _Scheme("bearer", HTTPBearer(description="A key, or a token of POST /v1/token."))
@@ -107,21 +114,40 @@ async def _principal_of(connection: HTTPConnection) -> Principal:
 
 
 def refuse_strangers(connection: HTTPConnection, access: Access) -> None:
-    """Refuse, where no key is asked for, what another site's page lets a browser ask.
+    """Refuse, where no key is asked for, what does not come from this machine itself.
 
-    Such a page reaches this machine by its address, or by a name of its own that leads here.
+    Another site's page reaches it in a browser, by its address or by a name of its own that leads
+    here; others reach it by a proxy that runs on it, and tells so.
 
     Raises:
-        ForbiddenError: If the host or the origin asked with is not of this machine.
+        ForbiddenError: If the host or the origin asked with is not of this machine, a browser says
+            that another site's page asks, or a proxy that it passes a request on.
     """
-    host = connection.headers.get("host", "")
-    origin = connection.headers.get("origin")
-    is_ours = not host or _is_here(f"//{host}")
-    if origin is not None and origin not in access.borders.origins:
-        is_ours = is_ours and _is_here(origin)
-    if not is_ours:
-        fact = f"No key was created yet: pages of {origin or host!r} may not ask this machine."
+    why = _why_strange(connection.headers, access.borders.origins)
+    if why:
+        fact = f"No key was created yet: {why}."
         raise ForbiddenError(fact, hint="fiblake keys create NAME, and show that key.")
+
+
+def _why_strange(headers: Headers, origins: Sequence[str]) -> str:
+    """Return why who asks may be another than this machine's user; empty: it is not."""
+    host, origin = headers.get("host", ""), headers.get("origin")
+    by = next((each for each in headers if _is_forwarding(each)), None)
+    if by is not None:
+        return f"what a proxy passes on, as {by} says, may not ask this machine"
+    if host and not _is_here(f"//{host}"):
+        return f"pages of {origin or host!r} may not ask this machine"
+    if origin in origins:
+        return ""
+    if origin is not None and not _is_here(origin):
+        return f"pages of {origin!r} may not ask this machine"
+    if headers.get("sec-fetch-site") == "cross-site":
+        return "another site's page may not ask this machine"
+    return ""
+
+
+def _is_forwarding(name: str) -> bool:
+    return name in _FORWARDED or name.startswith(_FORWARDED_X)
 
 
 def _is_here(url: str) -> bool:
