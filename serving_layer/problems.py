@@ -67,14 +67,14 @@ def problem(status: int, title: str, detail: str, hint: str = "") -> JSONRespons
 
 
 def answer_with_problems(app: FastAPI) -> None:
-    """Make every error of `app` a problem."""
+    """Make every error of `app` a problem; none waits for a thread, as other functions would."""
     app.add_exception_handler(FiblakeError, _of_fiblake)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(Exception, _of_defect)
 
 
-def _of_fiblake(_: Request, error: Exception) -> Response:
+async def _of_fiblake(_: Request, error: Exception) -> Response:
     assert isinstance(error, FiblakeError)  # noqa: S101 - registered for it; tells mypy so
     found = (status for kind, status in _STATUS if isinstance(error, kind))
     status = next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -86,7 +86,7 @@ def _of_fiblake(_: Request, error: Exception) -> Response:
     return answer
 
 
-def _of_validation(_: Request, error: Exception) -> Response:
+async def _of_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - likewise
     faults = [
         f"{'.'.join(str(part) for part in fault['loc'][1:])}={fault.get('input')!r}: {fault['msg']}"
@@ -96,7 +96,7 @@ def _of_validation(_: Request, error: Exception) -> Response:
     return problem(status, "Unprocessable Entity", "; ".join(faults), "see /docs.")
 
 
-def _of_http(_: Request, error: Exception) -> Response:
+async def _of_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - likewise
     status = HTTPStatus(error.status_code)
     answer = problem(status, status.phrase, str(error.detail), "see /docs.")
@@ -104,7 +104,7 @@ def _of_http(_: Request, error: Exception) -> Response:
     return answer
 
 
-def _of_defect(request: Request, error: Exception) -> Response:
+async def _of_defect(request: Request, error: Exception) -> Response:
     _log.error("request failed", path=request.url.path, exc_info=error)
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return problem(status, status.phrase, "The server failed; its log says why.")

@@ -58,7 +58,7 @@ Day = Annotated[dt.date, BeforeValidator(_written_out)]
 Instant = Annotated[dt.datetime, BeforeValidator(_instant)]
 
 
-def _reader(request: Request) -> MergedReader:
+async def _reader(request: Request) -> MergedReader:
     reader: MergedReader = request.app.state.reader
     return reader
 

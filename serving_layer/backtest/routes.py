@@ -90,7 +90,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def _backtests(request: Request) -> Backtests:
+async def _backtests(request: Request) -> Backtests:
     backtests: Backtests = request.app.state.backtests
     return backtests
 

@@ -12,10 +12,10 @@ from database import open_database, prepare
 from fiblake.local import _listen
 from lake.errors import MisuseError
 from lake.settings import Settings, read_settings
+from serving_layer.auth.managing import NewKey, create
 from tests.access import ACTOR, Guarded, MakeGuarded
 from tests.conftest import NOW
 from tests.served import served
-from serving_layer.auth.managing import NewKey, create
 
 ORIGIN = "https://mine.com"
 SLOW = "0.0001"
@@ -91,11 +91,14 @@ def test_what_is_no_proxy_s_address_is_refused(
 ) -> None:
     monkeypatch.setenv("FIBLAKE_FORWARDED_ALLOW_IPS", proxies)
 
-    with pytest.raises(MisuseError, match="is neither an address nor a network, as 10.0.0.5 or"):
+    with pytest.raises(MisuseError, match="is neither an address nor a network, as 10"):
         read_settings()
 
 
 def test_answers_are_sent_at_once_over_what_is_accepted() -> None:
-    with _listen("127.0.0.1", 0) as listener:
-        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with (
+        _listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
