@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -19,10 +20,15 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _RETRY_S: Final = 1.0
+_PATIENCE_S: Final = 1.0
+"""How long a request waits for being counted, whatever takes so long: a thread, a host's name."""
 
 
 class Limits:
     """Counts requests; event loops and threads may share it.
+
+    While Redis is away, each process counts for itself, and one request at a time tries it: at most
+    one a second, and whatever that one waits for, no other does.
 
     Args:
         settings: How often, and where it is counted.
@@ -37,6 +43,8 @@ class Limits:
         self._shared = _shared(settings)
         self._away_since: float | None = None
         self._asked = 0.0
+        self._is_tried = False
+        self._turns = threading.Lock()
 
     async def of_key(self, key: str) -> Verdict:
         """Count a request of a key."""
@@ -62,15 +70,31 @@ class Limits:
             self._shared.close()
 
     async def _take(self, name: str, rate: Rate) -> Verdict:
-        if self._shared is None or self._is_given_up():
+        is_trial = self._away_since is not None
+        if self._shared is None or (is_trial and not self._is_turn()):
             return self._here.take(name, rate)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._workers, self._take_shared, name, rate)
+        work = (self._try if is_trial else self._take_shared, name, rate)
+        taking = asyncio.get_running_loop().run_in_executor(self._workers, *work)
+        done, _ = await asyncio.wait([taking], timeout=_PATIENCE_S)
+        if done:
+            return taking.result()
+        self._give_up(TimeoutError())
+        return self._here.take(name, rate)
 
-    def _take_shared(self, name: str, rate: Rate) -> Verdict:
+    def _try(self, name: str, rate: Rate) -> Verdict:
+        """Count a request in Redis, though it was away."""
+        try:
+            return self._take_shared(name, rate, is_trial=True)
+        finally:
+            self._is_tried = False
+
+    def _take_shared(self, name: str, rate: Rate, *, is_trial: bool = False) -> Verdict:
         from redis.exceptions import RedisError  # noqa: PLC0415 - an extra of its own
 
         assert self._shared is not None  # noqa: S101 - asked for only then; tells mypy so
+        if self._away_since is not None and not is_trial:
+            # It went away while this request waited for a thread.
+            return self._here.take(name, rate)
         try:
             verdict = self._shared.take(name, rate)
         except RedisError as error:
@@ -79,15 +103,14 @@ class Limits:
         self._come_back()
         return verdict
 
-    def _is_given_up(self) -> bool:
-        """Return whether Redis is away, but for one request in a while that tries."""
-        if self._away_since is None:
-            return False
-        now = time.monotonic()
-        if now - self._asked < _RETRY_S:
+    def _is_turn(self) -> bool:
+        """Return whether this request shall try Redis, which was away: one in a while does."""
+        with self._turns:
+            now = time.monotonic()
+            if self._is_tried or now - self._asked < _RETRY_S:
+                return False
+            self._asked, self._is_tried = now, True
             return True
-        self._asked = now
-        return False
 
     def _give_up(self, error: Exception) -> None:
         self._asked = time.monotonic()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -13,7 +15,8 @@ import redis
 from pydantic import SecretStr
 
 from lake.settings import Settings
-from serving_layer.auth.buckets import Buckets, MemoryBuckets, Rate
+from serving_layer.auth.buckets import Buckets, MemoryBuckets, Rate, Verdict
+from serving_layer.auth.limits import Limits
 from serving_layer.auth.redis_buckets import RedisBuckets
 from tests.access import FOREIGN, Guarded, MakeGuarded
 from tests.parts import RedisServer, free_port
@@ -199,3 +202,66 @@ def test_a_redis_that_was_never_there_keeps_nobody_out(make_guarded: MakeGuarded
     server = make_guarded(rate_store="redis", redis_url=f"redis://127.0.0.1:{free_port()}")
 
     assert 200 == server.get("/v1/symbols", server.key("read").secret).status_code
+
+
+class Asked:
+    """Counts how often Redis is asked."""
+
+    def __init__(self, buckets: Any) -> None:
+        self.times = 0
+        self._buckets = buckets
+
+    def take(self, name: str, rate: Rate) -> Verdict:
+        self.times += 1
+        verdict: Verdict = self._buckets.take(name, rate)
+        return verdict
+
+    def close(self) -> None:
+        self._buckets.close()
+
+
+def test_of_many_requests_few_wait_for_a_redis_that_hangs(own_redis: RedisServer) -> None:
+    settings = Settings(rate_store="redis", redis_url=SecretStr(own_redis.url))
+    workers = ThreadPoolExecutor(4)
+    limits = Limits(settings, workers)
+    shared = limits._shared = Asked(limits._shared)  # type: ignore[assignment]  # noqa: SLF001
+
+    async def count(times: int) -> tuple[float, int]:
+        before, began = shared.times, time.monotonic()
+        await asyncio.gather(*(limits.of_address(str(each)) for each in range(times)))
+        return time.monotonic() - began, shared.times - before
+
+    async def come_back() -> None:
+        while limits.is_degraded:
+            await limits.of_address("a")
+
+    asyncio.run(count(2))
+    own_redis.pause()
+    first_s, first = asyncio.run(count(200))
+    later = [asyncio.run(count(200)) for _ in range(20)]
+    own_redis.resume()
+    asyncio.run(asyncio.wait_for(come_back(), 30))
+    limits.close()
+    workers.shutdown()
+
+    # One after the other, four at a time, they would take 12 seconds.
+    assert first_s < 6
+    assert first <= 8  # four that began when it was there, and perhaps as many before these fail
+    assert sum(times for _, times in later) <= 2 + sum(passed_s for passed_s, _ in later)
+
+
+def test_a_request_waits_for_being_counted_no_longer_than_it_should() -> None:
+    settings = Settings(rate_store="redis")
+    hangs = threading.Event()
+    workers = ThreadPoolExecutor(4)
+    limits = Limits(settings, workers)
+    for _ in range(4):
+        workers.submit(hangs.wait)  # as for a name that nobody resolves
+    taken = asyncio.run(limits.of_address("a"))
+    is_degraded = limits.is_degraded
+    hangs.set()
+    workers.shutdown()
+    limits.close()
+
+    assert taken.is_allowed
+    assert is_degraded
