@@ -73,8 +73,8 @@ class Limits:
         is_trial = self._away_since is not None
         if self._shared is None or (is_trial and not self._is_turn()):
             return self._here.take(name, rate)
-        work = (self._try if is_trial else self._take_shared, name, rate)
-        taking = asyncio.get_running_loop().run_in_executor(self._workers, *work)
+        work = self._try if is_trial else self._take_shared
+        taking = asyncio.get_running_loop().run_in_executor(self._workers, work, name, rate)
         done, _ = await asyncio.wait([taking], timeout=_PATIENCE_S)
         if done:
             return taking.result()
