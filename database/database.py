@@ -89,7 +89,8 @@ class Database:
 
     def _of(self, error: SQLAlchemyError) -> DatabaseError:
         # Never the statement: its parameters may be what nobody should read.
-        said = str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
+        lines = str(getattr(error, "orig", None) or "").strip().splitlines()
+        said = lines[0] if lines else type(error).__name__
         if _is_behind(error):
             fact = f"The database {self.place} lacks what this version needs: {said}."
             return DatabaseBehindError(fact, hint=UPGRADE_HINT)
@@ -157,7 +158,8 @@ def _make(path: Path) -> None:
 def _on_connect(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's
     # The driver's own transactions would begin late, and wait for nobody.
     connection.isolation_level = None
-    connection.execute("PRAGMA synchronous = NORMAL")
+    # A revoked key stays so after a loss of power: less would bring it back.
+    connection.execute("PRAGMA synchronous = FULL")
 
 
 def _on_begin(connection: sa.Connection) -> None:

@@ -215,3 +215,17 @@ def test_readers_do_not_wait_for_a_writer(own_database: Database) -> None:
         keys.add_key(writing, ROW)
         with own_database.read() as reading:
             assert not keys.has_keys(reading)
+
+
+def test_what_is_committed_to_a_file_outlasts_a_loss_of_power(own_database: Database) -> None:
+    with own_database.write() as connection:
+        assert (2,) == connection.exec_driver_sql("PRAGMA synchronous").one()  # FULL
+
+
+@pytest.mark.parametrize("said", ["", " \n"])
+def test_a_driver_that_says_nothing_is_told_by_its_kind(own_database: Database, said: str) -> None:
+    silent = sa.exc.OperationalError(None, None, Exception(said))
+    kind = pytest.raises(DatabaseUnavailableError, match="does not answer: OperationalError")
+
+    with kind, own_database.read():
+        raise silent
