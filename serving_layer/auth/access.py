@@ -7,7 +7,7 @@ import datetime as dt  # noqa: TC003 - FastAPI reads a token's annotations at ru
 import ipaddress
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
@@ -61,7 +61,7 @@ class Token:
         scopes: What it may do.
     """
 
-    token: str
+    token: str = field(repr=False)
     expires: dt.datetime
     scopes: list[str]
 
@@ -264,4 +264,6 @@ def _network(address: str) -> str:
         return address
     if parsed.version == 4:  # noqa: PLR2004 - of the protocol
         return address
+    if parsed.ipv4_mapped is not None:  # as a socket for both protocols tells it
+        return str(parsed.ipv4_mapped)
     return str(ipaddress.ip_network((int(parsed), 64), strict=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from database.audit import Entry, note
@@ -69,7 +69,7 @@ class NewKey:
 class Created:
     """A new key; `secret` is all of it, and shown this once."""
 
-    secret: str
+    secret: str = field(repr=False)
     key: Key
 
 
