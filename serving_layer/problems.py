@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,8 @@ from lake.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fastapi import FastAPI, Request
     from starlette.responses import Response
 
@@ -56,6 +59,17 @@ _STATUS: Final = (
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
     (ViewError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+_PARTS: Final = (
+    (DatabaseError, "The database of keys"),
+    (StoreError, "The store of the lake"),
+    (ViewError, "The realtime view"),
+)
+"""What nobody but who runs the server needs to know more of: its error says where it is."""
+_MOST_FAULTS: Final = 20
+_LONGEST_VALUE: Final = 80
+_LONGEST_FAULT: Final = 400
+_values: Final = reprlib.Repr()
+_values.maxstring = _values.maxother = _LONGEST_VALUE
 
 
 def problem(status: int, title: str, detail: str, hint: str = "") -> JSONResponse:
@@ -74,11 +88,15 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _of_defect)
 
 
-async def _of_fiblake(_: Request, error: Exception) -> Response:
+async def _of_fiblake(request: Request, error: Exception) -> Response:
     assert isinstance(error, FiblakeError)  # noqa: S101 - registered for it; tells mypy so
     found = (status for kind, status in _STATUS if isinstance(error, kind))
     status = next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
-    answer = problem(status, status.phrase, error.fact, error.hint)
+    part = next((part for kind, part in _PARTS if isinstance(error, kind)), None)
+    if part is not None:
+        _log.warning("a part failed", part=part, path=request.url.path, error=str(error))
+    fact = error.fact if part is None else f"{part} failed; the server's log says why."
+    answer = problem(status, status.phrase, fact, error.hint)
     if status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooManyRequestsError):
@@ -88,12 +106,19 @@ async def _of_fiblake(_: Request, error: Exception) -> Response:
 
 async def _of_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - likewise
-    faults = [
-        f"{'.'.join(str(part) for part in fault['loc'][1:])}={fault.get('input')!r}: {fault['msg']}"
-        for fault in error.errors()
-    ]
+    found = error.errors()
+    faults = [_fault(each) for each in found[:_MOST_FAULTS]]
+    if len(found) > _MOST_FAULTS:
+        faults.append(f"and {len(found) - _MOST_FAULTS:,} more")
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     return problem(status, "Unprocessable Entity", "; ".join(faults), "see /docs.")
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    """Return where a fault is, the value and what is wrong with it: however large that is."""
+    where = ".".join(str(part) for part in fault["loc"][1:])
+    told = f"{where}={_values.repr(fault.get('input'))}: {fault['msg']}"
+    return told if len(told) <= _LONGEST_FAULT else f"{told[:_LONGEST_FAULT]}..."
 
 
 async def _of_http(_: Request, error: Exception) -> Response:
@@ -106,5 +131,10 @@ async def _of_http(_: Request, error: Exception) -> Response:
 
 async def _of_defect(request: Request, error: Exception) -> Response:
     _log.error("request failed", path=request.url.path, exc_info=error)
+    return defect()
+
+
+def defect() -> JSONResponse:
+    """Return the problem that an error is which nobody foresaw."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return problem(status, status.phrase, "The server failed; its log says why.")

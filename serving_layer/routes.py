@@ -308,7 +308,9 @@ def ready(request: Request, reader: TheReader) -> HealthAnswer:
     try:
         reader.symbols()
     except EmptyLakeError as error:
-        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from None
+        # Anyone may ask: where the lake is, is nothing to tell.
+        fact = f"The lake has no bars yet. Hint: {error.hint}"
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, fact) from None
     return HealthAnswer("ready")
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import MutableHeaders
 
+from serving_layer.problems import defect
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,7 +45,10 @@ class Headers:
             return
         state = scope.setdefault("state", {})
 
+        begun = False
+
         async def with_headers(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_FIXED)
@@ -51,9 +56,16 @@ class Headers:
                 if "principal" in state:
                     headers.setdefault("Cache-Control", "private")
                 headers.update(_rate(state.get("verdict")))
+                begun = True
             await send(message)
 
-        await self._app(scope, receive, with_headers)
+        try:
+            await self._app(scope, receive, with_headers)
+        except Exception:
+            # Whoever answers it further out knows nothing of headers, and answers once.
+            if not begun:
+                await defect()(scope, receive, with_headers)
+            raise
 
 
 def _policy(path: str) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 QUERY_NAME: Final = "apiKey"
 _STATE: Final = "query_key"
+_SIZE: Final = "query_bytes"
 
 
 class QueryKey:
@@ -25,12 +26,13 @@ class QueryKey:
         """Pass a request on, without a key in its query."""
         query = scope.get("query_string", b"")
         if QUERY_NAME.encode() in query:
+            scope.setdefault("state", {})[_SIZE] = len(query)
             parts = query.decode("latin-1").split("&")
             keys = [part for part in parts if _name(part) == QUERY_NAME]
             rest = "&".join(part for part in parts if _name(part) != QUERY_NAME)
             scope["query_string"] = rest.encode("latin-1")
             if keys:
-                scope.setdefault("state", {})[_STATE] = unquote_plus(keys[-1].partition("=")[2])
+                scope["state"][_STATE] = unquote_plus(keys[-1].partition("=")[2])
         await self._app(scope, receive, send)
 
 
@@ -38,6 +40,12 @@ def moved_key(scope: Scope) -> str | None:
     """Return the key that was in the query of a request, if one was."""
     found: str | None = scope.get("state", {}).get(_STATE)
     return found
+
+
+def query_bytes(scope: Scope) -> int:
+    """Return how long the query of a request was as it came, with what was taken out of it."""
+    asked: int = scope.get("state", {}).get(_SIZE, len(scope["query_string"]))
+    return asked
 
 
 def _name(part: str) -> str:

@@ -13,7 +13,7 @@ from database.audit import Entry
 from lake.errors import InvalidRangeError
 from serving_layer.auth.access import Access, Token
 from serving_layer.auth.managing import Actor, Created, Key, NewKey
-from serving_layer.auth.principal import Principal, Scope
+from serving_layer.auth.principal import SCOPES, Principal, Scope
 from serving_layer.auth.require import ACCESS_PROBLEMS, access_of, address_of, require
 from serving_layer.problems import PROBLEMS
 
@@ -49,7 +49,7 @@ class KeyRequest:
     """
 
     name: Annotated[str, _NAME]
-    scopes: Annotated[list[Scope], Field(min_length=1)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(SCOPES))]
     owner: Annotated[str, Field(max_length=100)] = ""
     expires: AwareDatetime | None = None
 
