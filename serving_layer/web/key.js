@@ -7,6 +7,8 @@
 "use strict";
 
 const TOKEN_PATH = "v1/token";
+/** What a header can carry: a browser refuses to send anything else. */
+const SENDABLE = /^[\x21-\x7e]+$/;
 
 const keyForm = document.getElementById("key");
 const tab = openTab();
@@ -22,34 +24,46 @@ function openTab() {
   }
 }
 
-/** Fetch, as who has the key does; where the server wants one that we lack, wait for it. */
+/**
+ * Fetch, as who has the key does; where the server wants one that we lack, wait for it.
+ *
+ * Where it gives no token for a key that may well hold, as while its database is away, its answer
+ * to that is returned: the next fetch asks again.
+ */
 async function fetchWithKey(path, options) {
   for (;;) {
     const { fiblakeToken: token } = tab;
     const response = await fetch(path, { ...options, headers: bearer(token) });
     if (response.status !== 401) return response;
     // Of many requests that are refused at once, one renews the token.
-    if (token === tab.fiblakeToken) await (renewing ??= renew().finally(() => { renewing = null; }));
+    if (token !== tab.fiblakeToken) continue;
+    const refusal = await (renewing ??= renew().finally(() => { renewing = null; }));
+    if (refusal) return refusal.clone();
   }
 }
 
 const bearer = (text) => (text ? { Authorization: `Bearer ${text}` } : {});
 
+/** Fetch a token, and ask for a key until one holds; return why there is none, though it may. */
 async function renew() {
-  let problem = key ? await showKey() : "";
-  while (!key) {
-    key = await askForKey(problem);
-    problem = await showKey();
+  let problem = "";
+  for (;;) {
+    key ||= await askForKey(problem);
+    if (!SENDABLE.test(key)) {
+      problem = "A key has no spaces, and only characters as on an English keyboard.";
+      key = "";
+      continue;
+    }
+    const response = await fetch(TOKEN_PATH, { method: "POST", headers: bearer(key) });
+    if (response.status !== 401 && response.status !== 403 && !response.ok) return response;
+    const answer = await response.json().catch(() => ({}));
+    if (response.ok) {
+      tab.fiblakeToken = answer.token;
+      return null;
+    }
+    problem = answer.detail ?? `The server answered ${response.status}.`;
+    key = "";
   }
-}
-
-/** Fetch a token for the key; return what is wrong with the key, and drop it then. */
-async function showKey() {
-  const response = await fetch(TOKEN_PATH, { method: "POST", headers: bearer(key) });
-  const answer = await response.json().catch(() => ({}));
-  if (response.ok) tab.fiblakeToken = answer.token;
-  else key = "";
-  return answer.detail ?? `The server answered ${response.status}.`;
 }
 
 function askForKey(problem) {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.access import Guarded, serving
 from tests.browser import keep_screenshot
@@ -84,6 +84,45 @@ def test_the_page_asks_again_once_its_key_is_revoked(guarded: Guarded, asked: Pa
     asked.get_by_role("button", name="34d", exact=True).click()
 
     expect(asked.locator("#key-problem")).to_contain_text("was revoked")
+
+
+@pytest.mark.parametrize("typed", ["schlüssel", "fib_0123 abcd", "fib_€"])
+def test_what_no_header_can_carry_is_said_to_be_no_key(
+    guarded: Guarded, asked: Page, faults: list[str], typed: str
+) -> None:
+    show(asked, typed)
+
+    expect(asked.locator("#key-problem")).to_contain_text("only characters as on an English")
+    show(asked, guarded.key("read").secret)
+    asked.wait_for_selector(READY)
+    assert [] == [fault for fault in faults if not re.search(r"status of 401", fault)]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_page_keeps_its_key_while_the_server_gives_no_token_for_it(
+    guarded: Guarded, asked: Page, status: int
+) -> None:
+    show(asked, guarded.key("read").secret)
+    asked.wait_for_selector(READY)
+    asked.evaluate("sessionStorage.fiblakeToken = 'a.b.c'")
+    body = f'{{"title": "Later", "status": {status}, "detail": "The database of keys failed."}}'
+    answer = {"status": status, "body": body, "content_type": "application/problem+json"}
+    tries: list[Route] = []
+
+    def refuse(route: Route) -> None:
+        tries.append(route)
+        route.fulfill(**answer)
+
+    asked.route("**/v1/token", refuse)
+    asked.get_by_role("button", name="34d", exact=True).click()
+    expect(asked.get_by_text("The database of keys failed.").first).to_be_visible()
+    expect(asked.locator("#key")).to_be_hidden()
+    assert len(tries) <= 3  # of each request that the click makes, and not again and again
+
+    asked.unroute("**/v1/token")
+    asked.get_by_role("button", name="21d", exact=True).click()
+    asked.wait_for_selector(f"{READY}[data-interval='21d']")
+    expect(asked.locator("#key")).to_be_hidden()
 
 
 @pytest.mark.parametrize("path", ["docs", "redoc"])
