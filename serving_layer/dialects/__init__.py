@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from serving_layer.auth import require
-from serving_layer.dialects import massive_reference, massive_rest
+from serving_layer.dialects import alpaca_rest, massive_reference, massive_rest, udf
 from serving_layer.dialects.massive_words import refused as massive_refused
 
 if TYPE_CHECKING:
@@ -22,12 +22,18 @@ _GUARDED: Final[tuple[tuple[APIRouter, Scope], ...]] = (
     (massive_rest.router, "read"),
     (massive_rest.live_router, "live"),
     (massive_reference.router, "read"),
+    (alpaca_rest.router, "read"),
+    (alpaca_rest.live_router, "live"),
+    (udf.router, "read"),
 )
 _ACCESS: Final[tuple[int | str, ...]] = (401, 403, 429, 503)
 SHAPES: Final[Mapping[str, Shape]] = {
     "/v2/aggs/": massive_refused,
     "/v2/last/": massive_refused,
     "/v3/reference/": massive_refused,
+    "/v2/stocks/": alpaca_rest.refused,
+    "/v2/assets": alpaca_rest.refused,
+    "/udf/": udf.refused,
 }
 """How each dialect writes errors, by the beginning of its paths."""
 

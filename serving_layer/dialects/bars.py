@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from lake.errors import InvalidRangeError
 from lake.exchange import ZONE
 from lake.instant import from_microseconds, microseconds
+from lake.schemas import BARS, INTRADAY_BARS
 from serving_layer.answers import Head
+from serving_layer.merged import Found
+from serving_layer.query import parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lake.interval import Interval
-    from serving_layer.merged import Found, Live, MergedReader
+    from serving_layer.merged import Live, MergedReader
     from serving_layer.query import BarsQuery
 
 _MS: Final = 1000
@@ -91,6 +95,14 @@ def page_of(
         wanted = replace(wanted, after=_place(bars))
 
 
+def none(reader: MergedReader, query: BarsQuery) -> Page:
+    """Return that there are no bars, as of symbols that are not known."""
+    schema = INTRADAY_BARS if query.interval.is_intraday else BARS
+    boundary = reader.boundary(query.interval)
+    found = Found(schema.empty_table(), boundary, None)
+    return _page(_timed(found, {}, query.interval, ZONE), 0, found)
+
+
 def _page(bars: pl.DataFrame, limit: int, found: Found) -> Page:
     shown = bars.head(limit)
     following = bars["time"][limit] if bars.height > limit else None
@@ -126,6 +138,19 @@ def _place(bars: pl.DataFrame) -> tuple[str, dt.date]:
 def midnight(day: dt.date, zone: dt.tzinfo = ZONE) -> int:
     """Return when a day begins in a zone, in milliseconds since 1970."""
     return milliseconds(dt.datetime.combine(day, dt.time(), zone))
+
+
+def times_of(day: str) -> tuple[int, int]:
+    """Return the first and the last millisecond of a date at the exchange.
+
+    Raises:
+        InvalidRangeError: If it is no date, or the last of them.
+    """
+    date = parse_date(day)
+    if date == dt.date.max:
+        fact = f"{day} has no end. Allowed: dates before it."
+        raise InvalidRangeError(fact)
+    return midnight(date), midnight(date + _DAY) - 1
 
 
 def milliseconds(instant: dt.datetime) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import quote
 
 import polars as pl
@@ -29,7 +29,7 @@ from lake.interval import DAILY, SESSION_INTERVALS, Interval
 from lake.massive_symbols import lake_symbol, massive_symbol
 from lake.schemas import BARS
 from serving_layer.dialects.asked import Parameters, checked_symbol
-from serving_layer.dialects.bars import date_of, midnight, page_of
+from serving_layer.dialects.bars import date_of, midnight, none, page_of
 from serving_layer.dialects.massive_words import (
     MassiveError,
     answer,
@@ -215,7 +215,7 @@ def aggregates(
     try:
         page = page_of(reader, query, (first, last), limit)
     except UnknownSymbolError:
-        return _none({"ticker": path.ticker}, adjusted=asked.adjusted)
+        page = none(reader, query)
     counted = page.bars["minutes" if interval.is_intraday else "sessions"]
     told = {"ticker": path.ticker, "queryCount": counted.sum(), "resultsCount": page.bars.height}
     following = None
@@ -242,7 +242,7 @@ def previous(reader: TheReader, ticker: str, asked: Annotated[OneQuery, Query()]
     try:
         bars = pl.DataFrame(reader.bars(query))
     except UnknownSymbolError:
-        return _none({"ticker": ticker}, adjusted=asked.adjusted)
+        bars = pl.DataFrame(BARS.empty_table())
     last = bars.filter(pl.col("state") == "final").head(1)
     return _days(last.with_columns(symbol=pl.lit(ticker)), asked, ticker=ticker)
 
@@ -282,11 +282,6 @@ def _days(bars: pl.DataFrame, asked: OneQuery, **more: str) -> Response:
     told = {"queryCount": bars.height, "resultsCount": bars.height, "adjusted": asked.adjusted}
     rows = rows_of(bars.with_columns(time=time), pl.col("symbol").alias("T"))
     return answer({**more, **told}, rows)
-
-
-def _none(told: dict[str, Any], *, adjusted: bool) -> Response:
-    """Return no bars: so Massive answers of tickers that it does not know."""
-    return answer({**told, "queryCount": 0, "resultsCount": 0, "adjusted": adjusted}, b"[]")
 
 
 def _adjustment(adjusted: bool) -> Adjustment:  # noqa: FBT001 - as it is asked for

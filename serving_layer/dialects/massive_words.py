@@ -23,8 +23,7 @@ from pydantic_core import to_json
 from lake.errors import InvalidRangeError, MisuseError
 from lake.exchange import ZONE
 from serving_layer.dialects.asked import Parameters
-from serving_layer.dialects.bars import midnight, milliseconds
-from serving_layer.query import parse_date
+from serving_layer.dialects.bars import milliseconds, times_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,9 +112,8 @@ def moment(text: str, *, is_end: bool) -> int:
     if _NUMBER.fullmatch(text):
         return int(text)
     try:
-        day = parse_date(text)
-        return midnight(day + dt.timedelta(days=1)) - 1 if is_end else midnight(day)
-    except (InvalidRangeError, OverflowError):
+        return times_of(text)[is_end]
+    except InvalidRangeError:
         fact = f"{text!r} is no time. Allowed: YYYY-MM-DD, or milliseconds since 1970."
         raise InvalidRangeError(fact) from None
 

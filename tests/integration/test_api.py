@@ -28,6 +28,16 @@ from serving_layer.routes import BarsAnswer
 
 FIBLAKE = Path(sys.executable).with_name("fiblake")
 DIALECTS = (
+    "/udf/config",
+    "/udf/history",
+    "/udf/search",
+    "/udf/symbols",
+    "/udf/time",
+    "/v2/assets",
+    "/v2/stocks/bars",
+    "/v2/stocks/bars/latest",
+    "/v2/stocks/{symbol}/bars",
+    "/v2/stocks/{symbol}/bars/latest",
     "/v2/aggs/grouped/locale/us/market/stocks/{date}",
     "/v2/aggs/ticker/{ticker}/prev",
     "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}",
