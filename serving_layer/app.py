@@ -17,6 +17,7 @@ from serving_layer.auth.require import ACCESS_PROBLEMS
 from serving_layer.auth.routes import router as keys_router
 from serving_layer.backtest.backtests import Backtests
 from serving_layer.backtest.routes import router as backtest_router
+from serving_layer.dialects import SHAPES, add_dialects
 from serving_layer.live import router as live_router
 from serving_layer.merged import MergedReader
 from serving_layer.prices import router as prices_router
@@ -83,7 +84,8 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     app.state.gaps = gaps
     app.state.access = access
     _include(app, access)
-    answer_with_problems(app)
+    add_dialects(app, is_guarded=access is not None)
+    answer_with_problems(app, SHAPES)
     protect(app, access.borders if access else Borders())
     app.mount("/web", StaticFiles(directory=WEB), name="web")
     app.add_api_route("/", _page, include_in_schema=False)

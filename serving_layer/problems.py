@@ -1,11 +1,11 @@
-"""Errors as RFC 9457 problem details."""
+"""Errors as RFC 9457 problem details; of a dialect's paths, in the shape of that dialect."""
 
 from __future__ import annotations
 
 import math
 import reprlib
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import structlog
 from fastapi.exceptions import RequestValidationError
@@ -27,14 +27,17 @@ from lake.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fastapi import FastAPI, Request
     from starlette.responses import Response
+    from starlette.types import Scope
 
 _log = structlog.get_logger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 Documented = dict[int | str, dict[str, Any]]
+Shape: TypeAlias = "Callable[[HTTPStatus, str], Response]"
+"""Makes the answer to an error of its status, and of what is wrong and what to do about it."""
 
 
 def documented(*statuses: int) -> Documented:
@@ -47,6 +50,8 @@ PROBLEMS: Final = documented(400, 404, 422, 503)
 """What routes say of the errors that they may answer with."""
 CONFLICTS: Final[dict[int | str, dict[str, Any]]] = {409: PROBLEMS[400]}
 """What those say beside, whose answer may not be what it was."""
+_TITLES: Final = {HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Entity"}
+"""Where versions of Python have other phrases."""
 _STATUS: Final = (
     (NotAcceptableError, HTTPStatus.NOT_ACCEPTABLE),
     (MisuseError, HTTPStatus.BAD_REQUEST),
@@ -80,8 +85,23 @@ def problem(status: int, title: str, detail: str, hint: str = "") -> JSONRespons
     return JSONResponse(body, status_code=int(status), media_type=MEDIA_TYPE)
 
 
-def answer_with_problems(app: FastAPI) -> None:
-    """Make every error of `app` a problem; none waits for a thread, as other functions would."""
+def refusal(scope: Scope, status: int, detail: str, hint: str = "") -> Response:
+    """Return an error in the shape of whoever has the path that was asked for."""
+    shapes: Mapping[str, Shape] = scope["app"].state.shapes
+    told = HTTPStatus(status)
+    shape = next((shapes[begin] for begin in shapes if scope["path"].startswith(begin)), None)
+    if shape is None:
+        return problem(told, _TITLES.get(told, told.phrase), detail, hint)
+    whole = f"{detail.removesuffix('.')}."
+    return shape(told, f"{whole} Hint: {hint}" if hint else whole)
+
+
+def answer_with_problems(app: FastAPI, shapes: Mapping[str, Shape] | None = None) -> None:
+    """Make every error of `app` a problem; of paths that begin as told, one of another shape.
+
+    No handler waits for a thread, as other functions would.
+    """
+    app.state.shapes = shapes or {}
     app.add_exception_handler(FiblakeError, _of_fiblake)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
@@ -96,7 +116,7 @@ async def _of_fiblake(request: Request, error: Exception) -> Response:
     if part is not None:
         _log.warning("a part failed", part=part, path=request.url.path, error=str(error))
     fact = error.fact if part is None else f"{part} failed; the server's log says why."
-    answer = problem(status, status.phrase, fact, error.hint)
+    answer = refusal(request.scope, status, fact, error.hint)
     if status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooManyRequestsError):
@@ -104,37 +124,46 @@ async def _of_fiblake(request: Request, error: Exception) -> Response:
     return answer
 
 
-async def _of_validation(_: Request, error: Exception) -> Response:
+async def _of_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - likewise
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return refusal(request.scope, status, faults_of(error), "see /docs.")
+
+
+def faults_of(error: RequestValidationError) -> str:
+    """Return what is wrong with the parameters of a request, in one line: however much it is."""
     found = error.errors()
     faults = [_fault(each) for each in found[:_MOST_FAULTS]]
     if len(found) > _MOST_FAULTS:
         faults.append(f"and {len(found) - _MOST_FAULTS:,} more")
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return problem(status, "Unprocessable Entity", "; ".join(faults), "see /docs.")
+    return "; ".join(faults)
 
 
 def _fault(fault: Mapping[str, Any]) -> str:
     """Return where a fault is, the value and what is wrong with it: however large that is."""
     where = ".".join(str(part) for part in fault["loc"][1:])
-    told = f"{where}={_values.repr(fault.get('input'))}: {fault['msg']}"
+    # What is wrong with a query as a whole says itself which part of it that is.
+    told = (
+        f"{where}={_values.repr(fault.get('input'))}: {fault['msg']}"
+        if where
+        else str(fault["msg"]).removeprefix("Value error, ")
+    )
     return told if len(told) <= _LONGEST_FAULT else f"{told[:_LONGEST_FAULT]}..."
 
 
-async def _of_http(_: Request, error: Exception) -> Response:
+async def _of_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - likewise
-    status = HTTPStatus(error.status_code)
-    answer = problem(status, status.phrase, str(error.detail), "see /docs.")
+    answer = refusal(request.scope, error.status_code, str(error.detail), "see /docs.")
     answer.headers.update(error.headers or {})
     return answer
 
 
 async def _of_defect(request: Request, error: Exception) -> Response:
     _log.error("request failed", path=request.url.path, exc_info=error)
-    return defect()
+    return defect(request.scope)
 
 
-def defect() -> JSONResponse:
-    """Return the problem that an error is which nobody foresaw."""
+def defect(scope: Scope) -> Response:
+    """Return what is answered where an error is one that nobody foresaw."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return problem(status, status.phrase, "The server failed; its log says why.")
+    return refusal(scope, status, "The server failed; its log says why.")

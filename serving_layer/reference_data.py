@@ -20,7 +20,7 @@ from serving_layer.asked import Asked, arrow_asked, meant
 from serving_layer.known import Known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lake.clock import Clock
     from lake.session import SessionTable
@@ -114,27 +114,39 @@ class ReferenceData:
 
     def splits(self, symbol: str, known_at: dt.datetime | None) -> list[Split]:
         """Return the splits of the listing that a symbol names, in force at an instant."""
+        return [Split(**row) for row in self.split_rows(symbol, known_at).to_dicts()]
+
+    def dividends(self, symbol: str, known_at: dt.datetime | None) -> list[Dividend]:
+        """Return the dividends of the listing that a symbol names, in force at an instant."""
+        return [Dividend(**row) for row in self.dividend_rows(symbol, known_at).to_dicts()]
+
+    def split_rows(
+        self, symbol: str | None = None, known_at: dt.datetime | None = None
+    ) -> pl.DataFrame:
+        """Return splits, the columns of `Split`, in order of time; None: those of all symbols."""
         with self._connection.cursor() as cursor:
             rows = Known(self._store, cursor, known_at)
             rows.check_kept()
             found = self._of(symbol, rows.splits(), "effective", known_at)
-        real = found.filter(pl.col("split_from") != pl.col("split_to"))
-        return [Split(**row) for row in real.to_dicts()]
+        return found.filter(pl.col("split_from") != pl.col("split_to"))
 
-    def dividends(self, symbol: str, known_at: dt.datetime | None) -> list[Dividend]:
-        """Return the dividends of the listing that a symbol names, in force at an instant."""
+    def dividend_rows(
+        self, symbol: str | None = None, known_at: dt.datetime | None = None
+    ) -> pl.DataFrame:
+        """Return dividends, the columns of `Dividend`, likewise."""
         with self._connection.cursor() as cursor:
             rows = Known(self._store, cursor, known_at)
             rows.check_kept()
             found = self._of(symbol, rows.dividends(), "ex_date", known_at)
-        return [Dividend(**row) for row in found.filter(pl.col("amount") > 0).to_dicts()]
+        return found.filter(pl.col("amount") > 0)
 
-    def told(self, symbols: Iterable[Symbol]) -> dict[tuple[str, str], dict[str, Any]]:
-        """Return what reference data tell of (listing, symbol): name, exchange, kind."""
+    def told(
+        self, symbols: Iterable[Symbol], names: Sequence[str] = ("name", "exchange", "kind")
+    ) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return what reference data tell of (listing, symbol), some of the columns `LISTINGS`."""
         rows = read_frame(self._store, keys.LISTINGS, LISTINGS)[0].sort("first")
         wanted = {each.listing for each in symbols}
         chosen = rows.filter(pl.col("listing").is_in(list(wanted)))
-        names = ("name", "exchange", "kind")
         return {
             (row["listing"], row["symbol"]): {name: row[name] for name in names}
             for row in chosen.iter_rows(named=True)
@@ -201,8 +213,10 @@ class ReferenceData:
         return meant([symbol.strip().upper()], read_listings(self._store), today)[0]
 
     def _of(
-        self, symbol: str, actions: pl.DataFrame, day: str, known_at: dt.datetime | None
+        self, symbol: str | None, actions: pl.DataFrame, day: str, known_at: dt.datetime | None
     ) -> pl.DataFrame:
+        if symbol is None:
+            return actions.sort(day, "symbol")
         listings = read_listings(self._store, known_at)
         listing = listings.named(symbol.strip().upper(), trading_day(known_at or self._clock.now()))
         found = listings.of_actions(actions, day).filter(pl.col("listing") == listing)

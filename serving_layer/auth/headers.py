@@ -64,7 +64,7 @@ class Headers:
         except Exception:
             # Whoever answers it further out knows nothing of headers, and answers once.
             if not begun:
-                await defect()(scope, receive, with_headers)
+                await defect(scope)(scope, receive, with_headers)
             raise
 
 

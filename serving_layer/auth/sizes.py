@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.exceptions import HTTPException
 
 from serving_layer.auth.query_key import query_bytes
-from serving_layer.problems import problem
+from serving_layer.problems import refusal
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,17 +28,17 @@ class Sizes:
         self._borders = borders
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer with a problem."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         asked = len(scope.get("raw_path") or b"") + query_bytes(scope)
         if asked > self._borders.max_query_bytes:
             detail = self._too_long(asked)
-            await problem(_TOO_LONG, _TOO_LONG.phrase, detail)(scope, receive, send)
+            await refusal(scope, _TOO_LONG, detail)(scope, receive, send)
         elif _said(scope) > self._borders.max_body_bytes:
             detail = self._too_large()
-            await problem(_TOO_LARGE, _TOO_LARGE.phrase, detail)(scope, receive, send)
+            await refusal(scope, _TOO_LARGE, detail)(scope, receive, send)
         else:
             await self._app(scope, self._counted(receive), send)
 

@@ -27,6 +27,25 @@ from serving_layer.app import create_app
 from serving_layer.routes import BarsAnswer
 
 FIBLAKE = Path(sys.executable).with_name("fiblake")
+DIALECTS = (
+    "/udf/config",
+    "/udf/history",
+    "/udf/search",
+    "/udf/symbols",
+    "/udf/time",
+    "/v2/assets",
+    "/v2/stocks/bars",
+    "/v2/stocks/bars/latest",
+    "/v2/stocks/{symbol}/bars",
+    "/v2/stocks/{symbol}/bars/latest",
+    "/v2/aggs/grouped/locale/us/market/stocks/{date}",
+    "/v2/aggs/ticker/{ticker}/prev",
+    "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}",
+    "/v2/last/trade/{ticker}",
+    "/v3/reference/dividends",
+    "/v3/reference/splits",
+    "/v3/reference/tickers",
+)
 INTERVALS = ("1d", "3d", "5d", "8d", "13d", "21d", "34d")
 GOOGLE = {"symbol": "GOOG", "listing": "GOOG", "first": "2004-08-19", "last": "2013-03-01"}
 CURSOR = "is not a cursor. Allowed: the next_cursor of an answer."
@@ -350,6 +369,7 @@ def test_the_schema_lists_the_routes(api: Api) -> None:
     bars = schema["paths"]["/v1/bars/{symbol}"]["get"]
 
     assert {
+        *DIALECTS,
         "/v1/bars",
         "/v1/bars/{symbol}",
         "/v1/live/{symbol}",

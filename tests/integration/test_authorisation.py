@@ -32,6 +32,9 @@ SCOPE_OF: dict[str, Scope | None] = {
     "/v1/stream": "live",
     "/v1/prices": "live",
     "/v1/alerts": "alerts",
+    "/v2/last": "live",
+    "/v2/stocks/bars/latest": "live",
+    "/v2/stocks/{symbol}/bars/latest": "live",
 }
 """By the beginning of a path; all else is `read`, and what is None takes any key."""
 REFUSED = {401, 403}
