@@ -316,8 +316,8 @@ class MergedReader:
 
     def _pieces(self, query: BarsQuery, market: Market) -> Iterator[Found]:
         left = query.limit
-        for asked in in_pieces(market.asked or ()):
-            piece = self._found(replace(query, limit=left), replace(market, asked=asked))
+        for asked, of_piece in in_pieces(market.asked or (), query):
+            piece = self._found(replace(of_piece, limit=left), replace(market, asked=asked))
             yield piece
             left = None if left is None else left - piece.bars.num_rows
             if left == 0:

@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -263,6 +264,32 @@ def test_the_whole_market_streams_and_is_not_paged(sample_lake: Lake, view: View
     assert ["AAPL", "FB", "GOOG", "IBM", "MSFT", "NEW"] == sorted({row["symbol"] for row in rows})
     assert sample_lake.bars(None, "34d").height + 1 == len(rows)
     assert 400 == problem(served.get("/v1/bars", symbols="*"))["status"]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("symbols", ["AAPL,FB,GOOG,IBM,MSFT,NEW", "*"])
+def test_what_is_behind_a_cursor_is_whole_in_every_piece(
+    *,
+    sample_lake: Lake,
+    view: View,
+    monkeypatch: pytest.MonkeyPatch,
+    symbols: str,
+    order: str,
+) -> None:
+    # pieces    AAPL FB | GOOG IBM | MSFT NEW
+    # cursor                 ^ amid its bars
+    monkeypatch.setattr("serving_layer.reader._LISTINGS_A_PIECE", 2)
+    view.put(NO_BARS, prices_of(price("NEW", session=WED)))
+    served = Served(sample_lake, view)
+    asked: dict[str, Any] = {"symbols": symbols, "interval": "34d", "order": order, "format": "csv"}
+    whole = list(csv.DictReader(io.StringIO(served.get("/v1/bars", **asked).text)))
+    before = next(n for n, row in enumerate(whole) if row["symbol"] == "IBM") + 9
+    named = f"IBM {whole[before]['start']}"
+    cursor = urlsafe_b64encode(named.encode()).decode()
+
+    behind = csv.DictReader(io.StringIO(served.get("/v1/bars", **asked, cursor=cursor).text))
+
+    assert whole[before + 1 :] == list(behind)
 
 
 def test_a_limit_of_csv_tells_the_next_cursor(sample_lake: Lake) -> None:
