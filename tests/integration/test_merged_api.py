@@ -6,8 +6,10 @@ import csv
 import datetime as dt
 import io
 import json
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import polars as pl
@@ -449,6 +451,43 @@ def test_another_view_answers_while_redis_does_not(
     answer = served.get("/v1/bars/AAPL", interval="13d", start="2013-02-19").json()
 
     assert ("merged", 11) == (answer["live"], answer["bars"][0]["sessions"])
+
+
+def test_while_redis_hangs_the_lake_answers_all_but_those_that_wait_for_it(
+    sample_lake: Lake, own_redis: RedisServer, views: list[View]
+) -> None:
+    hung = redis_view(own_redis, views)
+    hung.put(bars_of(day("AAPL", MON, 500.0)), prices_of(price("AAPL", version=9, session=MON)))
+    served = Served(sample_lake, hung)
+    asked: dict[str, Any] = {"interval": "13d", "start": "2013-02-19"}
+
+    own_redis.pause()
+    with ThreadPoolExecutor() as pool:
+        waits = pool.submit(served.get, "/v1/bars/AAPL", **asked)
+        time.sleep(0.6)
+        began = time.monotonic()
+        away = served.get("/v1/bars/AAPL", **asked).json()
+        closes = served.get("/v1/prices", symbols="AAPL").json()
+        live = served.get("/v1/live/AAPL")
+        lasted_s = time.monotonic() - began
+        own_redis.resume()
+        told = waits.result().json()
+
+    # The one that waits has another nine seconds to.
+    assert lasted_s < 5
+    assert ("away", "away", 503) == (away["live"], closes["live"], problem(live)["status"])
+    assert "merged" == told["live"] == served.get("/v1/bars/AAPL", **asked).json()["live"]
+
+
+def test_live_bars_are_those_of_another_view_while_redis_does_not_answer(
+    sample_lake: Lake, own_redis: RedisServer, views: list[View], view: View
+) -> None:
+    served = Served(sample_lake, redis_view(own_redis, views), fallbacks=[view])
+    own_redis.stop()
+
+    answer = served.get("/v1/live/AAPL").json()
+
+    assert [1.0, 500.0, 600.0] == [each["close"] for each in answer["bars"]]
 
 
 def test_prices_tell_their_source_and_age(sample_lake: Lake, open_memory: Any) -> None:
