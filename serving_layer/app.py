@@ -79,7 +79,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     app.state.reader = MergedReader(reader, view, told_again=told_again)
     app.state.backtests = Backtests(reader.store, reader.clock)
     app.state.reference = ReferenceData(reader.store, reader.clock)
-    app.state.live = live
+    app.state.live = view
     app.state.feeding = feeding
     app.state.gaps = gaps
     app.state.access = access

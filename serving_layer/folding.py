@@ -52,9 +52,9 @@ def folded_bars(  # noqa: PLR0913, PLR0917 - where, what, and with what more
         query: Which bars.
         market: What its names mean: listings that are known to the lake, or were.
         as_of: The date whose basis is wanted; None: each bar's own.
-        live: Daily bars that count where they are of sessions that the lake has none of yet:
-            listing, symbol, session, open, high, low, close, volume, vwap, trades, revision, and
-            whether it is forming: `is_forming`.
+        live: Daily bars of sessions after the boundary, of which those count that the lake has none
+            of yet: listing, symbol, session, open, high, low, close, volume, vwap, trades,
+            revision, and whether it is forming: `is_forming`.
 
     Raises:
         EmptyLakeError: If no bar at all was known at the query's instant.
@@ -64,8 +64,7 @@ def folded_bars(  # noqa: PLR0913, PLR0917 - where, what, and with what more
     known = Known(store, cursor, query.known_at)
     known.check_kept()
     covered = min(known.last_session(), query.until or dt.date.max)
-    later = None if live is None else live.filter(pl.col("session") > covered)
-    sessions = _sessions(store, covered, later)
+    sessions = _sessions(store, covered, live)
     # What the lake learnt since it was looked at is left out: live bars may stand for it.
     first, last = _span(query, sessions)
     daily = known.daily(market.asked or (), first, min(covered, last or covered))
@@ -77,7 +76,7 @@ def folded_bars(  # noqa: PLR0913, PLR0917 - where, what, and with what more
     known.check_kept()
 
     cursor.register("sessions", sessions.to_arrow())
-    cursor.register("daily", _with(daily, later).to_arrow())
+    cursor.register("daily", _with(daily, live).to_arrow())
     cursor.register("actions", actions_of(cursor, splits, dividends).to_arrow())
     if query.interval == DAILY:
         bars = _run(cursor, "known_bars")
@@ -93,17 +92,21 @@ def _span(query: BarsQuery, sessions: pl.DataFrame) -> tuple[dt.date | None, dt.
     return (None, None) if query.adjustment == "all" else (query.start, _reach(query, sessions))
 
 
-def _sessions(store: ObjectStore, covered: dt.date, later: pl.DataFrame | None) -> pl.DataFrame:
+def _sessions(store: ObjectStore, covered: dt.date, live: pl.DataFrame | None) -> pl.DataFrame:
     """Return ordinal and session of those up to the last that is considered."""
     sessions = read_frame(store, keys.SESSIONS, SESSIONS)[0].select("ordinal", "session")
-    last = covered if later is None or later.is_empty() else later["session"].max()
-    return sessions.filter(pl.col("session") <= pl.lit(last))
+    told = None if live is None else live["session"].max()
+    last = max(covered, told) if isinstance(told, dt.date) else covered
+    return sessions.filter(pl.col("session") <= last)
 
 
-def _with(daily: pa.Table, later: pl.DataFrame | None) -> pl.DataFrame:
+def _with(daily: pa.Table, live: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the lake's daily bars, and live ones of a listing's sessions that it lacks."""
     stored = pl.DataFrame(daily).with_columns(is_forming=pl.lit(value=False))
-    if later is None:
+    if live is None:
         return stored
+    # The lake may have a session of some listings, and not yet of others.
+    later = live.join(stored, on=["listing", "session"], how="anti")
     return pl.concat([stored, later.select(pl.col(n).cast(k) for n, k in stored.schema.items())])
 
 

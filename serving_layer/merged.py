@@ -223,19 +223,22 @@ class MergedReader:
         if not told.listings:
             return self._stored(query, market, told)
         if query.is_folded and self._has_days():
-            return self._folded(query, market, told)
+            return self._folded(query, market, told, covered)
         try:
             bars = self._spliced(replace(query, adjustment="raw"), market, told, covered)
         except EmptyLakeError:
             if query.interval.is_intraday or not self._has_days():
                 raise
             # The lake has its first days, and silver is not made of them yet.
-            return self._folded(replace(query, until=dt.date.max), market, told)
+            return self._folded(replace(query, until=dt.date.max), market, told, covered)
         as_of = self.as_of(query)
         return self._reader.split_factors().rebased(bars, as_of) if as_of else bars
 
-    def _folded(self, query: BarsQuery, market: Market, told: Told) -> pa.Table:
-        return self._reader.bars_of(query, market, also=told.listings, live=told.days())
+    def _folded(
+        self, query: BarsQuery, market: Market, told: Told, covered: dt.date | None
+    ) -> pa.Table:
+        days = told.days(covered)
+        return self._reader.bars_of(query, market, also=told.listings, live=days)
 
     def _spliced(
         self, query: BarsQuery, market: Market, told: Told, covered: dt.date | None
@@ -316,8 +319,8 @@ class MergedReader:
 
     def _pieces(self, query: BarsQuery, market: Market) -> Iterator[Found]:
         left = query.limit
-        for asked in in_pieces(market.asked or ()):
-            piece = self._found(replace(query, limit=left), replace(market, asked=asked))
+        for asked, of_piece in in_pieces(market.asked or (), query):
+            piece = self._found(replace(of_piece, limit=left), replace(market, asked=asked))
             yield piece
             left = None if left is None else left - piece.bars.num_rows
             if left == 0:

@@ -158,8 +158,8 @@ class Reader:
 
     def _pieces(self, query: BarsQuery, market: Market) -> Iterator[pa.Table]:
         left = query.limit
-        for asked in in_pieces(market.asked or ()):
-            piece = self.bars_of(replace(query, limit=left), replace(market, asked=asked))
+        for asked, of_piece in in_pieces(market.asked or (), query):
+            piece = self.bars_of(replace(of_piece, limit=left), replace(market, asked=asked))
             if piece.num_rows:
                 yield piece
             left = None if left is None else left - piece.num_rows
@@ -364,7 +364,17 @@ def _like(symbol: str, known: Sequence[Symbol]) -> str:
     return f"it has {', '.join(shown)}{f' and {more:,} more' if more else ''}."
 
 
-def in_pieces(asked: Sequence[Asked]) -> Iterator[tuple[Asked, ...]]:
-    """Yield some listings at a time: so many that their bars are no burden."""
+def in_pieces(
+    asked: Sequence[Asked], query: BarsQuery
+) -> Iterator[tuple[tuple[Asked, ...], BarsQuery]]:
+    """Yield some listings at a time, so few that their bars are no burden, each with its query.
+
+    Of listings in order of name those before the query's `after` are passed over, and it does not
+    cut those behind it.
+    """
     for begin in range(0, len(asked), _LISTINGS_A_PIECE):
-        yield tuple(asked[begin : begin + _LISTINGS_A_PIECE])
+        piece = tuple(asked[begin : begin + _LISTINGS_A_PIECE])
+        if query.after is None or query.after[0] < piece[0].name:
+            yield piece, replace(query, after=None)
+        elif query.after[0] <= piece[-1].name:
+            yield piece, query

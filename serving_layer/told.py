@@ -64,10 +64,16 @@ class Told:
         """Of which there are live bars."""
         return frozenset(self._bars)
 
-    def days(self) -> pl.DataFrame | None:
-        """Return them as daily bars that are folded with the lake's; None where there are none."""
+    def days(self, covered: dt.date | None) -> pl.DataFrame | None:
+        """Return them as daily bars that are folded with the lake's; None where there are none.
+
+        Args:
+            covered: The last session that batch had committed before the lake was read: only bars
+                after it are told.
+        """
+        later = pl.lit(value=True) if covered is None else pl.col("session") > covered
         rows = [
-            bars.select(
+            bars.filter(later).select(
                 pl.lit(listing).alias("listing"),
                 *_DAY,
                 revision=pl.lit(0),

@@ -1,14 +1,20 @@
-"""Several realtime views as one: the first that answers, and one that did not rests for a while."""
+"""Several realtime views as one: the first that answers, and one that did not rests for a while.
+
+A view may also hang, until its client has had enough of it. So only a few may wait for one at once,
+nobody begins to while another has waited for long, and one alone tries a view that had failed.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from lake.errors import ViewError, ViewUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import polars as pl
 
@@ -17,6 +23,10 @@ if TYPE_CHECKING:
     from lake.live import LiveBars
 
 _REST_S: Final = 1.0
+_PATIENCE_S: Final = 0.5
+"""An answer takes some milliseconds; of all prices, or on a busy machine, some hundred."""
+_AT_ONCE: Final = 8
+_HINT: Final = "it is asked again within a second."
 Answer = TypeVar("Answer")
 
 
@@ -24,7 +34,7 @@ class ViewChain:
     """Live bars and prices from the first of some views that answers.
 
     A view that failed rests for a second: so while it is away one answer a second waits for it,
-    and the others do not.
+    and the others do not. Nor do they while one that hangs is waited for.
 
     Args:
         views: In the order in which they are asked; at least one.
@@ -34,9 +44,7 @@ class ViewChain:
     def __init__(
         self, views: Sequence[LiveBars], *, seconds: Callable[[], float] = time.monotonic
     ) -> None:
-        self._views = tuple(views)
-        self._seconds = seconds
-        self._failed: dict[int, tuple[float, ViewError]] = {}
+        self._views = tuple(_Asked(view, seconds) for view in views)
 
     def price(self, symbols: Iterable[str] | None = None) -> pl.DataFrame:
         """Return the latest prices.
@@ -56,20 +64,65 @@ class ViewChain:
         return self._asked(lambda view: view.bars(symbol, interval, hours))
 
     def _asked(self, work: Callable[[LiveBars], Answer]) -> Answer:
-        for place, view in enumerate(self._views):
-            if self._rests(place):
-                continue
+        facts = []
+        for view in self._views:
             try:
-                answer = work(view)
+                with view.turn():
+                    return work(view.view)
             except ViewError as error:
-                self._failed[place] = (self._seconds(), error)
-            else:
-                self._failed.pop(place, None)
-                return answer
-        told = "; ".join(error.fact for _, error in list(self._failed.values()))
-        fact = f"No realtime view answers: {told}"
-        raise ViewUnavailableError(fact, hint="it is asked again within a second.")
+                facts.append(error.fact)
+        fact = f"No realtime view answers: {'; '.join(facts)}"
+        raise ViewUnavailableError(fact, hint=_HINT)
 
-    def _rests(self, place: int) -> bool:
-        failed = self._failed.get(place)
-        return failed is not None and self._seconds() - failed[0] < _REST_S
+
+class _Asked:
+    """A view, since when it is being asked, and when and how it failed last."""
+
+    def __init__(self, view: LiveBars, seconds: Callable[[], float]) -> None:
+        self.view = view
+        self._seconds = seconds
+        self._ended = threading.Condition()
+        self._asking: dict[object, float] = {}
+        self._failed: tuple[float, str] | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Let the view be asked within the block, and learn how that ends.
+
+        Raises:
+            ViewUnavailableError: At once, or soon, where it is not to be asked now.
+        """
+        asker = object()
+        with self._ended:
+            # Healthy, it is done with those before within moments.
+            self._ended.wait_for(lambda: self._has_room() or self._refusal(), _PATIENCE_S)
+            refusal = self._refusal() or ("" if self._has_room() else "It has too much to answer.")
+            if refusal:
+                raise ViewUnavailableError(refusal, hint=_HINT)
+            self._asking[asker] = self._seconds()
+        failed = None
+        try:
+            yield
+        except ViewError as error:
+            failed = (self._seconds(), error.fact)
+            raise
+        finally:
+            with self._ended:
+                del self._asking[asker]
+                self._failed = failed
+                self._ended.notify()
+
+    def _has_room(self) -> bool:
+        return len(self._asking) < _AT_ONCE
+
+    def _refusal(self) -> str:
+        """Return why it is not to be asked now; nothing if it may be."""
+        now = self._seconds()
+        if self._failed is not None:
+            at, fact = self._failed
+            return fact if self._asking or now - at < _REST_S else ""
+        # In order of asking: the first has waited longest.
+        longest_s = now - next(iter(self._asking.values()), now)
+        return (
+            f"It has been waited for since {longest_s:.1f} s." if longest_s >= _PATIENCE_S else ""
+        )

@@ -178,6 +178,14 @@ class RedisServer:
         self.stop()
         self.start(*options)
 
+    def pause(self) -> None:
+        """Let it hang: it takes connections, and answers none."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End the process at once."""
         self._process.kill()

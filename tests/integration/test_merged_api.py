@@ -6,7 +6,10 @@ import csv
 import datetime as dt
 import io
 import json
+import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import polars as pl
@@ -265,6 +268,32 @@ def test_the_whole_market_streams_and_is_not_paged(sample_lake: Lake, view: View
     assert 400 == problem(served.get("/v1/bars", symbols="*"))["status"]
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("symbols", ["AAPL,FB,GOOG,IBM,MSFT,NEW", "*"])
+def test_what_is_behind_a_cursor_is_whole_in_every_piece(
+    *,
+    sample_lake: Lake,
+    view: View,
+    monkeypatch: pytest.MonkeyPatch,
+    symbols: str,
+    order: str,
+) -> None:
+    # pieces    AAPL FB | GOOG IBM | MSFT NEW
+    # cursor                 ^ amid its bars
+    monkeypatch.setattr("serving_layer.reader._LISTINGS_A_PIECE", 2)
+    view.put(NO_BARS, prices_of(price("NEW", session=WED)))
+    served = Served(sample_lake, view)
+    asked: dict[str, Any] = {"symbols": symbols, "interval": "34d", "order": order, "format": "csv"}
+    whole = list(csv.DictReader(io.StringIO(served.get("/v1/bars", **asked).text)))
+    before = next(n for n, row in enumerate(whole) if row["symbol"] == "IBM") + 9
+    named = f"IBM {whole[before]['start']}"
+    cursor = urlsafe_b64encode(named.encode()).decode()
+
+    behind = csv.DictReader(io.StringIO(served.get("/v1/bars", **asked, cursor=cursor).text))
+
+    assert whole[before + 1 :] == list(behind)
+
+
 def test_a_limit_of_csv_tells_the_next_cursor(sample_lake: Lake) -> None:
     served = Served(sample_lake)
     first = served.get("/v1/bars/AAPL", format="csv", limit=2)
@@ -422,6 +451,43 @@ def test_another_view_answers_while_redis_does_not(
     answer = served.get("/v1/bars/AAPL", interval="13d", start="2013-02-19").json()
 
     assert ("merged", 11) == (answer["live"], answer["bars"][0]["sessions"])
+
+
+def test_while_redis_hangs_the_lake_answers_all_but_those_that_wait_for_it(
+    sample_lake: Lake, own_redis: RedisServer, views: list[View]
+) -> None:
+    hung = redis_view(own_redis, views)
+    hung.put(bars_of(day("AAPL", MON, 500.0)), prices_of(price("AAPL", version=9, session=MON)))
+    served = Served(sample_lake, hung)
+    asked: dict[str, Any] = {"interval": "13d", "start": "2013-02-19"}
+
+    own_redis.pause()
+    with ThreadPoolExecutor() as pool:
+        waits = pool.submit(served.get, "/v1/bars/AAPL", **asked)
+        time.sleep(0.6)
+        began = time.monotonic()
+        away = served.get("/v1/bars/AAPL", **asked).json()
+        closes = served.get("/v1/prices", symbols="AAPL").json()
+        live = served.get("/v1/live/AAPL")
+        lasted_s = time.monotonic() - began
+        own_redis.resume()
+        told = waits.result().json()
+
+    # The one that waits has another nine seconds to.
+    assert lasted_s < 5
+    assert ("away", "away", 503) == (away["live"], closes["live"], problem(live)["status"])
+    assert "merged" == told["live"] == served.get("/v1/bars/AAPL", **asked).json()["live"]
+
+
+def test_live_bars_are_those_of_another_view_while_redis_does_not_answer(
+    sample_lake: Lake, own_redis: RedisServer, views: list[View], view: View
+) -> None:
+    served = Served(sample_lake, redis_view(own_redis, views), fallbacks=[view])
+    own_redis.stop()
+
+    answer = served.get("/v1/live/AAPL").json()
+
+    assert [1.0, 500.0, 600.0] == [each["close"] for each in answer["bars"]]
 
 
 def test_prices_tell_their_source_and_age(sample_lake: Lake, open_memory: Any) -> None:

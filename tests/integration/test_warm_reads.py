@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,21 @@ def test_a_stream_goes_some_symbols_at_a_time(
 
     symbols = [piece["symbol"].unique().to_pylist() for piece in pieces]
     assert [["AAPL", "FB"], ["GOOG", "IBM"], ["MSFT"]] == symbols
+
+
+def test_a_stream_behind_a_bar_is_whole_in_every_piece(
+    sample_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving_layer.reader._LISTINGS_A_PIECE", 2)
+    query = BarsQuery(SYMBOLS, Interval.parse("13d"), limit=700)
+    whole = sample_lake.reader.bars(query)
+    last = whole.slice(300, 1).to_pylist()[0]
+
+    pieces = list(
+        sample_lake.reader.stream(replace(query, after=(last["symbol"], last["start"]), limit=399))
+    )
+
+    assert whole.slice(301).equals(pa.concat_tables(pieces))
 
 
 def test_a_stream_refuses_before_its_first_piece(sample_lake: Lake) -> None:
