@@ -17,6 +17,7 @@ from lake.errors import MisuseError
 from serving_layer.app import create_app
 from serving_layer.auth import Access
 from serving_layer.gaps import Gaps
+from serving_layer.stream.socket import SOCKETS
 from speed_layer.feed.massive_events import NAME
 from speed_layer.feed.spec import parse_feed
 from speed_layer.views import MemoryView
@@ -108,7 +109,11 @@ def _config(app: FastAPI, proxies: str) -> uvicorn.Config:
     """Return how an app is served: whoever is none of the proxies is whom it comes from."""
     # Else uvicorn would believe what anyone on this machine says of its address.
     return uvicorn.Config(
-        app, log_level="warning", proxy_headers=bool(proxies), forwarded_allow_ips=proxies
+        app,
+        log_level="warning",
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        **SOCKETS,
     )
 
 
