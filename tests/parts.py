@@ -165,14 +165,6 @@ class RedisServer:
         msg = f"{program} did not answer within {_START_S} s"
         raise RuntimeError(msg)
 
-    def pause(self) -> None:
-        """Let it hang: it takes connections, and answers none."""
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._process.send_signal(signal.SIGCONT)
-
     def restart(self, *options: str) -> None:
         """End it at once, and start it again: empty."""
         self.stop()
