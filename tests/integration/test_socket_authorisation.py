@@ -94,7 +94,7 @@ def let_in(
 
 def kept_out(server: Guarded, paths: Iterable[str]) -> Told:
     """Return which sockets do not open for who has the scope, in neither way."""
-    key = {SCOPE: server.key(SCOPE).secret}
+    key: dict[str, str] = {SCOPE: server.key(SCOPE).secret}
     with serving(server.app) as host:
         told = asyncio.run(outcomes(host, paths, key, GLANCE_S))
     return {each: ends for each, ends in told.items() if "open" not in ends}
