@@ -14,7 +14,7 @@ from lake.instant import from_microseconds
 from lake.interval import LIVE, parse_one_of
 from lake.live import LiveBars
 from lake.symbol import canonical
-from serving_layer.problems import PROBLEMS
+from serving_layer.problems import PROBLEMS, one_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -130,7 +130,7 @@ def live_bars(
     symbol: str,
     request: Request,
     live: Annotated[LiveBars, Depends(_live)],
-    interval: Annotated[str, Query(description=" ".join(map(str, LIVE)))] = "1d",
+    interval: Annotated[str, Query(json_schema_extra=one_of(LIVE))] = "1d",
     session: Annotated[Hours, Query(description="of 1m to 4h: which hours")] = "regular",
 ) -> LiveAnswer:
     """A symbol's latest price, and its live bars of an interval, in order of start."""

@@ -27,7 +27,7 @@ from lake.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from fastapi import FastAPI, Request
     from starlette.responses import Response
@@ -44,6 +44,11 @@ def documented(*statuses: int) -> Documented:
     """Return what a route says of the statuses of problems that it may answer with."""
     told = {"description": "A problem, RFC 9457", "content": {MEDIA_TYPE: {}}}
     return dict.fromkeys(statuses, told)
+
+
+def one_of(values: Iterable[object]) -> dict[str, Any]:
+    """Return what OpenAPI tells of a text that must be one of some; our own error says which."""
+    return {"enum": [str(each) for each in values]}
 
 
 PROBLEMS: Final = documented(400, 404, 422, 503)

@@ -20,7 +20,7 @@ from lake.schemas import BARS, INTRADAY_BARS
 from serving_layer.answers import MEDIA, Form, Head, arrow_of, csv_of, form_of
 from serving_layer.auth import access_of
 from serving_layer.merged import Found, Live, MergedReader, Pieces
-from serving_layer.problems import MEDIA_TYPE, PROBLEMS
+from serving_layer.problems import MEDIA_TYPE, PROBLEMS, one_of
 from serving_layer.query import DATE, Adjustment, BarsQuery
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class HealthAnswer:
 class BarsParameters:
     """The query of `GET /v1/bars/{symbol}`."""
 
-    interval: Annotated[str, Query(description=" ".join(map(str, INTERVALS)))] = "1d"
+    interval: Annotated[str, Query(json_schema_extra=one_of(INTERVALS))] = "1d"
     start: Annotated[
         Day | None, Query(description="first start of a bar, of 1m to 4h its session; inclusive")
     ] = None

@@ -20,7 +20,7 @@ from serving_layer.backtest.query import (
     MOST_SYMBOLS,
     BacktestQuery,
 )
-from serving_layer.problems import CONFLICTS, PROBLEMS
+from serving_layer.problems import CONFLICTS, PROBLEMS, one_of
 from serving_layer.query import Adjustment
 
 HEADER: Final = "X-Fiblake-Dataset"
@@ -29,7 +29,7 @@ router = APIRouter(tags=["backtest"])
 
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", json_schema_extra={"format": "date"})]
 _Names = Annotated[list[str], Field(min_length=1, max_length=MOST_SYMBOLS)]
-_INTERVALS: Final = " ".join(map(str, INTERVALS))
+_Interval = Annotated[str, Field(json_schema_extra=one_of(INTERVALS))]
 
 
 class ListedOn(BaseModel):
@@ -42,9 +42,7 @@ class ListedOn(BaseModel):
 class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
     universe: Annotated[_Names | ListedOn, Field(description="symbols, or all listed on a date")]
-    intervals: Annotated[
-        list[str], Field(min_length=1, max_length=len(INTERVALS), description=_INTERVALS)
-    ]
+    intervals: Annotated[list[_Interval], Field(min_length=1, max_length=len(INTERVALS))]
     start: Annotated[
         Day | None, Field(description="first start of a bar; of 1m to 4h, and in a matrix, session")
     ] = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -107,16 +106,11 @@ def test_the_page_keeps_its_key_while_the_server_gives_no_token_for_it(
     asked.wait_for_selector(READY)
     asked.evaluate("sessionStorage.fiblakeToken = 'a.b.c'")
     body = f'{{"title": "Later", "status": {status}, "detail": "The database of keys failed."}}'
-    answer: dict[str, Any] = {
-        "status": status,
-        "body": body,
-        "content_type": "application/problem+json",
-    }
     tries: list[Route] = []
 
     def refuse(route: Route) -> None:
         tries.append(route)
-        route.fulfill(**answer)
+        route.fulfill(status=status, body=body, content_type="application/problem+json")
 
     asked.route("**/v1/token", refuse)
     asked.get_by_role("button", name="34d", exact=True).click()

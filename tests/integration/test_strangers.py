@@ -13,7 +13,7 @@ from fiblake.local import _listen
 from lake.errors import MisuseError
 from lake.settings import Settings, read_settings
 from serving_layer.auth.managing import NewKey, create
-from tests.access import ACTOR, Guarded, MakeGuarded
+from tests.access import ACTOR, FOREIGN, Guarded, MakeGuarded
 from tests.conftest import NOW
 from tests.served import served
 
@@ -26,6 +26,51 @@ SLOW = "0.0001"
 def opened(make_guarded: MakeGuarded) -> Guarded:
     """An app that lets anyone in until the first key is created."""
     return make_guarded(is_open_before_keys=True, cors_origins=ORIGIN)
+
+
+def test_until_the_first_key_any_or_none_will_do_but_not_to_make_it(opened: Guarded) -> None:
+    for key in ("", "anything", FOREIGN, "a.b.c"):
+        assert 200 == opened.get("/v1/symbols", key).status_code
+    told = opened.request("POST", "/v1/keys", json={"name": "a", "scopes": ["read"]}).json()
+    assert (403, "The first key is created on the command line.") == (
+        told["status"],
+        told["detail"],
+    )
+    assert "fiblake keys create NAME --scope admin." == told["hint"]
+    assert 403 == opened.request("POST", "/v1/token").status_code
+    assert "ratelimit-limit" not in opened.get("/v1/symbols").headers
+
+    made = opened.key("read")
+
+    assert [401, 401] == [opened.get("/v1/symbols", each).status_code for each in ("", FOREIGN)]
+    assert 200 == opened.get("/v1/symbols", made.secret).status_code
+
+
+def test_revoking_the_last_key_opens_nothing(opened: Guarded) -> None:
+    made = opened.key("admin")
+    opened.request("DELETE", f"/v1/keys/{made.key.key}", made.secret)
+
+    assert 401 == opened.get("/v1/symbols").status_code
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "127.0.0.1:8000", "Origin": "http://127.0.0.1:8000"}, 200),
+        ({"Host": "localhost:8000"}, 200),
+        ({"Host": "[::1]:8000"}, 200),
+        ({"Host": "localhost:8000", "Origin": ORIGIN}, 200),
+        ({"Host": "evil.com"}, 403),
+        ({"Host": "127.0.0.1.evil.com"}, 403),
+        ({"Host": "[::1"}, 403),
+        ({"Host": "127.0.0.1:8000", "Origin": "https://evil.com"}, 403),
+        ({"Host": "127.0.0.1:8000", "Origin": "null"}, 403),
+    ],
+)
+def test_while_it_is_open_another_site_s_page_may_not_ask(
+    opened: Guarded, headers: dict[str, str], status: int
+) -> None:
+    assert status == opened.get("/v1/symbols", headers=headers).status_code
 
 
 @pytest.mark.parametrize(
