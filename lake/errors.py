@@ -27,6 +27,7 @@ FiblakeError
 │   └── DatabaseBehindError       its tables are not those that this version needs
 ├── AccessError                   who asks did not say who it is, in a way that holds (HTTP 401)
 │   ├── ForbiddenError            it is known, and may not (HTTP 403)
+│   ├── TooManyConnectionsError   it has as many open as it may (WebSocket 4009)
 │   └── TooManyRequestsError      it asks more often than it may (HTTP 429)
 ├── BusyError                     another process does the same at the moment
 ├── BrokenPartError               a part of the live system failed as none should
@@ -180,6 +181,10 @@ class AccessError(FiblakeError):
 
 class ForbiddenError(AccessError):
     """Who asks is known, and may not."""
+
+
+class TooManyConnectionsError(AccessError):
+    """Who connects has as many connections open as it may have."""
 
 
 class TooManyRequestsError(AccessError):

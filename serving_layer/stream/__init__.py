@@ -1,0 +1,1 @@
+"""Streams of live prices and bars over WebSocket."""
