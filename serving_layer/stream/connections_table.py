@@ -17,7 +17,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
-from serving_layer.stream.registry import Connection, holder_of
+from serving_layer.stream.registry import Registered, holder_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ def is_past(item: Item, now: dt.datetime) -> bool:
     return int(item["ttl"]["N"]) <= now.timestamp()
 
 
-def item_of(connection: Connection, place: str, now: dt.datetime) -> Item:
+def item_of(connection: Registered, place: str, now: dt.datetime) -> Item:
     """Return the item of a connection on a place."""
     told = {
         "id": connection.id,
@@ -90,9 +90,9 @@ def item_of(connection: Connection, place: str, now: dt.datetime) -> Item:
     }
 
 
-def connection_of(item: Item) -> Connection:
+def connection_of(item: Item) -> Registered:
     """Return the connection of an item."""
-    return Connection(
+    return Registered(
         id=text(item, "id"),
         key=text(item, "key"),
         owner=text(item, "owner"),

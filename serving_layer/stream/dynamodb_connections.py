@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lake.dynamodb_creating import Table
     from lake.settings import Settings
     from serving_layer.stream.connections_table import Item
-    from serving_layer.stream.registry import Connection
+    from serving_layer.stream.registry import Registered
 
 _log = structlog.get_logger(__name__)
 _WORKERS: Final = 4
@@ -87,7 +87,7 @@ class DynamoDBConnections:
         self._is_away = False
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="connections")
 
-    async def open(self, connection: Connection) -> None:
+    async def open(self, connection: Registered) -> None:
         """Let a connection in, if no process has taken the last of its key's places."""
         await self._here.open(connection)
         try:
@@ -108,7 +108,7 @@ class DynamoDBConnections:
         if not self._is_away:
             await self._in_thread(lambda: self._unless_away(lambda: self._leave(connection_id)))
 
-    async def list(self, key: str | None = None) -> list[Connection]:
+    async def list(self, key: str | None = None) -> list[Registered]:
         """Return the connections of processes that live."""
         return in_order(await self._in_thread(lambda: self._found(key)))
 
@@ -123,7 +123,7 @@ class DynamoDBConnections:
     async def _in_thread(self, work: Callable[[], Answer]) -> Answer:
         return await asyncio.get_running_loop().run_in_executor(self._workers, work)
 
-    def _open(self, connection: Connection) -> None:
+    def _open(self, connection: Registered) -> None:
         # While it is away, a touch tries; whoever connects does not wait for it.
         if self._is_away or not self._unless_away(lambda: self._enter(connection)):
             self._waiting.add(connection.id)
@@ -142,7 +142,7 @@ class DynamoDBConnections:
         self._is_away = False
         return True
 
-    def _touch(self, mine: Sequence[Connection]) -> None:
+    def _touch(self, mine: Sequence[Registered]) -> None:
         self._live()
         for gone in [each for each in list(self._entered) if self._here.get(each) is None]:
             self._leave(gone)
@@ -151,7 +151,7 @@ class DynamoDBConnections:
         for connection in self._changed(mine)[:_MOST]:
             self._tell(connection)
 
-    def _enter_late(self, connection: Connection) -> None:
+    def _enter_late(self, connection: Registered) -> None:
         """Enter a connection that was let in before it could be."""
         try:
             self._enter(connection)
@@ -160,7 +160,7 @@ class DynamoDBConnections:
             _log.warning("a connection is open beyond those allowed", error=error.fact)
         self._waiting.discard(connection.id)
 
-    def _enter(self, connection: Connection) -> None:
+    def _enter(self, connection: Registered) -> None:
         """Take one of the places of a connection's key.
 
         Raises:
@@ -179,12 +179,12 @@ class DynamoDBConnections:
                 return
         raise too_many(connection, most)
 
-    def _mine(self, taken: Mapping[str, Item], connection: Connection) -> Item | None:
+    def _mine(self, taken: Mapping[str, Item], connection: Registered) -> Item | None:
         """Return the item of a connection that is entered already, its answer lost."""
         found = (each for each in taken.values() if table.text(each, "id") == connection.id)
         return next(found, None)
 
-    def _taken(self, taken: Mapping[str, Item], connection: Connection, most: int) -> Item | None:
+    def _taken(self, taken: Mapping[str, Item], connection: Registered, most: int) -> Item | None:
         """Return the item on a free place that was taken; None if another was faster."""
         living = self._living()
         places = map(table.place_of, range(most))
@@ -208,7 +208,7 @@ class DynamoDBConnections:
         )
         return item if was_free else None
 
-    def _changed(self, mine: Sequence[Connection]) -> Sequence[Connection]:
+    def _changed(self, mine: Sequence[Registered]) -> Sequence[Registered]:
         """Return the connections whose items are not as they should be, or grow old."""
         soon = self._clock.now() + table.KEPT / 2
         return [
@@ -218,7 +218,7 @@ class DynamoDBConnections:
             and (item["channels"]["N"] != str(each.channels) or table.is_past(item, soon))
         ]
 
-    def _tell(self, connection: Connection) -> None:
+    def _tell(self, connection: Registered) -> None:
         """Renew the item of a connection."""
         place = table.text(self._entered[connection.id], "place")
         item = table.item_of(connection, place, self._clock.now())
@@ -280,7 +280,7 @@ class DynamoDBConnections:
         found = (each for each in self._items(table.PROCESSES) if not table.is_past(each, now))
         return frozenset(table.text(each, "place") for each in found)
 
-    def _found(self, key: str | None) -> Sequence[Connection]:
+    def _found(self, key: str | None) -> Sequence[Registered]:
         living = self._living()
         items = self._all() if key is None else self._items(holder_of_key(key))
         connections = [table.connection_of(each) for each in items if "id" in each]

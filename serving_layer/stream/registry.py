@@ -24,7 +24,7 @@ LASTS_S: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class Registered:
     """A connection that is open.
 
     Attributes:
@@ -52,7 +52,7 @@ class Connections(Protocol):
     It belongs to one process, and to one event loop.
     """
 
-    async def open(self, connection: Connection) -> None:
+    async def open(self, connection: Registered) -> None:
         """Let a connection in.
 
         Raises:
@@ -73,7 +73,7 @@ class Connections(Protocol):
         """Let a connection go; one that was not let in, or is gone already, is no error."""
         ...
 
-    async def list(self, key: str | None = None) -> list[Connection]:
+    async def list(self, key: str | None = None) -> list[Registered]:
         """Return the connections of all processes, in order of opening: of one key, or of all.
 
         Raises:
@@ -98,12 +98,12 @@ class Allowed:
     per_key: int
     per_address: int
 
-    def of(self, connection: Connection) -> int:
+    def of(self, connection: Registered) -> int:
         """Return how many its holder may have."""
         return self.per_key if connection.key else self.per_address
 
 
-def holder_of(connection: Connection) -> str:
+def holder_of(connection: Registered) -> str:
     """Return by whom a connection is counted: its key, or where there is none its address."""
     return holder_of_key(connection.key) if connection.key else f"address#{connection.address}"
 
@@ -113,7 +113,7 @@ def holder_of_key(key: str) -> str:
     return f"key#{key}"
 
 
-def too_many(connection: Connection, most: int) -> TooManyConnectionsError:
+def too_many(connection: Registered, most: int) -> TooManyConnectionsError:
     """Return the error of one connection more than there may be."""
     who = f"The key {connection.key}" if connection.key else f"The address {connection.address}"
     fact = f"{who} has as many connections open as it may have: {most}."
@@ -129,9 +129,9 @@ class MemoryConnections:
 
     def __init__(self, allowed: Allowed) -> None:
         self._allowed = allowed
-        self._open: dict[str, Connection] = {}
+        self._open: dict[str, Registered] = {}
 
-    async def open(self, connection: Connection) -> None:
+    async def open(self, connection: Registered) -> None:
         """Let a connection in, if there may be one more."""
         holder, most = holder_of(connection), self._allowed.of(connection)
         if sum(holder_of(each) == holder for each in self._open.values()) >= most:
@@ -149,11 +149,11 @@ class MemoryConnections:
         """Let a connection go."""
         self._open.pop(connection_id, None)
 
-    async def list(self, key: str | None = None) -> list[Connection]:
+    async def list(self, key: str | None = None) -> list[Registered]:
         """Return them, in order of opening."""
         return in_order(each for each in self._open.values() if key in {None, each.key})
 
-    def get(self, connection_id: str) -> Connection | None:
+    def get(self, connection_id: str) -> Registered | None:
         """Return a connection; None if it is not open. Threads may ask."""
         return self._open.get(connection_id)
 
@@ -161,7 +161,7 @@ class MemoryConnections:
         """Do nothing: there is nothing to let go of."""
 
 
-def in_order(connections: Iterable[Connection]) -> list[Connection]:
+def in_order(connections: Iterable[Registered]) -> list[Registered]:
     """Return connections in order of opening."""
     return sorted(connections, key=lambda each: (each.opened, each.id))
 

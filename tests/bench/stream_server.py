@@ -29,6 +29,7 @@ from fastapi import FastAPI
 from fiblake import Lake
 from lake.live import BARS_SCHEMA, PRICES_SCHEMA
 from serving_layer.app import create_app
+from serving_layer.stream.socket import SOCKETS, StreamSocket
 from speed_layer.views import MemoryView
 from tests.bench.stream_floor import Board, serve_picows, serve_plain
 
@@ -119,9 +120,8 @@ def _serve_uvicorn(served: Served, ws: Any) -> None:
     uvicorn.run(
         app_of(served),
         port=served.port,
-        ws=ws,
-        ws_per_message_deflate=False,
         log_level="warning",
+        **{**SOCKETS, "ws": ws},
     )
 
 
@@ -141,7 +141,9 @@ def _serve_board(served: Served, serve: Callable[..., Any]) -> None:
     asyncio.run(serve(Board(_taken(ticking_view(served))), served.port))
 
 
+APP: Final = "uvicorn, as fiblake up"
 STACKS: Final[dict[str, Callable[[Served], None]]] = {
+    APP: lambda served: _serve_uvicorn(served, StreamSocket),
     "uvicorn, websockets-sansio": lambda served: _serve_uvicorn(served, "websockets-sansio"),
     "uvicorn, websockets": lambda served: _serve_uvicorn(served, "websockets"),
     "granian": _serve_granian,

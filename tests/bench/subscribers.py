@@ -32,6 +32,7 @@ _SEED: Final = 7
 _TURNS: Final = 20
 _WAIT_S: Final = 0.001
 _READ: Final = 1 << 18
+_SMALL: Final = 1 << 12
 _CONNECTED_AT_ONCE: Final = 20
 _MOST_WAIT_S: Final = 60.0
 _OPEN: Final = b"{"
@@ -68,8 +69,8 @@ class Asked:
     channels: int
     probes: int
     stalled: int
-    warm_up_s: float
-    seconds: float
+    warm_up_s: float = 0
+    seconds: float = 0
 
 
 class Subscriber:
@@ -114,6 +115,15 @@ class Subscriber:
             self.is_open = False
             return
         self.take(data)
+
+    def is_ended(self) -> bool:
+        """Return whether the server has ended the connection, once what it sent before is read."""
+        while self.is_open:
+            before = self.bytes
+            self.read()
+            if self.bytes == before:
+                break
+        return not self.is_open
 
     def take(self, data: bytes) -> None:
         """Count what came."""
@@ -265,9 +275,13 @@ class Crowd:
             if number % _CONNECTED_AT_ONCE == 0:
                 self.read_all()
         for _ in range(asked.stalled):
-            stalled = Subscriber(asked.port, receive_bytes=1 << 12)
-            stalled.say({"action": "subscribe", "channels": ["price:*"]})
-            self.stalled.append(stalled)
+            self.stall()
+
+    def stall(self) -> None:
+        """Subscribe to all prices, and never read them."""
+        stalled = Subscriber(self.asked.port, receive_bytes=_SMALL)
+        stalled.say({"action": "subscribe", "channels": ["price:*"]})
+        self.stalled.append(stalled)
 
     def read_for(self, seconds: float) -> None:
         """Read, in turns, for so long."""

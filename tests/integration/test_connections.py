@@ -19,9 +19,9 @@ from lake.settings import Settings
 from serving_layer.stream.dynamodb_connections import DynamoDBConnections
 from serving_layer.stream.registry import (
     LASTS_S,
-    Connection,
     Connections,
     MemoryConnections,
+    Registered,
     allowed_by,
     create_table,
     open_connections,
@@ -36,9 +36,9 @@ MOST = 3
 OpenRegistry = Callable[..., Connections]
 
 
-def connection(name: str = "a", key: str = "k1", **others: Any) -> Connection:
+def connection(name: str = "a", key: str = "k1", **others: Any) -> Registered:
     told = {"owner": "desk", "address": "10.0.0.1", "opened": OPENED, "process": "p1"}
-    return Connection(id=name, key=key, **{**told, **others})
+    return Registered(id=name, key=key, **{**told, **others})
 
 
 @pytest.fixture
