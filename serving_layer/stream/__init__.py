@@ -1,1 +1,1 @@
-"""Streams of live prices and bars over WebSocket."""
+"""The WebSocket API: what changes in the realtime view, told to many at once."""
