@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import uuid
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,17 +19,11 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-def process_name() -> str:
-    """Return a name for this process, unlike any other's, by which one finds it."""
-    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-
-
 class Counter:
     """Counts the connections of one event loop.
 
     Args:
         registry: Where.
-        process: The name of this process, as the registry has it.
         now: Tells the present, in UTC.
         touch_s: How often the registry is told that they live.
     """
@@ -40,13 +31,11 @@ class Counter:
     def __init__(
         self,
         registry: Connections,
-        process: str,
         now: Callable[[], dt.datetime],
         *,
         touch_s: float = TOUCH_S,
     ) -> None:
         self._registry = registry
-        self._process = process
         self._now = now
         self._touch_s = touch_s
         self._open: dict[str, Connection] = {}
@@ -70,7 +59,7 @@ class Counter:
                 owner=principal.owner,
                 address=connection.address,
                 opened=self._now(),
-                process=self._process,
+                process=self._registry.process,
             )
         )
 

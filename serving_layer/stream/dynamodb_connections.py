@@ -76,10 +76,10 @@ class DynamoDBConnections:
         soon = settings.model_copy(update={"dynamodb_attempts": _ATTEMPTS})
         self._server = DynamoDBServer(soon, timeout_s=_TIMEOUT_S)
         self._table = table.connections_table(settings.dynamodb_prefix)
-        self._process = process
+        self.process = process
         self._clock = clock or SystemClock()
         self._allowed = allowed_by(settings)
-        self._here = MemoryConnections(self._allowed)
+        self._here = MemoryConnections(self._allowed, process)
         self._entered: dict[str, Item] = {}
         self._waiting: set[str] = set()
         self._lives_until = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -264,13 +264,13 @@ class DynamoDBConnections:
                 self._waiting |= self._entered.keys()
                 self._entered.clear()
             ends = now + _LASTS
-            item = table.process_item(self._process, ends)
+            item = table.process_item(self.process, ends)
             self._server.ask(lambda: self._server.client.put_item(TableName=self._table, Item=item))
             self._lives_until = ends
 
     def _die(self) -> None:
         """Let all places of this process be free."""
-        key = table.key_of(table.PROCESSES, self._process)
+        key = table.key_of(table.PROCESSES, self.process)
         client = self._server.client
         self._server.ask(lambda: client.delete_item(TableName=self._table, Key=key))
 

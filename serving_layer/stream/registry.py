@@ -7,6 +7,9 @@ that does not for `LASTS_S` they count no more.
 from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 - FastAPI reads a connection's annotations at run time
+import os
+import socket
+import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -51,6 +54,11 @@ class Connections(Protocol):
 
     It belongs to one process, and to one event loop.
     """
+
+    @property
+    def process(self) -> str:
+        """The name of this process, unlike any other's."""
+        ...
 
     async def open(self, connection: Registered) -> None:
         """Let a connection in.
@@ -125,9 +133,11 @@ class MemoryConnections:
 
     Args:
         allowed: How many there may be.
+        process: The name of this process.
     """
 
-    def __init__(self, allowed: Allowed) -> None:
+    def __init__(self, allowed: Allowed, process: str) -> None:
+        self.process = process
         self._allowed = allowed
         self._open: dict[str, Registered] = {}
 
@@ -166,19 +176,17 @@ def in_order(connections: Iterable[Registered]) -> list[Registered]:
     return sorted(connections, key=lambda each: (each.opened, each.id))
 
 
-def open_connections(settings: Settings, process: str) -> Connections:
-    """Return the registry that settings choose.
-
-    Args:
-        settings: Which, and how many connections there may be.
-        process: The name of this process, unlike any other's.
+def open_connections(settings: Settings) -> Connections:
+    """Return the registry that settings choose, for this process.
 
     Raises:
         MisuseError: If DynamoDB's client is not installed.
         ViewRefusedError: If AWS's own settings make no sense.
     """
+    # By which one finds it.
+    process = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     if not is_shared(settings):
-        return MemoryConnections(allowed_by(settings))
+        return MemoryConnections(allowed_by(settings), process)
     shared: Connections = _dynamodb().DynamoDBConnections(settings, process)
     return shared
 

@@ -67,7 +67,7 @@ def open_registry(request: pytest.FixtureRequest) -> OpenRegistry:
         shared: OpenRegistry = request.getfixturevalue("open_shared")
         return shared
     settings = Settings(connections_per_key=MOST, connections_per_address=2)
-    return lambda: MemoryConnections(allowed_by(settings))
+    return lambda: MemoryConnections(allowed_by(settings), "p1")
 
 
 @asynccontextmanager
@@ -350,7 +350,7 @@ def test_nobody_waits_long_for_a_dynamodb_that_nobody_answers_for(
 )
 @pytest.mark.usefixtures("dynamodb_environment")
 def test_settings_choose(chosen: dict[str, str], kind: type) -> None:
-    registry = open_connections(Settings.model_validate(chosen), "p1")
+    registry = open_connections(Settings.model_validate(chosen))
     registry.shut()
 
     assert kind is type(registry)
