@@ -34,7 +34,7 @@ format: $(VENV)/ready  ## format the code
 bench: $(BENCH)/ready  ## the benchmarks, beside others' engines; writes docs/benchmarks.md
 	$(BENCH)/bin/python -m tests.bench $(ARGS)
 
-soak: $(VENV)/ready  ## a thousand kills
+soak: $(VENV)/ready  ## a thousand kills, and a stream for minutes
 	$(BIN)/pytest tests/soak --override-ini=addopts= -x -s $(ARGS)
 
 requirements: $(VENV)/ready  ## pin every dependency anew, with hashes
@@ -74,6 +74,7 @@ $(BENCH)/ready: $(VENV)/ready requirements/bench.txt
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENCH)
 	$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --compile-bytecode --require-hashes \
 	    -r requirements/bench.txt
+	$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Without npm there is none: tests that need it say so.

@@ -17,6 +17,8 @@ from lake.errors import MisuseError
 from serving_layer.app import create_app
 from serving_layer.auth import Access
 from serving_layer.gaps import Gaps
+from serving_layer.stream.connection import Manners
+from serving_layer.stream.registry import open_connections
 from serving_layer.stream.socket import SOCKETS
 from speed_layer.feed.massive_events import NAME
 from speed_layer.feed.spec import parse_feed
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from fiblake.lake import Lake
     from lake.errors import FiblakeError
     from lake.live import LiveBars
+    from serving_layer.stream.registry import Connections
     from speed_layer.views.protocol import View
 
 _ATTEMPTS: Final = 3
@@ -64,6 +67,7 @@ def serve(
         _live(lake, feed, failures) as (view, feeding),
         _gaps(lake, feed) as gaps,
         _fallbacks(lake, view) as fallbacks,
+        _connections(lake) as connections,
     ):
         again = _told_again(feed)
         app = create_app(
@@ -74,6 +78,8 @@ def serve(
             fallbacks=fallbacks,
             told_again=again,
             access=access,
+            connections=connections,
+            manners=Manners(channels=lake.settings.channels_per_connection),
         )
         server = _Server(_config(app, lake.settings.forwarded_allow_ips), failures)
         if threading.current_thread() is threading.main_thread():
@@ -96,6 +102,16 @@ def _access(lake: Lake, host: str) -> Iterator[Access]:
         if not is_loopback(host):
             _must_have_keys(database, host)
         yield access
+
+
+@contextmanager
+def _connections(lake: Lake) -> Iterator[Connections]:
+    """Yield what counts streams."""
+    registry = open_connections(lake.settings)
+    try:
+        yield registry
+    finally:
+        registry.shut()
 
 
 def _must_have_keys(database: Database, host: str) -> None:

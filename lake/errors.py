@@ -28,6 +28,7 @@ FiblakeError
 ├── AccessError                   who asks did not say who it is, in a way that holds (HTTP 401)
 │   ├── ForbiddenError            it is known, and may not (HTTP 403)
 │   └── TooManyRequestsError      it asks more often than it may (HTTP 429)
+│       └── TooManyConnectionsError  it has as many open as it may (WebSocket 4009)
 ├── BusyError                     another process does the same at the moment
 ├── BrokenPartError               a part of the live system failed as none should
 ├── VendorError                   a vendor of market data failed
@@ -194,6 +195,10 @@ class TooManyRequestsError(AccessError):
     def __init__(self, fact: str, *, hint: str = "", retry_after_s: float = 1) -> None:
         super().__init__(fact, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class TooManyConnectionsError(TooManyRequestsError):
+    """Who connects has as many connections open as it may have."""
 
 
 class BusyError(FiblakeError):

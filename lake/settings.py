@@ -236,7 +236,7 @@ class Settings(BaseSettings):
         default=100, ge=0, description="Up to how long the first pause is; the next, twice that."
     )
     dynamodb_prefix: str = Field(
-        default="fiblake-", pattern=r"^[A-Za-z0-9_.-]*$", description="Of both tables' names."
+        default="fiblake-", pattern=r"^[A-Za-z0-9_.-]*$", description="Of tables' names."
     )
     dynamodb_workers: int = Field(
         default=16, ge=1, le=256, description="How many bars are written at once."
@@ -267,6 +267,21 @@ class Settings(BaseSettings):
         default=1_000, gt=0, description="Likewise of an address, of all keys and of none."
     )
     rate_address_burst: int = Field(default=4_000, ge=1, description="And at once.")
+    connections_store: Annotated[Literal["memory", "dynamodb"] | None, BeforeValidator(_lower)] = (
+        Field(
+            default=None,
+            description="Where streams are counted; none: dynamodb where a view is in it.",
+        )
+    )
+    connections_per_key: int = Field(
+        default=20, ge=1, le=10_000, description="Streams of a key that may be open at once."
+    )
+    connections_per_address: int = Field(
+        default=100, ge=1, le=10_000, description="Or of an address, where no key is asked for."
+    )
+    channels_per_connection: int = Field(
+        default=1_000, ge=1, le=100_000, description="That a stream may be subscribed to."
+    )
     cors_origins: str = Field(
         default="", description="Whose pages may ask from a browser, as https://a.com,https://b.com"
     )

@@ -25,6 +25,8 @@ from serving_layer.problems import answer_with_problems
 from serving_layer.reference import router as reference_router
 from serving_layer.reference_data import ReferenceData
 from serving_layer.routes import health_router, router
+from serving_layer.stream.connections_routes import router as connections_router
+from serving_layer.stream.counting import Counter
 from serving_layer.stream.routes import Streams
 from serving_layer.stream.routes import router as stream_router
 from serving_layer.view_chain import ViewChain
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from serving_layer.auth import Access, Scope
     from serving_layer.gaps import Gaps
     from serving_layer.reader import Reader
+    from serving_layer.stream.connection import Manners
+    from serving_layer.stream.registry import Connections
 
 WEB: Final = Path(__file__).parent / "web"
 _GUARDED: Final[tuple[tuple[APIRouter, Scope], ...]] = (
@@ -60,6 +64,8 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     fallbacks: Sequence[LiveBars] = (),
     told_again: dt.date | None = None,
     access: Access | None = None,
+    connections: Connections | None = None,
+    manners: Manners | None = None,
 ) -> FastAPI:
     """Return the app that serves what `reader` reads, with the chart page at `/`.
 
@@ -71,6 +77,8 @@ def create_app(  # noqa: PLR0913 - what it is put together from
         fallbacks: Views that are asked for bars and prices while `live` does not answer.
         told_again: The session that the feed tells again, where it is a replay.
         access: Who may ask; None: anyone.
+        connections: Counts streams; None: there may be any number.
+        manners: What a stream may.
     """
     app: FastAPI = FastAPIOffline(
         title="fiblake",
@@ -84,7 +92,9 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     app.state.live = view
     app.state.feeding = feeding
     app.state.gaps = gaps
-    app.state.streams = Streams(live, app.state.reader)
+    counter = None if connections is None else Counter(connections, app.state.reader.now)
+    app.state.streams = Streams(live, app.state.reader, manners=manners, counting=counter)
+    app.state.connections = connections
     app.state.access = access
     _include(app, access)
     add_dialects(app, is_guarded=access is not None)
@@ -103,6 +113,9 @@ def _include(app: FastAPI, access: Access | None) -> None:
     app.include_router(stream_router)
     if access:
         app.include_router(keys_router)
+    if access and app.state.connections:
+        admins = [require("admin")]
+        app.include_router(connections_router, dependencies=admins, responses=told)
 
 
 def _page() -> FileResponse:

@@ -23,6 +23,7 @@ from lake.settings import Settings
 from serving_layer.app import create_app
 from serving_layer.auth import SCOPES, Access, Scope
 from serving_layer.auth.managing import Actor, Created, NewKey, create, revoke
+from serving_layer.stream.registry import MemoryConnections, allowed_by
 from serving_layer.stream.socket import SOCKETS
 
 ACTOR = Actor("command:test", "host")
@@ -39,7 +40,8 @@ class Guarded:
         self.access = Access(
             self.database, settings, self.clock, is_open_before_keys=is_open_before_keys
         )
-        self.app = create_app(lake.reader, access=self.access)
+        connections = MemoryConnections(allowed_by(settings), "test")
+        self.app = create_app(lake.reader, access=self.access, connections=connections)
 
     def key(self, *scopes: Scope, expires: dt.datetime | None = None) -> Created:
         """Return a new key: of these scopes, or of all."""

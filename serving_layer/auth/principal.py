@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Scope = Literal["read", "live", "alerts", "admin"]
-"""`read`: bars, reference, backtests; `live`: prices, streams; `alerts`; `admin`: keys, audit."""
+"""`read`: bars, reference, backtests; `live`: prices, streams; `alerts`; `admin`: keys, streams."""
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 

@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from lake.clock import SystemClock
+from lake.dynamodb import DynamoDBServer, part
+from lake.dynamodb_creating import create_tables
 from lake.errors import ViewError
 from lake.interval import DAILY, MINUTE_INTERVALS
 from speed_layer.views import dynamodb_tables as tables
-from speed_layer.views.dynamodb_creating import create_tables
-from speed_layer.views.dynamodb_server import DynamoDBServer, part
 from speed_layer.views.records import (
     highest_bars,
     highest_prices,
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from lake.bar import Hours
     from lake.clock import Clock
+    from lake.dynamodb_creating import Table
     from lake.interval import Interval
     from lake.settings import Settings
-    from speed_layer.views.dynamodb_creating import Table
     from speed_layer.views.dynamodb_tables import Item
 
 _RECENT: Final = dt.timedelta(days=1)
@@ -72,7 +72,7 @@ class DynamoDBView:
         Raises:
             ViewError: If that cannot be.
         """
-        return create_tables(self._server, self._prefix)
+        return create_tables(self._server, list(tables.definitions(self._prefix)))
 
     def put(self, bars: pl.DataFrame, prices: pl.DataFrame) -> None:
         """Bring in bars and prices.

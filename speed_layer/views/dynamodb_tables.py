@@ -24,7 +24,7 @@ from lake.live import BARS_SCHEMA, PRICES_SCHEMA
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef, CreateTableInputTypeDef
 
 Item = dict[str, "AttributeValueTypeDef"]
 
@@ -40,6 +40,53 @@ def ticks_table(prefix: str) -> str:
 def bars_table(prefix: str) -> str:
     """Return the name of the table of bars."""
     return f"{prefix}bars"
+
+
+def definitions(prefix: str) -> Iterator[CreateTableInputTypeDef]:
+    """Yield what creates each table."""
+    yield {
+        "TableName": ticks_table(prefix),
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": "symbol", "AttributeType": "S"},
+            {"AttributeName": "time", "AttributeType": "S"},
+            {"AttributeName": LATEST, "AttributeType": "S"},
+        ],
+        "KeySchema": [
+            {"AttributeName": "symbol", "KeyType": "HASH"},
+            {"AttributeName": "time", "KeyType": "RANGE"},
+        ],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": LATEST,
+                "KeySchema": [{"AttributeName": LATEST, "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    }
+    yield {
+        "TableName": bars_table(prefix),
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": "series", "AttributeType": "S"},
+            {"AttributeName": "interval", "AttributeType": "S"},
+            {"AttributeName": "start", "AttributeType": "N"},
+        ],
+        "KeySchema": [
+            {"AttributeName": "series", "KeyType": "HASH"},
+            {"AttributeName": "start", "KeyType": "RANGE"},
+        ],
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": BY_INTERVAL,
+                "KeySchema": [
+                    {"AttributeName": "interval", "KeyType": "HASH"},
+                    {"AttributeName": "start", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    }
 
 
 def series(symbol: str, interval: str, hours: str) -> str:

@@ -18,12 +18,13 @@ from tests.bench.batch_chapter import BATCH
 from tests.bench.chapter import Chapter, Size, with_chapter
 from tests.bench.readers import QUERIES
 from tests.bench.speed_chapter import SPEED
+from tests.bench.stream_chapter import STREAM
 from tests.bench.timing import ROOT
 
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
 FULL: Final = 5_350
 LARGE: Final = 10_000
-CHAPTERS: Final = {"batch": BATCH, "speed": SPEED}
+CHAPTERS: Final = {"batch": BATCH, "speed": SPEED, "stream": STREAM}
 _SECTIONS: Final = [name for chapter in CHAPTERS.values() for name in chapter.texts]
 
 

@@ -9,7 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-_PACKAGES: Final = ("duckdb", "polars", "pyarrow", "numpy", "numba", "arcticdb", "chdb")
+_PACKAGES: Final = (
+    *("duckdb", "polars", "pyarrow", "numpy", "numba", "arcticdb", "chdb"),
+    *("uvicorn", "websockets", "granian", "picows"),
+)
 
 
 def machine() -> str:

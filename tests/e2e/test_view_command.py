@@ -20,7 +20,7 @@ from speed_layer.views import open_view
 from tests.live import bar, bars_of, price, prices_of
 
 PREFIX = "made-"
-NAMES = (f"{PREFIX}ticks", f"{PREFIX}bars")
+NAMES = (f"{PREFIX}ticks", f"{PREFIX}bars", f"{PREFIX}connections")
 
 
 @pytest.fixture
@@ -50,9 +50,9 @@ def test_it_creates_what_the_view_needs(client: DynamoDBClient) -> None:
         found = view.bars("AAPL", MINUTE)
     expire = [client.describe_time_to_live(TableName=name) for name in NAMES]
 
-    assert "made-ticks: created\nmade-bars: created\n" == said
+    assert "made-ticks: created\nmade-bars: created\nmade-connections: created\n" == said
     assert_frame_equal(bars_of(bar()), found)
-    assert [{"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}] * 2 == [
+    assert [{"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}] * 3 == [
         each["TimeToLiveDescription"] for each in expire
     ]
 
@@ -65,7 +65,7 @@ def test_what_is_there_stays_and_what_is_not_is_created(client: DynamoDBClient) 
         tables = json.loads(created("--json"))["tables"]
         found = view.bars("AAPL", MINUTE)
 
-    assert [(NAMES[0], True), (NAMES[1], False)] == [
+    assert [(NAMES[0], True), (NAMES[1], False), (NAMES[2], False)] == [
         (each["name"], each["is_new"]) for each in tables
     ]
     assert_frame_equal(bars_of(bar()), found)
@@ -89,3 +89,13 @@ def test_a_view_without_tables_needs_none(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(MisuseError, match="FIBLAKE_VIEW=memory needs no tables"):
         created()
+
+
+def test_a_registry_of_connections_alone_has_its_table(
+    client: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIBLAKE_VIEW", "memory")
+    monkeypatch.setenv("FIBLAKE_CONNECTIONS_STORE", "dynamodb")
+
+    assert "made-connections: created\n" == created()
+    assert "ACTIVE" == client.describe_table(TableName=NAMES[2])["Table"]["TableStatus"]

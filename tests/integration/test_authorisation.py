@@ -33,6 +33,7 @@ OPEN_FOLDERS = {"/web", "/static-offline-docs"}
 SCOPE_OF: dict[str, Scope | None] = {
     "/v1/keys": "admin",
     "/v1/audit": "admin",
+    "/v1/connections": "admin",
     "/v1/token": None,
     "/v1/live": "live",
     "/v1/stream": "live",

@@ -32,7 +32,8 @@ SPEED = {
     "latency": "reader, view | prices/s | p50 ms | p95 ms | p99 ms | max ms | CPU",
     "memory": "MiB after session | engine and view | feed",
 }
-HEADINGS = ("# Benchmarks", "# The speed layer")
+STREAM = ("subscribers",)
+HEADINGS = ("# Benchmarks", "# The speed layer", "# The stream")
 
 
 @pytest.fixture(scope="module")
@@ -182,9 +183,20 @@ def test_a_section_of_the_speed_layer_is_measured_on_a_small_market(
     assert [HEADINGS[1]] == [line for line in out.splitlines() if line.startswith("# ")]
 
 
+def test_the_stream_is_measured_with_a_few_subscribers(tiny: Tiny) -> None:
+    out, sections = tiny("--chapter=stream")
+    rows = [line.split(" | ") for line in out.splitlines() if ", websockets-sansio |" in line]
+
+    assert [*STREAM] == sections
+    assert 1 == len(rows)
+    assert "0" == rows[0][5]  # disconnected
+    assert int(rows[0][1].replace(",", "")) > 1_000
+
+
 def test_each_section_is_of_one_chapter() -> None:
     assert [*BATCH] == [*CHAPTERS["batch"].texts]
     assert [*SPEED] == [*CHAPTERS["speed"].texts]
+    assert [*STREAM] == [*CHAPTERS["stream"].texts]
     assert [*HEADINGS] == [each.heading for each in CHAPTERS.values()]
 
 

@@ -1,4 +1,4 @@
-"""Creating the tables of the view in DynamoDB, for whoever has no infrastructure that does.
+"""Creating tables in DynamoDB, for whoever has no infrastructure that does.
 
 What is there already is looked at, and left as it is; so it may be asked for again and again.
 """
@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from lake.errors import ViewRefusedError
-from speed_layer.views.dynamodb_tables import BY_INTERVAL, LATEST, bars_table, ticks_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
     from types_boto3_dynamodb.type_defs import CreateTableInputTypeDef
 
-    from speed_layer.views.dynamodb_server import DynamoDBServer
+    from lake.dynamodb import DynamoDBServer
 
 _TTL: Final = "ttl"
 _EVERY_S: Final = 2
@@ -28,7 +27,7 @@ _WAITS: Final = 150
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the view.
+    """A table.
 
     Attributes:
         name: With its prefix.
@@ -39,15 +38,18 @@ class Table:
     is_new: bool
 
 
-def create_tables(server: DynamoDBServer, prefix: str) -> list[Table]:
-    """Create what is not there of both tables, and return them once they can be used.
+def create_tables(server: DynamoDBServer, wanted: Sequence[CreateTableInputTypeDef]) -> list[Table]:
+    """Create those of some tables that are not there, and return all once they can be used.
+
+    Args:
+        server: Where.
+        wanted: The tables, each with an attribute `ttl` by which its items expire.
 
     Raises:
         ViewUnavailableError: If DynamoDB failed at every attempt.
         ViewRefusedError: If it does not let us, a table of that name has other keys, or one is not
             ready in five minutes.
     """
-    wanted = list(_tables(prefix))
     made = [Table(each["TableName"], _is_new(server, each)) for each in wanted]
     for each in wanted:
         _await(server, each)
@@ -106,49 +108,3 @@ def _let_expire(server: DynamoDBServer, name: str) -> None:
             TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": _TTL}
         )
     )
-
-
-def _tables(prefix: str) -> Iterator[CreateTableInputTypeDef]:
-    yield {
-        "TableName": ticks_table(prefix),
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            {"AttributeName": "symbol", "AttributeType": "S"},
-            {"AttributeName": "time", "AttributeType": "S"},
-            {"AttributeName": LATEST, "AttributeType": "S"},
-        ],
-        "KeySchema": [
-            {"AttributeName": "symbol", "KeyType": "HASH"},
-            {"AttributeName": "time", "KeyType": "RANGE"},
-        ],
-        "GlobalSecondaryIndexes": [
-            {
-                "IndexName": LATEST,
-                "KeySchema": [{"AttributeName": LATEST, "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    }
-    yield {
-        "TableName": bars_table(prefix),
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            {"AttributeName": "series", "AttributeType": "S"},
-            {"AttributeName": "interval", "AttributeType": "S"},
-            {"AttributeName": "start", "AttributeType": "N"},
-        ],
-        "KeySchema": [
-            {"AttributeName": "series", "KeyType": "HASH"},
-            {"AttributeName": "start", "KeyType": "RANGE"},
-        ],
-        "GlobalSecondaryIndexes": [
-            {
-                "IndexName": BY_INTERVAL,
-                "KeySchema": [
-                    {"AttributeName": "interval", "KeyType": "HASH"},
-                    {"AttributeName": "start", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-    }

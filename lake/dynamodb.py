@@ -56,19 +56,23 @@ class DynamoDBServer:
 
     Credentials, region and endpoint come from where AWS's tools look for them.
 
+    Args:
+        settings: How often it asks, and how many may ask at once.
+        timeout_s: How long an attempt may wait for a connection, and for an answer.
+
     Raises:
         ViewRefusedError: If what they find there makes no sense.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, timeout_s: float = _TIMEOUT_S) -> None:
         self._attempts = settings.dynamodb_attempts
         self._first_pause_s = settings.dynamodb_retry_ms / _MS
         # Once: botocore's own pauses are not ours to set, nor does it tell of them.
         once: Any = {"mode": "standard", "total_max_attempts": 1}
         config = Config(
             retries=once,
-            connect_timeout=_TIMEOUT_S,
-            read_timeout=_TIMEOUT_S,
+            connect_timeout=timeout_s,
+            read_timeout=timeout_s,
             max_pool_connections=settings.dynamodb_workers,
         )
         try:
@@ -94,21 +98,25 @@ class DynamoDBServer:
             pause(number, first_s=self._first_pause_s, longest_s=_LONGEST_PAUSE_S)
         raise AssertionError
 
-    def ask_unless_held(self, work: Callable[[], object]) -> None:
-        """Do some conditional work; that its condition does not hold is as good.
+    def ask_unless_held(self, work: Callable[[], object]) -> bool:
+        """Do some conditional work, and return whether its condition held.
+
+        Where it did not at a later attempt, an earlier one may have done it, its answer lost.
 
         Raises:
             ViewError: As `ask` does.
         """
 
-        def done() -> None:
+        def done() -> bool:
             try:
                 work()
             except ClientError as error:
                 if _code(error) != _HELD:
                     raise
+                return False
+            return True
 
-        self.ask(done)
+        return self.ask(done)
 
     def ask_for_all(self, work: Callable[[Any], tuple[Answer, Any]], what: Any) -> list[Answer]:  # noqa: ANN401 - boto3's own arguments
         """Return the answers of some work in batches, asked again for what it leaves.
