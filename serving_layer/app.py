@@ -17,6 +17,7 @@ from serving_layer.auth.require import ACCESS_PROBLEMS
 from serving_layer.auth.routes import router as keys_router
 from serving_layer.backtest.backtests import Backtests
 from serving_layer.backtest.routes import router as backtest_router
+from serving_layer.dialects.streams import add_dialect_streams
 from serving_layer.live import router as live_router
 from serving_layer.merged import MergedReader
 from serving_layer.prices import router as prices_router
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from lake.live import LiveBars
     from serving_layer.auth import Access, Scope
+    from serving_layer.dialects.relay import Relay
     from serving_layer.gaps import Gaps
     from serving_layer.reader import Reader
 
@@ -57,6 +59,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     fallbacks: Sequence[LiveBars] = (),
     told_again: dt.date | None = None,
     access: Access | None = None,
+    relay: Relay | None = None,
 ) -> FastAPI:
     """Return the app that serves what `reader` reads, with the chart page at `/`.
 
@@ -68,6 +71,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
         fallbacks: Views that are asked for bars and prices while `live` does not answer.
         told_again: The session that the feed tells again, where it is a replay.
         access: Who may ask; None: anyone.
+        relay: The events of the feed, where it is in this process.
     """
     app: FastAPI = FastAPIOffline(
         title="fiblake",
@@ -83,6 +87,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     app.state.gaps = gaps
     app.state.access = access
     _include(app, access)
+    add_dialect_streams(app, live, relay)
     answer_with_problems(app)
     protect(app, access.borders if access else Borders())
     app.mount("/web", StaticFiles(directory=WEB), name="web")
