@@ -9,6 +9,7 @@ Source: https://docs.alpaca.markets/docs/streaming-market-data, real-time-stock-
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgpack
@@ -24,6 +25,7 @@ from serving_layer.dialects.asked import (
     BadFrameError,
     Said,
     Topic,
+    first_told,
     number,
     parsed,
     shown,
@@ -69,7 +71,17 @@ _ERRORS: Final = {
     Said.AWAY: (500, "internal error"),
 }
 _SUCCESSES: Final = {Said.CONNECTED: "connected", Said.AUTHENTICATED: "authenticated"}
+_FEW_SECONDS: Final = 4_096
 _UNREADABLE: Final = (ValueError, TypeError, OverflowError, RecursionError)
+
+
+_PACKER: Final = msgpack.Packer()
+
+
+@lru_cache(_FEW_SECONDS)
+def _second(second: int) -> str:
+    """Return a second since 1970 without what follows it; trades are of few at a time."""
+    return written(from_microseconds(second * _SECOND_US)).removesuffix("Z")
 
 
 class Codec(Protocol):
@@ -116,7 +128,8 @@ class Json:
 
     def instant(self, time: int) -> str:
         """Return an instant, RFC 3339."""
-        return written(from_microseconds(time))
+        second, fraction = divmod(time, _SECOND_US)
+        return f"{_second(second)}.{fraction:06d}Z" if fraction else f"{_second(second)}Z"
 
     def parsed(self, frame: str | bytes) -> dict[str, Any]:
         """Return a JSON object."""
@@ -130,12 +143,13 @@ class Msgpack:
 
     def message(self, told: Mapping[str, Any]) -> bytes:
         """Return one message."""
-        packed: bytes = msgpack.packb(told)
+        packed: bytes = _PACKER.pack(told)
         return packed
 
     def frame(self, messages: Sequence[bytes]) -> bytes:
         """Return an array of messages."""
-        return bytes(msgpack.Packer().pack_array_header(len(messages))) + b"".join(messages)
+        header: bytes = _PACKER.pack_array_header(len(messages))
+        return header + b"".join(messages)
 
     def instant(self, time: int) -> msgpack.Timestamp:
         """Return an instant as msgpack's extension has it."""
@@ -222,8 +236,7 @@ class Alpaca:
         del days
         if events["kind"].item(0) != "trade":
             return []
-        rows = events.iter_rows(named=True)
-        return [self._trade(row) for row in rows if not (row["cancelled"] or row["revision"])]
+        return [self._trade(*trade) for trade in first_told(events)]
 
     def _bar(self, kind: str, bar: BarRow, time: int) -> Item:
         told = {
@@ -240,17 +253,25 @@ class Alpaca:
         }
         return Item(bar.symbol, (kind, bar.symbol, time), self._codec.message(told))
 
-    def _trade(self, row: Mapping[str, Any]) -> Item:
+    def _trade(  # noqa: PLR0913, PLR0917 - what a trade is
+        self,
+        symbol: str,
+        time: int,
+        sequence: int,
+        price: float,
+        size: float,
+        conditions: list[int],
+    ) -> Item:
         told = {
             "T": "t",
-            "S": row["symbol"],
-            "i": row["sequence"],
-            "p": row["price"],
-            "s": number(row["size"]),
-            "c": [str(code) for code in row["conditions"]],
-            "t": self._codec.instant(row["time"]),
+            "S": symbol,
+            "i": sequence,
+            "p": price,
+            "s": number(size),
+            "c": [str(code) for code in conditions],
+            "t": self._codec.instant(time),
         }
-        return Item(row["symbol"], None, self._codec.message(told))
+        return Item(symbol, None, self._codec.message(told))
 
 
 def _asked(action: Any, told: Mapping[str, Any]) -> Asked:  # noqa: ANN401 - a literal

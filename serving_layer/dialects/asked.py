@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import polars as pl
 
@@ -136,6 +136,21 @@ def parsed(text: str | bytes) -> dict[str, Any]:
         fact = "not a JSON object."
         raise BadFrameError(fact)
     return told
+
+
+def first_told(events: pl.DataFrame) -> Iterator[tuple[str, int, int, float, float, list[int]]]:
+    """Yield trades as they were first told: no dialect's clients would know a correction.
+
+    Args:
+        events: Schema `EVENTS`.
+
+    Yields:
+        Symbol, time, sequence, price, size and conditions.
+    """
+    if (events["revision"] != 0).any() or events["cancelled"].any():
+        events = events.filter((events["revision"] == 0) & ~events["cancelled"])
+    columns = ("symbol", "time", "sequence", "price", "size", "conditions")
+    yield from zip(*(events[name].to_list() for name in columns), strict=True)
 
 
 def number(value: float) -> float:

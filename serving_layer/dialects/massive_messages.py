@@ -7,6 +7,7 @@ Source: https://massive.com/docs/websocket/quickstart, /stocks/aggregates-per-mi
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -20,6 +21,7 @@ from serving_layer.dialects.asked import (
     BadFrameError,
     Said,
     Topic,
+    first_told,
     number,
     parsed,
     shown,
@@ -40,6 +42,7 @@ _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = MINUTE_US // 1_000
 _CHANNELS: Final[dict[str, Stream]] = {"AM": "minutes", "A": "seconds", "T": "trades"}
 _NAMES: Final[dict[Stream, str]] = {stream: name for name, stream in _CHANNELS.items()}
+_ACTIONS: Final = ("auth", "subscribe", "unsubscribe")
 _ALLOWED: Final = 'Allowed: {"action":"auth|subscribe|unsubscribe","params":"..."}.'
 _SAID: Final = {
     Said.CONNECTED: ("connected", "Connected Successfully"),
@@ -59,6 +62,9 @@ _SAID: Final = {
 """By what is said, its status and its message."""
 
 
+_spelt: Final = lru_cache(1 << 16)(massive_symbol)
+
+
 class Massive:
     """Speaks as Massive's stocks cluster does."""
 
@@ -76,7 +82,7 @@ class Massive:
         """
         told = parsed(frame)
         action, params = told.get("action"), told.get("params")
-        if action not in {"auth", "subscribe", "unsubscribe"}:
+        if action not in _ACTIONS:
             fact = f"{shown(action)} is not an action. {_ALLOWED}"
             raise BadFrameError(fact)
         if not isinstance(params, str):
@@ -108,7 +114,7 @@ class Massive:
         start = bar.start // 1_000
         told: dict[str, Any] = {
             "ev": "AM",
-            "sym": massive_symbol(bar.symbol),
+            "sym": _spelt(bar.symbol),
             "v": number(bar.volume),
             **_of_day(minute.day),
             "vw": bar.vwap,
@@ -129,9 +135,9 @@ class Massive:
 
     def events(self, events: pl.DataFrame, days: Mapping[str, BarRow]) -> list[Item]:
         """Return a `T` for each trade as it was first told, or an `A` for each second."""
-        rows = events.iter_rows(named=True)
         if events["kind"].item(0) == "trade":
-            return [_trade(row) for row in rows if not (row["cancelled"] or row["revision"])]
+            return [_trade(*trade) for trade in first_told(events)]
+        rows = events.iter_rows(named=True)
         return [_second(row, days.get(row["symbol"])) for row in rows]
 
 
@@ -152,7 +158,7 @@ def _topic(name: str) -> Topic:
 
 
 def _name(topic: Topic) -> str:
-    ticker = topic.symbol if topic.symbol == ALL else massive_symbol(topic.symbol)
+    ticker = topic.symbol if topic.symbol == ALL else _spelt(topic.symbol)
     return f"{_NAMES[topic.stream]}.{ticker}"
 
 
@@ -171,25 +177,27 @@ def _average(volume: float, trades: int | None) -> dict[str, Any]:
     return {"z": round(volume / trades)} if trades else {}
 
 
-def _trade(row: Mapping[str, Any]) -> Item:
+def _trade(  # noqa: PLR0913, PLR0917 - what a trade is
+    symbol: str, time: int, sequence: int, price: float, size: float, conditions: list[int]
+) -> Item:
     told = {
         "ev": "T",
-        "sym": massive_symbol(row["symbol"]),
-        "i": str(row["sequence"]),
-        "p": row["price"],
-        "s": number(row["size"]),
-        "c": row["conditions"],
-        "t": row["time"] // 1_000,
-        "q": row["sequence"],
+        "sym": _spelt(symbol),
+        "i": str(sequence),
+        "p": price,
+        "s": number(size),
+        "c": conditions,
+        "t": time // 1_000,
+        "q": sequence,
     }
-    return Item(row["symbol"], None, orjson.dumps(told))
+    return Item(symbol, None, orjson.dumps(told))
 
 
 def _second(row: Mapping[str, Any], day: BarRow | None) -> Item:
     start = row["time"] // 1_000
     told = {
         "ev": "A",
-        "sym": massive_symbol(row["symbol"]),
+        "sym": _spelt(row["symbol"]),
         "v": number(row["size"]),
         **_of_day(day),
         "vw": row["vwap"],
