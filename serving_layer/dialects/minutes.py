@@ -74,7 +74,7 @@ class Minutes:
         if self._since is None and (told or minutes):
             # What was over before anybody listened was told to nobody, and is no news.
             self._since = min(told, default=max((bar.start for bar in minutes), default=0))
-        self._see(max([*told, *(bar.start for bar in minutes)], default=0), now_s)
+        self._see(max([*told, *(_time_of(bar) for bar in minutes)], default=0), now_s)
         for bar in days:
             self._take_day(bar)
         for bar in minutes:
@@ -101,7 +101,7 @@ class Minutes:
 
     @property
     def kept_since(self) -> int:
-        """From which start on it is known what was told."""
+        """Of what ended until then, it is not known whether it was told."""
         return max(self._forgotten, self._since or 0)
 
     def _see(self, time: int, now_s: float) -> None:
@@ -157,6 +157,11 @@ class Minutes:
             self._forgotten = until
             for start in [start for start in self._told if start + MINUTE_US <= until]:
                 del self._told[start]
+
+
+def _time_of(bar: BarRow) -> int:
+    """Return until when the feed has come at least, that a bar is as it is."""
+    return bar.start if bar.state == "forming" else bar.start + MINUTE_US + _GRACE_US
 
 
 def _weight(bar: BarRow) -> int:

@@ -20,7 +20,7 @@ from lake.hours import HOURS
 from lake.interval import DAILY, MINUTE
 from serving_layer.dialects.asked import ALL, Said
 from serving_layer.dialects.audience import Audience
-from serving_layer.dialects.minutes import Minutes
+from serving_layer.dialects.minutes import MINUTE_US, Minutes
 from serving_layer.stream.flow import bar_rows
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Telling:
         except ViewError as error:
             # Once it is back, there is another gap.
             _log.info("bars were not read anew", error=error.fact)
-        return [row for row in rows if row.interval == "1d" or row.start >= kept_since]
+        return [row for row in rows if row.interval == "1d" or row.start + MINUTE_US > kept_since]
 
     def _tell_minutes(self) -> None:
         due = self._minutes.over(time.monotonic())
