@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from lake.event import Kind
     from lake.session import SessionTable
     from lake.store import ObjectStore
+    from serving_layer.dialects.relay import Relay
     from speed_layer.feed import FeedSpec
     from speed_layer.views.protocol import View
 
@@ -50,7 +51,10 @@ _log = structlog.get_logger(__name__)
 
 @contextmanager
 def fed_view(
-    lake: Lake, feed: str, on_failure: Callable[[FiblakeError], None]
+    lake: Lake,
+    feed: str,
+    on_failure: Callable[[FiblakeError], None],
+    relay: Relay | None = None,
 ) -> Iterator[tuple[View, Callable[[], dict[str, Any]]]]:
     """Feed a view with live bars and prices, beside whatever the caller does meanwhile.
 
@@ -60,6 +64,7 @@ def fed_view(
         lake: Whose sessions, conditions and recordings are used.
         feed: What feeds, as `replay:sample@60x`.
         on_failure: Called, by another thread, if the feed or the engine cannot go on.
+        relay: Is told the events too, as they come.
 
     Raises:
         FiblakeError: If what feeds cannot be had.
@@ -76,13 +81,16 @@ def fed_view(
                 spec,
                 lake.settings,
                 store,
-                stream,
+                _Relayed(stream, relay) if relay else stream,
                 sessions=table,
                 clock=lake.clock,
                 health=health,
             )
         )
-        running = _Engine(lake, spec, store, table, view).running(stream, stack)
+        engine = _Engine(lake, spec, store, table, view)
+        if relay:
+            relay.kind = engine.kind()
+        running = engine.running(stream, stack)
         # What there is by now stays: to look through it for garbage takes a tenth of a second.
         gc.freeze()
         threads = [
@@ -109,6 +117,23 @@ def _how(health: Health, running: Running) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Relayed:
+    """A stream all of whose events a relay is told as well."""
+
+    stream: InProcess
+    relay: Relay
+
+    def put(self, events: pl.DataFrame) -> None:
+        """Bring events in."""
+        self.stream.put(events)
+        self.relay.publish(events)
+
+    def close(self) -> None:
+        """Take nothing any more."""
+        self.stream.close()
+
+
+@dataclass(frozen=True, slots=True)
 class _Engine:
     """What the embedded engine is put together from."""
 
@@ -126,7 +151,7 @@ class _Engine:
             stack: Closes what was opened.
         """
         lateness = dt.timedelta(seconds=self.lake.settings.lateness_seconds)
-        kind = self._kind()
+        kind = self.kind()
         corrections = Corrections(
             self.table,
             partial(all_recorded, self.store, self.spec.source or ""),
@@ -163,7 +188,7 @@ class _Engine:
         self._recompute(running, since, today)
         return running
 
-    def _kind(self) -> Kind:
+    def kind(self) -> Kind:
         """Return of which events bars are made; of a replay, of the finest that it begins with."""
         if self.spec.session is None:
             return self.lake.settings.feed_kind

@@ -16,6 +16,7 @@ from fiblake.address import cannot_listen, in_url, is_loopback
 from lake.errors import MisuseError
 from serving_layer.app import create_app
 from serving_layer.auth import Access
+from serving_layer.dialects.relay import Relay
 from serving_layer.gaps import Gaps
 from serving_layer.stream.connection import Manners
 from serving_layer.stream.registry import open_connections
@@ -61,10 +62,11 @@ def serve(
         FiblakeError: If the feed cannot go on.
     """
     failures: list[FiblakeError] = []
+    relay = Relay()
     with (
         _access(lake, host) as access,
         _listen(host, port) as listener,
-        _live(lake, feed, failures) as (view, feeding),
+        _live(lake, feed, failures, relay) as (view, feeding),
         _gaps(lake, feed) as gaps,
         _fallbacks(lake, view) as fallbacks,
         _connections(lake) as connections,
@@ -80,6 +82,7 @@ def serve(
             access=access,
             connections=connections,
             manners=Manners(channels=lake.settings.channels_per_connection),
+            relay=relay,
         )
         server = _Server(_config(app, lake.settings.forwarded_allow_ips), failures)
         if threading.current_thread() is threading.main_thread():
@@ -146,7 +149,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def _live(
-    lake: Lake, feed: str | None, failures: list[FiblakeError]
+    lake: Lake, feed: str | None, failures: list[FiblakeError], relay: Relay
 ) -> Iterator[tuple[LiveBars | None, Callable[[], dict[str, Any]] | None]]:
     """Yield the realtime view, and what tells how it is fed in this process.
 
@@ -155,7 +158,7 @@ def _live(
     if feed is not None:
         from fiblake.live import fed_view  # noqa: PLC0415 - it takes a while, and feeds are rare
 
-        with fed_view(lake, feed, failures.append) as (view, feeding):
+        with fed_view(lake, feed, failures.append, relay) as (view, feeding):
             if isinstance(view, MemoryView):
                 yield view, feeding
             else:

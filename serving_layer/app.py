@@ -18,6 +18,7 @@ from serving_layer.auth.routes import router as keys_router
 from serving_layer.backtest.backtests import Backtests
 from serving_layer.backtest.routes import router as backtest_router
 from serving_layer.dialects import SHAPES, add_dialects
+from serving_layer.dialects.streams import add_dialect_streams
 from serving_layer.live import router as live_router
 from serving_layer.merged import MergedReader
 from serving_layer.prices import router as prices_router
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from lake.live import LiveBars
     from serving_layer.auth import Access, Scope
+    from serving_layer.dialects.relay import Relay
     from serving_layer.gaps import Gaps
     from serving_layer.reader import Reader
     from serving_layer.stream.connection import Manners
@@ -66,6 +68,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     access: Access | None = None,
     connections: Connections | None = None,
     manners: Manners | None = None,
+    relay: Relay | None = None,
 ) -> FastAPI:
     """Return the app that serves what `reader` reads, with the chart page at `/`.
 
@@ -79,6 +82,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
         access: Who may ask; None: anyone.
         connections: Counts streams; None: there may be any number.
         manners: What a stream may.
+        relay: The events of the feed, where it is in this process.
     """
     app: FastAPI = FastAPIOffline(
         title="fiblake",
@@ -98,6 +102,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     app.state.access = access
     _include(app, access)
     add_dialects(app, is_guarded=access is not None)
+    add_dialect_streams(app, live, app.state.streams.flow, relay)
     answer_with_problems(app, SHAPES)
     protect(app, access.borders if access else Borders())
     app.mount("/web", StaticFiles(directory=WEB), name="web")

@@ -1,0 +1,247 @@
+"""One client's connection, whatever its dialect: it shows a key, subscribes, and is told.
+
+    reading    auth within seconds, then subscribe and unsubscribe
+    writing    what waits in the outbox, a frame at a time: as fast as the client takes them
+    watching   whether the key still holds
+
+The first of them that ends, ends the connection; the client is told why, in its dialect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import structlog
+from starlette.websockets import WebSocketDisconnect
+
+from lake.errors import AccessError, DatabaseError, ForbiddenError, TooManyRequestsError
+from serving_layer.auth import access_of, address_of
+from serving_layer.auth.principal import ANYONE
+from serving_layer.auth.require import refuse_strangers
+from serving_layer.dialects.dialect import BadFrameError, Said
+from serving_layer.dialects.outbox import Outbox
+
+if TYPE_CHECKING:
+    from starlette.websockets import WebSocket
+
+    from serving_layer.dialects.dialect import Asked, Dialect, Topic
+    from serving_layer.dialects.telling import Telling
+
+_log = structlog.get_logger(__name__)
+_AUTH_S: Final = 10.0
+_WATCH_S: Final = 5.0
+_STALLED_S: Final = 30.0
+_LAST_WORDS_S: Final = 5.0
+_FRAME_BYTES: Final = 256 * 1024
+_MOST_TOPICS: Final = 5_000
+_MOST_BAD: Final = 20
+_REFUSED: Final = 1008
+_LATER: Final = 1013
+"""Close codes: of neither do vendors' clients think that all is well, as of 1000 and 1001."""
+
+
+class EndedError(Exception):
+    """A connection is over.
+
+    Args:
+        said: What the client is told last; None: nothing, as it is gone.
+        detail: In one sentence.
+    """
+
+    def __init__(self, said: Said | None, detail: str = "") -> None:
+        super().__init__(said, detail)
+        self.said = said
+        self.detail = detail
+
+
+class Socket:
+    """A connection.
+
+    Args:
+        websocket: Accepted already.
+        dialect: What is spoken.
+        telling: Tells what is subscribed to.
+        shown: The key that came with the handshake; None: it comes with a frame.
+    """
+
+    def __init__(
+        self, websocket: WebSocket, dialect: Dialect, telling: Telling, shown: str | None = None
+    ) -> None:
+        self._websocket = websocket
+        self._dialect = dialect
+        self._telling = telling
+        self._key = shown
+        self._is_in = asyncio.Event()
+        self._outbox = Outbox(dialect.frame)
+        self._topics: set[Topic] = set()
+        self._bad = 0
+
+    async def converse(self) -> None:
+        """Read, write and watch until it ends."""
+        self._say(Said.CONNECTED)
+        works = (self._reading(), self._writing(), self._watching())
+        tasks = [asyncio.create_task(work) for work in works]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            end = _end_of(next(iter(done)))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            self._telling.unsubscribe(self._dialect, self._outbox, self._topics)
+        if end.said is not None:
+            await self._end(end.said, end.detail)
+
+    async def _reading(self) -> NoReturn:
+        try:
+            async with asyncio.timeout(_AUTH_S):
+                await self._authenticating()
+        except TimeoutError:
+            raise EndedError(Said.AUTH_TIMEOUT) from None
+        while True:
+            asked = await self._asked()
+            if asked.action == "auth":
+                self._say(Said.ALREADY_AUTHENTICATED)
+            elif asked.action == "subscribe":
+                self._subscribe(asked)
+            else:
+                self._unsubscribe(asked)
+
+    async def _authenticating(self) -> None:
+        while self._key is None:
+            asked = await self._asked()
+            if asked.action == "auth":
+                self._key = asked.key
+            else:
+                self._say(Said.NOT_AUTHENTICATED)
+        await self._admit(self._key)
+        self._say(Said.AUTHENTICATED)
+        self._is_in.set()
+
+    async def _watching(self) -> NoReturn:
+        """End once the key holds no more."""
+        await self._is_in.wait()
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            with suppress(TooManyRequestsError):
+                await self._admit(self._key or "")
+
+    async def _writing(self) -> NoReturn:
+        while True:
+            await self._outbox.wait()
+            while (frame := self._outbox.take()) is not None:
+                await self._send(frame)
+            if self._outbox.ended:
+                raise EndedError(self._outbox.ended)
+
+    async def _send(self, frame: bytes) -> None:
+        try:
+            async with asyncio.timeout(_STALLED_S):
+                await self._websocket.send(self._written(frame))
+        except TimeoutError:
+            raise EndedError(Said.SLOW) from None
+
+    def _written(self, frame: bytes) -> dict[str, Any]:
+        told = {"text": frame.decode()} if self._dialect.is_text else {"bytes": frame}
+        return {"type": "websocket.send", **told}
+
+    async def _asked(self) -> Asked:
+        """Return what the next frame that makes sense asks for."""
+        while True:
+            received = await self._websocket.receive()
+            if received["type"] != "websocket.receive":
+                raise EndedError(None)
+            frame = received.get("text") or received.get("bytes") or b""
+            if len(frame) > _FRAME_BYTES:
+                raise EndedError(Said.BAD_FRAME, f"a frame has at most {_FRAME_BYTES} bytes.")
+            try:
+                return self._dialect.read(frame)
+            except BadFrameError as error:
+                self._bad += 1
+                if self._bad > _MOST_BAD:
+                    raise EndedError(Said.BAD_FRAME, "too many frames made no sense.") from None
+                self._say(Said.BAD_FRAME, str(error))
+
+    async def _admit(self, key: str) -> None:
+        """Return if whoever shows the key may listen.
+
+        Raises:
+            EndedError: If not.
+        """
+        try:
+            await admit(self._websocket, key)
+        except ForbiddenError as error:
+            raise EndedError(Said.FORBIDDEN, error.fact) from None
+        except (TooManyRequestsError, DatabaseError) as error:
+            if self._is_in.is_set() and isinstance(error, TooManyRequestsError):
+                return
+            raise EndedError(Said.AWAY, error.fact) from None
+        except AccessError as error:
+            raise EndedError(Said.AUTH_FAILED, error.fact) from None
+
+    def _subscribe(self, asked: Asked) -> None:
+        refused = list(asked.refused)
+        why_not = {topic.stream: self._telling.why_not(topic.stream) for topic in asked.topics}
+        refused += dict.fromkeys(why for why in why_not.values() if why)
+        told = tuple(topic for topic in asked.topics if not why_not[topic.stream])
+        for why in refused:
+            self._say(Said.NOT_OFFERED, why)
+        if len(self._topics.union(told)) > _MOST_TOPICS:
+            self._say(Said.TOO_MANY_TOPICS, f"at most {_MOST_TOPICS} at once.")
+            return
+        self._topics.update(told)
+        answers = self._dialect.subscribed(replace(asked, topics=told), self._topics)
+        self._outbox.answer(answers)
+        self._telling.subscribe(self._dialect, self._outbox, told)
+
+    def _unsubscribe(self, asked: Asked) -> None:
+        for why in asked.refused:
+            self._say(Said.NOT_OFFERED, why)
+        self._topics.difference_update(asked.topics)
+        self._telling.unsubscribe(self._dialect, self._outbox, asked.topics)
+        self._outbox.answer(self._dialect.subscribed(asked, self._topics))
+
+    def _say(self, said: Said, detail: str = "") -> None:
+        self._outbox.answer([self._dialect.say(said, detail)])
+
+    async def _end(self, said: Said, detail: str) -> None:
+        """Tell the client why, if it still takes anything, and close."""
+        last = self._dialect.frame([self._dialect.say(said, detail)])
+        with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await self._websocket.send(self._written(last))
+                await self._websocket.close(_LATER if said is Said.AWAY else _REFUSED)
+
+
+async def admit(websocket: WebSocket, key: str) -> None:
+    """Let in who shows a key by which one may listen.
+
+    Raises:
+        AccessError: If the key does not hold.
+        ForbiddenError: If it lacks the scope; or where none is asked for, and a stranger's page
+            asks.
+        TooManyRequestsError: If the key, or the address, asks too often.
+        DatabaseError: If the database is away.
+    """
+    access = access_of(websocket)
+    if access is None:
+        return
+    principal = await access.authenticate(key or None, address_of(websocket))
+    if principal is ANYONE:
+        refuse_strangers(websocket, access)
+    if "live" not in principal.scopes:
+        fact = f"The key {principal.key} may not: it lacks the scope 'live'."
+        raise ForbiddenError(fact)
+
+
+def _end_of(task: asyncio.Task[NoReturn]) -> EndedError:
+    error = task.exception()
+    if isinstance(error, EndedError):
+        return error
+    if not isinstance(error, WebSocketDisconnect | RuntimeError):
+        _log.error("a connection failed", exc_info=error)
+        return EndedError(Said.AWAY)
+    return EndedError(None)
