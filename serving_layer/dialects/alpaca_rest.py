@@ -151,13 +151,13 @@ class Asset(BaseModel):
 class OneBarsQuery(Parameters):
     """The query of one symbol's bars."""
 
-    timeframe: str = Field(description=" ".join(_TIMEFRAMES))
+    timeframe: str = Field(json_schema_extra={"enum": list(_TIMEFRAMES)})
     start: str | None = Field(
         default=None, description="YYYY-MM-DD or an instant; inclusive; today"
     )
     end: str | None = Field(default=None, description="YYYY-MM-DD or an instant; inclusive; now")
     limit: int = Field(default=_LIMIT, ge=1, le=_MOST, description="of all symbols together")
-    adjustment: str = Field(default="raw", description=" ".join(_ADJUSTMENTS))
+    adjustment: str = Field(default="raw", json_schema_extra={"enum": list(_ADJUSTMENTS)})
     asof: Day | None = Field(default=None, description="when the symbols had their names; today")
     feed: Feed = Field(default="sip", description="whichever it is, the bars are the same")
     currency: Literal["USD"] = "USD"

@@ -55,6 +55,13 @@ _COLUMNS: Final = {"t": "time", "o": "open", "h": "high", "l": "low", "c": "clos
 _EVER: Final = -(10**15)
 
 
+def _resolution(interval: Interval) -> str:
+    return str(interval.minutes) if interval.is_intraday else f"{interval.sessions}D"
+
+
+_RESOLUTIONS: Final = {**{_resolution(each): each for each in INTERVALS}, "D": DAILY}
+
+
 @dataclass(frozen=True, slots=True)
 class UdfError:
     """What went wrong."""
@@ -279,7 +286,7 @@ def symbols(
 def history(  # noqa: PLR0913, PLR0917 - the protocol's parameters
     reader: TheReader,
     symbol: Annotated[str, Query(description="AAPL, or XNAS:AAPL")],
-    resolution: Annotated[str, Query(description="as config has it; D is 1D")],
+    resolution: Annotated[str, Query(json_schema_extra={"enum": list(_RESOLUTIONS)})],
     to: Annotated[int, Query(description="seconds; exclusive")],
     first: Annotated[int, Query(alias="from", description="seconds; inclusive")] = 0,
     countback: Annotated[
@@ -312,15 +319,10 @@ def _offered(request: Request, reader: MergedReader) -> Sequence[Interval]:
     return INTERVALS if has_minutes else SESSION_INTERVALS
 
 
-def _resolution(interval: Interval) -> str:
-    return str(interval.minutes) if interval.is_intraday else f"{interval.sessions}D"
-
-
 def _interval(resolution: str) -> Interval:
-    named = {_resolution(each): each for each in INTERVALS}
-    interval = {**named, "D": DAILY}.get(resolution)
+    interval = _RESOLUTIONS.get(resolution)
     if interval is None:
-        fact = f"resolution {resolution!r:.40} is not offered. Allowed: {', '.join(named)}."
+        fact = f"resolution {resolution!r:.40} is not offered. Allowed: {', '.join(_RESOLUTIONS)}."
         raise InvalidIntervalError(fact)
     return interval
 
