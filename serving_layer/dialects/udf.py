@@ -26,6 +26,7 @@ from lake.interval import DAILY, INTERVALS, MINUTE, SESSION_INTERVALS
 from lake.symbol import canonical
 from serving_layer.dialects.asked import checked_symbol
 from serving_layer.dialects.bars import page_of
+from serving_layer.dialects.listed import listed
 from serving_layer.problems import faults_of
 from serving_layer.query import BarsQuery
 from serving_layer.reference import TheReference
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from lake.interval import Interval
     from lake.session import SessionTable
     from serving_layer.dialects.bars import Page
+    from serving_layer.dialects.listed import Listed
     from serving_layer.merged import MergedReader
     from serving_layer.problems import Documented
-    from serving_layer.reader import Symbol
 
 _EXCHANGE: Final = "US"
 """Where reference data tell of none."""
@@ -229,12 +230,11 @@ def search(  # noqa: PLR0913, PLR0917 - the protocol's parameters
     limit: Annotated[int, Query(ge=1, le=1000)] = _SEARCHED,
 ) -> list[SearchedSymbol]:
     """Symbols that contain a text; those that begin with it come first."""
-    symbols = reader.symbols(query)
-    told = reference.told(symbols)
-    found = [_searched(each, told.get((each.listing, each.symbol), {})) for each in symbols]
+    # Of listings that had a symbol one after the other, the last one is meant.
+    last = {each.symbol: each for each in listed(reader, reference, query)}
     return [
         each
-        for each in found
+        for each in map(_searched, last.values())
         if (type or each.type) == each.type and (exchange or each.exchange) == each.exchange
     ][:limit]
 
@@ -249,14 +249,13 @@ def symbols(
     """What a chart needs to know of a symbol."""
     name = _name(symbol)
     listing = reader.listing(name)
-    listed = [each for each in reader.symbols() if each.listing == listing]
-    if not listed:
+    of_listing = [each for each in listed(reader, reference) if each.listing == listing]
+    if not of_listing:
         fact = f"{name}: no such symbol."
         raise UnknownSymbolError(fact, hint="/udf/search finds those there are.")
-    last = max(listed, key=lambda each: each.last)
-    told = _searched(last, reference.told(listed).get((last.listing, last.symbol), {}))
+    told = _searched(max(of_listing, key=lambda each: each.first))
     offered = _offered(request, reader)
-    holidays, corrections = _exceptions(reader.sessions(), min(each.first for each in listed))
+    holidays, corrections = _exceptions(reader.sessions(), min(each.first for each in of_listing))
     return SymbolInfo(
         name=name,
         ticker=name,
@@ -332,15 +331,15 @@ def _name(symbol: str) -> str:
     return canonical(checked_symbol(symbol.rpartition(":")[2]))
 
 
-def _searched(symbol: Symbol, told: dict[str, Any]) -> SearchedSymbol:
-    exchange = told.get("exchange") or _EXCHANGE
+def _searched(symbol: Listed) -> SearchedSymbol:
+    exchange = symbol.exchange or _EXCHANGE
     return SearchedSymbol(
         symbol=symbol.symbol,
         full_name=f"{exchange}:{symbol.symbol}",
-        description=told.get("name") or symbol.symbol,
+        description=symbol.name or symbol.symbol,
         exchange=exchange,
         ticker=symbol.symbol,
-        type=_TYPES.get(told.get("kind") or "", _STOCK),
+        type=_TYPES.get(symbol.kind or "", _STOCK),
     )
 
 
