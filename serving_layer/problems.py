@@ -103,7 +103,8 @@ def _fault(told: Mapping[str, Any]) -> str:
     # What is wrong with a query as a whole says itself which part of it that is.
     if not where:
         return str(told["msg"]).removeprefix("Value error, ")
-    return f"{where}={told.get('input')!r}: {told['msg']}"
+    given = "" if told["type"] == "missing" else f"={told.get('input')!r}"
+    return f"{where}{given}: {told['msg']}"
 
 
 def _of_fiblake(request: Request, error: Exception) -> Response:

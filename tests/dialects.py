@@ -1,22 +1,36 @@
-"""Apps over real servers, for vendors' clients that know nothing of this product but its URL."""
+"""Apps over real servers, for vendors' clients that know nothing of this product but its URL.
+
+`sample_doors`  the sample's daily bars
+`minute_doors`  two sessions of minutes of AA, some extended; the second one closes at 13:00
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
 from fiblake import Lake
+from lake.clock import SetClock
 from lake.live import LiveBars
+from lake.store import LocalStore
 from serving_layer.app import create_app
+from serving_layer.reader import Reader
 from tests.access import serving
+from tests.minutes import commit as commit_minutes
+from tests.minutes import every_minute
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
+NOW: Final = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
+DAY, EARLY = dt.date(2024, 11, 27), dt.date(2024, 11, 29)
 
 
 class Doors:
@@ -57,6 +71,29 @@ def doors_of(lake: Lake, view: LiveBars | None = None, **more: Any) -> Iterator[
     """Serve a lake, and a view beside it."""
     with doors(create_app(lake.reader, view, **more)) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def sample_doors(sample_lake_folder: Path) -> Iterator[Doors]:
+    with doors(_app(sample_lake_folder)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def minute_doors(tmp_path_factory: pytest.TempPathFactory, blank_lake: Path) -> Iterator[Doors]:
+    folder = tmp_path_factory.mktemp("minutes") / "lake"
+    shutil.copytree(blank_lake, folder)
+    lake = Lake(folder, clock=SetClock(NOW))
+    rows = every_minute("AA", DAY, "09:30", "16:00") + every_minute("AA", EARLY, "09:30", "13:00")
+    commit_minutes(lake, *rows, *every_minute("AA", DAY, "08:00", "08:05"))
+    lake.resample()
+    with doors(_app(folder)) as opened:
+        yield opened
+
+
+def _app(folder: Path) -> FastAPI:
+    # No copies of silver: there is no folder for them that lasts as long.
+    return create_app(Reader(LocalStore(folder), SetClock(NOW)))
 
 
 def start_of(bar: dict[str, Any], zone: dt.tzinfo = NEW_YORK) -> dt.datetime:

@@ -18,43 +18,24 @@ from pydantic import TypeAdapter
 
 from batch_layer.bronze import dividends, listings, splits
 from fiblake import Lake
-from lake.clock import SetClock
 from lake.interval import MINUTE_INTERVALS, SESSION_INTERVALS
 from serving_layer.dialects.massive_reference import DividendsAnswer, SplitsAnswer, TickersAnswer
 from serving_layer.dialects.massive_rest import Aggregates, LastTrade
 from tests.access import FOREIGN, Guarded
 from tests.conftest import NOW
-from tests.dialects import Doors, doors, doors_of, milliseconds, start_of
+from tests.dialects import DAY, EARLY, Doors, doors, doors_of, milliseconds, start_of
 from tests.frames import dividend, set_clock, split
 from tests.integration.test_merged_api import FOUR, LAST, MON, WED, day
 from tests.live import NO_BARS, NO_PRICES, OPEN, bars_of, price, prices_of
-from tests.minutes import at, every_minute
-from tests.minutes import commit as commit_minutes
+from tests.minutes import at
 
 SPANS = {"m": "minute", "h": "hour", "d": "day"}
 ALL = {"from_": "2000-01-01", "to": "2013-12-31"}
-DAY, EARLY = dt.date(2024, 11, 27), dt.date(2024, 11, 29)
 Row = dict[str, Any]
 
 
 def client(at_: Doors, key: str = "any", kind: Any = polygon) -> Any:
     return kind.RESTClient(key, base=at_.url, retries=0)
-
-
-@pytest.fixture(scope="module")
-def sample(sample_lake_folder: Path) -> Iterator[Doors]:
-    with doors_of(Lake(sample_lake_folder, clock=SetClock(NOW))) as opened:
-        yield opened
-
-
-@pytest.fixture
-def minutes(lake: Lake) -> Iterator[Doors]:
-    """Two sessions of minutes, the second of which closes at 13:00."""
-    rows = every_minute("AA", DAY, "09:30", "16:00") + every_minute("AA", EARLY, "09:30", "13:00")
-    commit_minutes(lake, *rows, *every_minute("AA", DAY, "08:00", "08:05"))
-    lake.resample()
-    with doors_of(lake) as opened:
-        yield opened
 
 
 def as_aggregate(bar: Row) -> Row:
@@ -86,29 +67,29 @@ def refusal(at_: Doors, path: str, **asked: Any) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("adjusted", [True, False])
 @pytest.mark.parametrize("interval", SESSION_INTERVALS, ids=str)
-def test_bars_of_sessions_are_the_same(sample: Doors, interval: Any, adjusted: Any) -> None:
+def test_bars_of_sessions_are_the_same(sample_doors: Doors, interval: Any, adjusted: Any) -> None:
     adjustment = "split" if adjusted else "raw"
-    ours = expected(sample, "AAPL", str(interval), adjustment=adjustment)
+    ours = expected(sample_doors, "AAPL", str(interval), adjustment=adjustment)
 
-    assert ours == aggregates(sample, "AAPL", str(interval), adjusted=adjusted)
+    assert ours == aggregates(sample_doors, "AAPL", str(interval), adjusted=adjusted)
     assert len(ours) > 90
 
 
 @pytest.mark.parametrize("interval", MINUTE_INTERVALS, ids=str)
-def test_bars_of_minutes_are_the_same(minutes: Doors, interval: Any) -> None:
-    ours = expected(minutes, "AA", str(interval))
-    found = aggregates(minutes, "AA", str(interval), from_="2024-11-27", to="2024-11-29")
+def test_bars_of_minutes_are_the_same(minute_doors: Doors, interval: Any) -> None:
+    ours = expected(minute_doors, "AA", str(interval))
+    found = aggregates(minute_doors, "AA", str(interval), from_="2024-11-27", to="2024-11-29")
 
     assert ours == found
     assert milliseconds(at(DAY, "09:30")) == found[0]["timestamp"]
 
 
-def test_a_split_is_taken_out_unless_it_is_asked_not_to(sample: Doors) -> None:
+def test_a_split_is_taken_out_unless_it_is_asked_not_to(sample_doors: Doors) -> None:
     last, first = {"from_": "2005-02-25", "to": "2005-02-25"}, {"from_": "2005-02-28"}
 
-    assert 44.495 == aggregates(sample, "AAPL", "1d", **last)[0]["close"]
-    assert 88.99 == aggregates(sample, "AAPL", "1d", **last, adjusted=False)[0]["close"]
-    assert 44.86 == aggregates(sample, "AAPL", "1d", **first, to="2005-02-28")[0]["close"]
+    assert 44.495 == aggregates(sample_doors, "AAPL", "1d", **last)[0]["close"]
+    assert 88.99 == aggregates(sample_doors, "AAPL", "1d", **last, adjusted=False)[0]["close"]
+    assert 44.86 == aggregates(sample_doors, "AAPL", "1d", **first, to="2005-02-28")[0]["close"]
 
 
 def pages(at_: Doors, path: str, **asked: Any) -> list[Row]:
@@ -122,12 +103,12 @@ def pages(at_: Doors, path: str, **asked: Any) -> list[Row]:
 @pytest.mark.parametrize("sort", ["asc", "desc"])
 @pytest.mark.parametrize(("interval", "limit", "each"), [("13d", 130, 10), ("34d", 1, 1)])
 def test_a_page_has_as_many_base_bars_as_the_limit_and_all_make_the_whole(
-    sample: Doors, interval: str, limit: int, each: int, sort: str
+    sample_doors: Doors, interval: str, limit: int, each: int, sort: str
 ) -> None:
-    ours = expected(sample, "AAPL", interval, start="2010-01-01", order=sort)
-    path = f"/v2/aggs/ticker/AAPL/range/{interval[:-1]}/day/2010-01-01/2013-12-31"
-    found = pages(sample, path, limit=limit, sort=sort)
-    theirs = aggregates(sample, "AAPL", interval, from_="2010-01-01", limit=limit, sort=sort)
+    ours = expected(sample_doors, "AAPL", interval, start="2012-01-01", order=sort)
+    path = f"/v2/aggs/ticker/AAPL/range/{interval[:-1]}/day/2012-01-01/2013-12-31"
+    found = pages(sample_doors, path, limit=limit, sort=sort)
+    theirs = aggregates(sample_doors, "AAPL", interval, from_="2012-01-01", limit=limit, sort=sort)
 
     assert ours == theirs
     assert [bar["timestamp"] for bar in ours] == [
@@ -135,7 +116,8 @@ def test_a_page_has_as_many_base_bars_as_the_limit_and_all_make_the_whole(
     ]
     assert {each} == {page["resultsCount"] for page in found[:-1]}
     sessions = [
-        bar["sessions"] for bar in sample.bars("AAPL", interval, start="2010-01-01", order=sort)
+        bar["sessions"]
+        for bar in sample_doors.bars("AAPL", interval, start="2012-01-01", order=sort)
     ]
     assert [sum(sessions[n : n + each]) for n in range(0, len(sessions), each)] == [
         page["queryCount"] for page in found
@@ -143,14 +125,14 @@ def test_a_page_has_as_many_base_bars_as_the_limit_and_all_make_the_whole(
 
 
 @pytest.mark.parametrize("sort", ["asc", "desc"])
-def test_pages_of_minutes_make_the_whole(minutes: Doors, sort: str) -> None:
+def test_pages_of_minutes_make_the_whole(minute_doors: Doors, sort: str) -> None:
     asked = {"from_": "2024-11-27", "to": "2024-11-29", "sort": sort}
 
-    assert expected(minutes, "AA", "5m", order=sort) == aggregates(
-        minutes, "AA", "5m", **asked, limit=35
+    assert expected(minute_doors, "AA", "5m", order=sort) == aggregates(
+        minute_doors, "AA", "5m", **asked, limit=35
     )
-    assert expected(minutes, "AA", "1m", order=sort) == aggregates(
-        minutes, "AA", "1m", **asked, limit=100
+    assert expected(minute_doors, "AA", "1m", order=sort) == aggregates(
+        minute_doors, "AA", "1m", **asked, limit=100
     )
 
 
@@ -164,9 +146,9 @@ def test_pages_of_minutes_make_the_whole(minutes: Doors, sort: str) -> None:
     ],
 )
 def test_times_are_kept_to_the_millisecond(
-    minutes: Doors, first: Any, last: Any, ends: Any
+    minute_doors: Doors, first: Any, last: Any, ends: Any
 ) -> None:
-    found = aggregates(minutes, "AA", "1m", from_=first, to=last)
+    found = aggregates(minute_doors, "AA", "1m", from_=first, to=last)
 
     assert [milliseconds(at(DAY, time)) for time in ends] == [
         found[0]["timestamp"],
@@ -174,9 +156,9 @@ def test_times_are_kept_to_the_millisecond(
     ]
 
 
-def test_a_time_amid_a_day_asks_for_its_bar(sample: Doors) -> None:
-    found = aggregates(sample, "AAPL", "1d", from_=at(MON, "12:00"), to=at(WED, "00:00"))
-    last = aggregates(sample, "AAPL", "1d", from_=at(LAST, "12:00"), to=at(LAST, "13:00"))
+def test_a_time_amid_a_day_asks_for_its_bar(sample_doors: Doors) -> None:
+    found = aggregates(sample_doors, "AAPL", "1d", from_=at(MON, "12:00"), to=at(WED, "00:00"))
+    last = aggregates(sample_doors, "AAPL", "1d", from_=at(LAST, "12:00"), to=at(LAST, "13:00"))
 
     assert ([], [430.47]) == (found, [bar["close"] for bar in last])
 
@@ -228,23 +210,25 @@ def test_the_previous_close_is_of_the_last_session_that_is_over(
 
 
 @pytest.mark.parametrize("adjusted", [True, False])
-def test_a_session_of_the_whole_market_is_there_at_once(sample: Doors, adjusted: Any) -> None:
-    found = client(sample).get_grouped_daily_aggs("2005-02-25", adjusted=adjusted)
+def test_a_session_of_the_whole_market_is_there_at_once(sample_doors: Doors, adjusted: Any) -> None:
+    found = client(sample_doors).get_grouped_daily_aggs("2005-02-25", adjusted=adjusted)
     asked = {"start": "2005-02-25", "end": "2005-02-25"}
     asked["adjustment"] = "split" if adjusted else "raw"
-    ours = {name: sample.bars(name, "1d", **asked) for name in ("AAPL", "GOOG", "IBM", "MSFT")}
+    ours = {
+        name: sample_doors.bars(name, "1d", **asked) for name in ("AAPL", "GOOG", "IBM", "MSFT")
+    }
 
     assert {name: bars[0]["close"] for name, bars in ours.items()} == {
         each.ticker: each.close for each in found
     }
     assert {milliseconds(at(dt.date(2005, 2, 25), "16:00"))} == {each.timestamp for each in found}
-    assert [] == client(sample).get_grouped_daily_aggs("2005-02-26")
+    assert [] == client(sample_doors).get_grouped_daily_aggs("2005-02-26")
 
 
-def test_splits_are_filtered_sorted_and_paged(sample: Doors) -> None:
+def test_splits_are_filtered_sorted_and_paged(sample_doors: Doors) -> None:
     found = [
         (each.ticker, each.execution_date, each.split_from, each.split_to)
-        for each in client(sample).list_splits(limit=1)
+        for each in client(sample_doors).list_splits(limit=1)
     ]
     asked = {"execution_date_gt": "2000-06-21", "execution_date_lte": dt.date(2005, 2, 28)}
 
@@ -255,10 +239,10 @@ def test_splits_are_filtered_sorted_and_paged(sample: Doors) -> None:
     ] == found
     assert ["2003-02-18", "2005-02-28"] == [
         each.execution_date
-        for each in client(sample).list_splits(**asked, sort="execution_date", order="asc")
+        for each in client(sample_doors).list_splits(**asked, sort="execution_date", order="asc")
     ]
-    assert 2 == len(list(client(sample).list_splits("AAPL")))
-    assert [] == list(client(sample).list_splits(reverse_split=True))
+    assert 2 == len(list(client(sample_doors).list_splits("AAPL")))
+    assert [] == list(client(sample_doors).list_splits(reverse_split=True))
 
 
 @pytest.fixture
@@ -354,25 +338,27 @@ TIME = "is no time. Allowed: YYYY-MM-DD, or milliseconds since 1970."
         ("/v3/reference/tickers?date=soon", "a date is written YYYY-MM-DD"),
     ],
 )
-def test_what_cannot_be_is_one_clear_error(sample: Doors, path: str, text: str) -> None:
-    status, word, told = refusal(sample, path)
+def test_what_cannot_be_is_one_clear_error(sample_doors: Doors, path: str, text: str) -> None:
+    status, word, told = refusal(sample_doors, path)
 
     assert (400, "ERROR") == (status, word)
     assert text in told
 
 
-def test_what_is_not_there_is_not_found(sample: Doors, lake: Lake) -> None:
+def test_what_is_not_there_is_not_found(sample_doors: Doors, lake: Lake) -> None:
     with doors_of(lake) as empty:
         of_none = refusal(empty, f"{RANGE}/1/day/2005-01-01/2005-12-31")
 
-    assert (404, "NOT_FOUND", "Not Found. Hint: see /docs.") == refusal(sample, "/v2/aggs/nothing")
+    assert (404, "NOT_FOUND", "Not Found. Hint: see /docs.") == refusal(
+        sample_doors, "/v2/aggs/nothing"
+    )
     assert (404, "NOT_FOUND") == of_none[:2]
     assert "is empty. Hint: fiblake import" in of_none[2]
-    assert [] == aggregates(sample, "NOPE", "13d")
-    assert (414, "ERROR") == refusal(sample, f"/v2/aggs/ticker/{'A' * 20_000}/prev")[:2]
+    assert [] == aggregates(sample_doors, "NOPE", "13d")
+    assert (414, "ERROR") == refusal(sample_doors, f"/v2/aggs/ticker/{'A' * 20_000}/prev")[:2]
 
 
-def test_answers_are_as_the_schema_tells(sample: Doors) -> None:
+def test_answers_are_as_the_schema_tells(sample_doors: Doors) -> None:
     models: dict[str, Any] = {
         f"{RANGE}/13/day/2012-01-01/2013-12-31": Aggregates,
         "/v2/aggs/ticker/AAPL/prev": Aggregates,
@@ -382,7 +368,7 @@ def test_answers_are_as_the_schema_tells(sample: Doors) -> None:
         "/v3/reference/dividends": DividendsAnswer,
     }
     for path, model in models.items():
-        answer = sample.get(path)
+        answer = sample_doors.get(path)
         told: Any = TypeAdapter(model).validate_json(answer.content)
         assert set(json.loads(answer.content)) <= {each.name for each in fields(model)}
         assert "OK" == told.status
@@ -392,7 +378,7 @@ def test_a_key_is_shown_as_their_clients_show_it(guarded: Guarded) -> None:
     read, alerts = guarded.key("read").secret, guarded.key("alerts").secret
     path = f"{RANGE}/13/day/2005-01-01/2005-12-31"
     with doors(guarded.app) as opened:
-        found = list(client(opened, read).list_aggs("AAPL", 13, "day", **ALL, limit=130))
+        found = list(client(opened, read).list_aggs("AAPL", 34, "day", **ALL, limit=1700))
         in_query = opened.get(path, params={"apiKey": read, "limit": 13})
         with pytest.raises(BadResponse, match="The key is not one of this server's"):
             list(client(opened, FOREIGN).list_aggs("AAPL", 13, "day", **ALL))
@@ -402,7 +388,7 @@ def test_a_key_is_shown_as_their_clients_show_it(guarded: Guarded) -> None:
             for each, key in ((path, alerts), ("/v2/last/trade/AAPL", read))
         ]
 
-    assert 252 == len(found)
+    assert 97 == len(found)
     assert 200 == in_query.status_code
     assert read not in in_query.text
     assert (401, "ERROR") == none[:2]
@@ -410,9 +396,9 @@ def test_a_key_is_shown_as_their_clients_show_it(guarded: Guarded) -> None:
     assert [(403, "NOT_AUTHORIZED")] * 2 == [each[:2] for each in lacking]
 
 
-def test_the_new_client_of_massive_hands_over_the_same(sample: Doors) -> None:
-    ours = expected(sample, "MSFT", "21d")
+def test_the_new_client_of_massive_hands_over_the_same(sample_doors: Doors) -> None:
+    ours = expected(sample_doors, "MSFT", "21d")
 
-    assert ours == aggregates(sample, "MSFT", "21d", kind=massive, limit=2100)
-    (last,) = client(sample, kind=massive).get_previous_close_agg("MSFT")
+    assert ours == aggregates(sample_doors, "MSFT", "21d", kind=massive, limit=2100)
+    (last,) = client(sample_doors, kind=massive).get_previous_close_agg("MSFT")
     assert 27.95 == last.close
