@@ -30,6 +30,7 @@ from serving_layer.dialects.alpaca_rest import (
 )
 from tests.access import Guarded
 from tests.dialects import DAY, EARLY, NEW_YORK, Doors, doors, doors_of, start_of
+from tests.frames import listing_rows
 from tests.integration.test_merged_api import FOUR, MON, WED, day
 from tests.live import NO_PRICES, bars_of
 from tests.minutes import at
@@ -220,15 +221,14 @@ def test_the_latest_bar_is_the_last_minute_in_the_lake_or_live(
 def renamed(lake: Lake, bars_file: Path) -> Iterator[Doors]:
     """A lake of A, which was C before, and of B, which is listed no more."""
     lake.import_files(bars_file)
-    rows_ = [
-        ("L1", "C", dt.date(2012, 1, 1), dt.date(2012, 2, 28), "XNYS"),
-        ("L1", "A", dt.date(2012, 2, 29), None, "XNYS"),
-        ("L2", "B", dt.date(2012, 3, 1), dt.date(2012, 6, 29), "XFOO"),
-        ("L3", "C", dt.date(2013, 1, 1), None, "XNYS"),
-    ]
-    columns = {"listing": pl.String(), "symbol": pl.String(), "first": pl.Date(), "last": pl.Date()}
-    told = pl.DataFrame(rows_, columns | {"exchange": pl.String()}, orient="row")
-    told = told.with_columns(name=pl.lit("Acorn"), kind=pl.lit("CS"))
+    told = listing_rows(
+        ("L1", "C", dt.date(2012, 1, 1), dt.date(2012, 2, 28)),
+        ("L1", "A", dt.date(2012, 2, 29), None),
+        ("L2", "B", dt.date(2012, 3, 1), dt.date(2012, 6, 29)),
+        ("L3", "C", dt.date(2013, 1, 1), None),
+    )
+    is_b = pl.col("symbol") == "B"
+    told = told.with_columns(exchange=pl.when(is_b).then(pl.lit("XFOO")).otherwise("exchange"))
     listings.commit(lake.store, told, clock=lake.clock)
     with doors_of(lake) as opened:
         yield opened

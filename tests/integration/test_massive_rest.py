@@ -24,7 +24,7 @@ from serving_layer.dialects.massive_rest import Aggregates, LastTrade
 from tests.access import FOREIGN, Guarded
 from tests.conftest import NOW
 from tests.dialects import DAY, EARLY, Doors, doors, doors_of, milliseconds, start_of
-from tests.frames import dividend, set_clock, split
+from tests.frames import dividend, listing_rows, set_clock, split
 from tests.integration.test_merged_api import FOUR, LAST, MON, WED, day
 from tests.live import NO_BARS, NO_PRICES, OPEN, bars_of, price, prices_of
 from tests.minutes import at
@@ -249,15 +249,12 @@ def test_splits_are_filtered_sorted_and_paged(sample_doors: Doors) -> None:
 def renamed(lake: Lake, bars_file: Path) -> Iterator[Doors]:
     """A lake of A, which was C before, and of BAC.PRL, which is listed no more."""
     lake.import_files(bars_file)
-    rows = [
+    told = listing_rows(
         ("BBG000000001", "C", dt.date(2012, 3, 1), dt.date(2012, 3, 30)),
         ("BBG000000001", "A", dt.date(2012, 3, 31), None),
         ("L2", "B", dt.date(2012, 3, 1), dt.date(2012, 6, 29)),
-    ]
-    columns = {"listing": pl.String(), "symbol": pl.String(), "first": pl.Date(), "last": pl.Date()}
-    kinds = {"name": "Acorn Inc", "exchange": "XNYS", "kind": "CS"}
-    told = pl.DataFrame(rows, columns, orient="row")
-    told = told.with_columns(pl.lit(value).alias(name) for name, value in kinds.items())
+        name="Acorn Inc",
+    )
     listings.commit(lake.store, told, clock=lake.clock)
     paid = [dividend("C", dt.date(2012, 3, 15), 0.25), dividend("A", dt.date(2012, 6, 15), 1)]
     dividends.commit(lake.store, pl.concat([*paid, dividend("B", MON, 0.5)]), clock=lake.clock)
