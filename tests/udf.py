@@ -55,6 +55,7 @@ def check_symbol(told: Answer) -> None:
     texts = ("name", "ticker", "description", "type", "exchange", "listed_exchange", "session")
     assert all(isinstance(told[name], str) and told[name] for name in texts)
     assert told["timezone"] in available_timezones()
+    assert (told["exchange"],) * 2 == (told["exchange-traded"], told["exchange-listed"])
     assert _HOURS.fullmatch(told["session"])
     assert (int, int) == (type(told["minmov"]), type(told["pricescale"]))
     assert re.fullmatch("10*", str(told["pricescale"]))

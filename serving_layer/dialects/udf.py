@@ -18,6 +18,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from lake.errors import InvalidIntervalError, MisuseError, NotFoundError, UnknownSymbolError
@@ -114,8 +115,7 @@ class SearchedSymbol:
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolInfo:
+class SymbolInfo(BaseModel):
     """What a chart needs to know of a symbol.
 
     Attributes:
@@ -124,6 +124,8 @@ class SymbolInfo:
         corrections: Days of other hours, as `0930-1300:20241129`, with semicolons.
         pricescale: The smallest step of the price is `minmov` / this.
         daily_multipliers: In sessions: bars of so many are asked for, not built by the chart.
+        exchange_listed: The same again, as older charts read it.
+        exchange_traded: Likewise.
     """
 
     name: str
@@ -132,6 +134,8 @@ class SymbolInfo:
     type: str
     exchange: str
     listed_exchange: str
+    exchange_listed: str = Field(serialization_alias="exchange-listed")
+    exchange_traded: str = Field(serialization_alias="exchange-traded")
     timezone: str
     session: str
     session_holidays: str
@@ -263,6 +267,8 @@ def symbols(
         type=told.type,
         exchange=told.exchange,
         listed_exchange=told.exchange,
+        exchange_listed=told.exchange,
+        exchange_traded=told.exchange,
         timezone=str(ZONE),
         session=_SESSION,
         session_holidays=holidays,
