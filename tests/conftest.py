@@ -34,7 +34,7 @@ pytest_plugins = [
     "tests.live_system",
     "tests.databases",
     "tests.access",
-    "tests.dialects",
+    "tests.dialect_streams",
 ]
 
 # How long an example takes says more of the machine than of what is tested.

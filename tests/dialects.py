@@ -1,171 +1,107 @@
-"""An app that speaks vendors' dialects, fed by the test, and clients that are told by it."""
+"""Apps over real servers, for vendors' clients that know nothing of this product but its URL.
+
+`sample_doors`  the sample's daily bars
+`minute_doors`  two sessions of minutes of AA, some extended; the second one closes at 13:00
+"""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-import polars as pl
+import httpx
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from fastapi import FastAPI
 
 from fiblake import Lake
-from lake.event import Event
+from lake.clock import SetClock
 from lake.live import LiveBars
-from lake.wire import events_of
+from lake.store import LocalStore
 from serving_layer.app import create_app
-from serving_layer.auth import Access
-from serving_layer.dialects.relay import Relay
-from speed_layer.engine import Engine
-from speed_layer.views import MemoryView
+from serving_layer.reader import Reader
 from tests.access import serving
-from tests.days import calendar
+from tests.minutes import commit as commit_minutes
+from tests.minutes import every_minute
 
-with warnings.catch_warnings():
-    # It speaks by what its library has deprecated.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from alpaca.data.live import StockDataStream
-
-_PATIENCE_S: Final = 30.0
+NEW_YORK: Final = ZoneInfo("America/New_York")
+NOW: Final = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
+DAY, EARLY = dt.date(2024, 11, 27), dt.date(2024, 11, 29)
 
 
-class Market:
-    """What a server tells of, for as long as a test lets it happen.
+class Doors:
+    """A server, and what it answers at its own door, `/v1/bars`."""
 
-    Attributes:
-        view: Its realtime view.
-        relay: Of its feed.
-        engine: Makes bars of events.
-    """
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = httpx.Client(base_url=url, timeout=30)
 
-    def __init__(self, view: MemoryView | None = None) -> None:
-        self.view = view or MemoryView()
-        self.relay = Relay()
-        self.relay.kind = "trade"
-        self.engine = Engine(calendar())
+    def get(self, path: str, **asked: Any) -> httpx.Response:
+        """Return the answer to a GET."""
+        return self._http.get(path, **asked)
 
-    def happen(self, *events: Event) -> None:
-        """Let events happen."""
-        self.tell(events_of(asdict(event) for event in events))
+    def bars(self, symbol: str, interval: str, **asked: Any) -> list[dict[str, Any]]:
+        """Return the bars of a symbol as `/v1/bars` has them."""
+        given = {"interval": interval, "limit": 50_000, **asked}
+        bars: list[dict[str, Any]] = self.get(f"/v1/bars/{symbol}", params=given).json()["bars"]
+        return bars
 
-    def tell(self, events: pl.DataFrame) -> None:
-        """Let events happen, schema `EVENTS`."""
-        changes = self.engine.apply(events)
-        self.view.put(changes.bars, changes.prices)
-        self.relay.publish(events)
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
 
 
-Serve = Callable[..., Any]
+@contextmanager
+def doors(app: FastAPI) -> Iterator[Doors]:
+    """Serve an app."""
+    with serving(app) as at:
+        opened = Doors(f"http://{at}")
+        try:
+            yield opened
+        finally:
+            opened.close()
 
 
-@pytest.fixture
-def market() -> Iterator[Market]:
-    made = Market()
-    yield made
-    made.view.close()
+@contextmanager
+def doors_of(lake: Lake, view: LiveBars | None = None, **more: Any) -> Iterator[Doors]:
+    """Serve a lake, and a view beside it."""
+    with doors(create_app(lake.reader, view, **more)) as opened:
+        yield opened
 
 
-@pytest.fixture
-def serve_dialects(lake: Lake) -> Serve:
-    """Serve an app: of a view and a relay, or of none; who may ask, or anyone."""
-
-    def serve(
-        view: LiveBars | None = None, relay: Relay | None = None, access: Access | None = None
-    ) -> Any:
-        return serving(create_app(lake.reader, view, access=access, relay=relay))
-
-    return serve
+@pytest.fixture(scope="session")
+def sample_doors(sample_lake_folder: Path) -> Iterator[Doors]:
+    with doors(_app(sample_lake_folder)) as opened:
+        yield opened
 
 
-class Client:
-    """A socket that speaks JSON, and expects what comes in order."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-
-    async def say(self, **frame: Any) -> None:
-        await self.socket.send(json.dumps(frame))
-
-    async def hear(self) -> Any:
-        """Return the messages of the next frame."""
-        return json.loads(await asyncio.wait_for(self.socket.recv(), _PATIENCE_S))
-
-    async def only(self) -> dict[str, Any]:
-        """Return the only message of the next frame."""
-        (message,) = await self.hear()
-        assert isinstance(message, dict)
-        return message
-
-    async def ended(self) -> int:
-        """Return the code of the close that comes, without regard to what comes before."""
-        await asyncio.wait_for(self.socket.wait_closed(), _PATIENCE_S)
-        return self.socket.close_code or 0
+@pytest.fixture(scope="session")
+def minute_doors(tmp_path_factory: pytest.TempPathFactory, blank_lake: Path) -> Iterator[Doors]:
+    folder = tmp_path_factory.mktemp("minutes") / "lake"
+    shutil.copytree(blank_lake, folder)
+    lake = Lake(folder, clock=SetClock(NOW))
+    rows = every_minute("AA", DAY, "09:30", "16:00") + every_minute("AA", EARLY, "09:30", "13:00")
+    commit_minutes(lake, *rows, *every_minute("AA", DAY, "08:00", "08:05"))
+    lake.resample()
+    with doors(_app(folder)) as opened:
+        yield opened
 
 
-@asynccontextmanager
-async def connected(url: str, **how: Any) -> AsyncIterator[Client]:
-    """Yield a client that has been welcomed."""
-    async with connect(url, compression=None, proxy=None, **how) as socket:
-        client = Client(socket)
-        welcome = await client.only()
-        assert "connected" in {welcome.get("status"), welcome.get("msg")}
-        yield client
+def _app(folder: Path) -> FastAPI:
+    # No copies of silver: there is no folder for them that lasts as long.
+    return create_app(Reader(LocalStore(folder), SetClock(NOW)))
 
 
-@asynccontextmanager
-async def at_massive(
-    host: str, *topics: str, key: str = "any", **how: Any
-) -> AsyncIterator[Client]:
-    """Yield a client that is subscribed to Massive's topics."""
-    async with connected(f"ws://{host}/stocks", **how) as client:
-        await client.say(action="auth", params=key)
-        assert "auth_success" == (await client.only())["status"]
-        if topics:
-            await client.say(action="subscribe", params=",".join(topics))
-            for topic in topics:
-                assert f"subscribed to: {topic}" == (await client.only())["message"]
-        yield client
+def start_of(bar: dict[str, Any], zone: dt.tzinfo = NEW_YORK) -> dt.datetime:
+    """Return the instant at which a bar starts; of one of sessions, midnight in a zone."""
+    start = dt.datetime.fromisoformat(bar["start"])
+    return start.replace(tzinfo=zone) if start.tzinfo is None else start
 
 
-@asynccontextmanager
-async def at_alpaca(host: str, key: str = "any", **channels: list[str]) -> AsyncIterator[Client]:
-    """Yield a client that is subscribed to Alpaca's channels."""
-    async with connected(f"ws://{host}/v2/sip") as client:
-        await client.say(action="auth", key="id", secret=key)
-        assert {"T": "success", "msg": "authenticated"} == await client.only()
-        if channels:
-            await client.say(action="subscribe", **channels)
-            told = await client.only()
-            assert channels == {name: symbols for name, symbols in told.items() if name in channels}
-        yield client
-
-
-@asynccontextmanager
-async def listening(client: Any, hear: Any = None) -> AsyncIterator[None]:
-    """Let a vendor's client run meanwhile: Massive's with what hears, or Alpaca's, which knows."""
-    # Alpaca's `run` would take the thread.
-    work = client.connect(hear) if hear else client._run_forever()  # noqa: SLF001
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        await client.close()
-
-
-async def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(_PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 - of other threads, too
-            await asyncio.sleep(0.02)
-
-
-def alpaca_stream(host: str, secret: str = "any", feed: str = "iex") -> StockDataStream:  # noqa: S107 - no secret
-    """Return alpaca-py's client, which tries again soon."""
-    return StockDataStream("id", secret, url_override=f"ws://{host}/v2/{feed}")
+def milliseconds(instant: dt.datetime) -> int:
+    """Return an instant in whole milliseconds since 1970."""
+    return round(instant.timestamp() * 1000)

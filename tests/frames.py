@@ -144,3 +144,12 @@ def split(symbol: str, effective: dt.date, split_to: float, split_from: float = 
     row = (symbol, effective, float(split_from), float(split_to))
     names = ["symbol", "effective", "split_from", "split_to"]
     return pl.DataFrame([row], schema=names, orient="row")
+
+
+def listing_rows(*spans: tuple[str, str, dt.date, dt.date | None], **told: str) -> pl.DataFrame:
+    """Return listings, symbols and when they had them, as bronze takes them, and what is told."""
+    names = ("listing", "symbol", "first", "last")
+    kinds = dict(zip(names, (pl.String(), pl.String(), pl.Date(), pl.Date()), strict=True))
+    same = {"name": "Acorn", "exchange": "XNYS", "kind": "CS", **told}
+    rows = pl.DataFrame(spans, pl.Schema(kinds), orient="row")
+    return rows.with_columns(pl.lit(value).alias(name) for name, value in same.items())

@@ -34,6 +34,7 @@ from lake.interval import INTERVALS, MINUTE, Interval
 from serving_layer.answers import INSTANT
 from serving_layer.dialects.asked import Parameters, checked_symbol
 from serving_layer.dialects.bars import midnight, milliseconds, none, page_of, times_of
+from serving_layer.dialects.listed import listed
 from serving_layer.query import DATE, BarsQuery, parse_date
 from serving_layer.reference import TheReference
 from serving_layer.routes import Day, TheReader, symbols_of
@@ -151,13 +152,13 @@ class Asset(BaseModel):
 class OneBarsQuery(Parameters):
     """The query of one symbol's bars."""
 
-    timeframe: str = Field(description=" ".join(_TIMEFRAMES))
+    timeframe: str = Field(json_schema_extra={"enum": list(_TIMEFRAMES)})
     start: str | None = Field(
         default=None, description="YYYY-MM-DD or an instant; inclusive; today"
     )
     end: str | None = Field(default=None, description="YYYY-MM-DD or an instant; inclusive; now")
     limit: int = Field(default=_LIMIT, ge=1, le=_MOST, description="of all symbols together")
-    adjustment: str = Field(default="raw", description=" ".join(_ADJUSTMENTS))
+    adjustment: str = Field(default="raw", json_schema_extra={"enum": list(_ADJUSTMENTS)})
     asof: Day | None = Field(default=None, description="when the symbols had their names; today")
     feed: Feed = Field(default="sip", description="whichever it is, the bars are the same")
     currency: Literal["USD"] = "USD"
@@ -242,19 +243,15 @@ def assets(
     """All symbols, those that are listed no more too; `class` is us_equity."""
     if asked.asset_class != "us_equity":
         return _json([])
-    symbols, today = reader.symbols(), trading_day(reader.now())
-    told = reference.told(symbols, ("name", "exchange", "last"))
-    rows = []
-    for each in symbols:
-        known = told.get((each.listing, each.symbol), {})
-        last = known.get("last")
+    today, rows = trading_day(reader.now()), []
+    for each in listed(reader, reference):
         row = {
             "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{each.listing} {each.symbol}")),
             "class": "us_equity",
-            "exchange": _EXCHANGES.get(known.get("exchange") or "", ""),
+            "exchange": _EXCHANGES.get(each.exchange or "", ""),
             "symbol": each.symbol,
-            "name": known.get("name") or "",
-            "status": "active" if last is None or last >= today else "inactive",
+            "name": each.name or "",
+            "status": "active" if each.is_listed(today) else "inactive",
         }
         if asked.status in {None, row["status"]} and asked.exchange in {None, row["exchange"]}:
             rows.append(row | dict.fromkeys(_RIGHTS, False))

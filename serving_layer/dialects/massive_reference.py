@@ -19,6 +19,7 @@ from pydantic_core import to_json
 from lake.exchange import trading_day
 from lake.massive_symbols import lake_symbol, massive_symbol
 from serving_layer.dialects.asked import Parameters
+from serving_layer.dialects.listed import listed
 from serving_layer.dialects.massive_rest import REFUSED
 from serving_layer.dialects.massive_words import answer, next_url, with_cursor
 from serving_layer.reference import TheReference
@@ -243,18 +244,14 @@ def _tickers(
     reader: MergedReader, reference: ReferenceData, day: dt.date, *, active: bool
 ) -> pl.DataFrame:
     """Return the tickers of a day, or those of before, schema `_TICKERS`."""
-    symbols = reader.symbols()
-    told = reference.told(symbols, ("name", "exchange", "kind", "last"))
-    rows = []
-    for each in symbols:
-        known = told.get((each.listing, each.symbol), {})
-        last = known.get("last")
-        is_over = last is not None and last < day
-        if each.first <= day and is_over != active:
-            figi = each.listing if _FIGI.fullmatch(each.listing) else None
-            ticker = massive_symbol(each.symbol)
-            kinds = (known.get("name"), "stocks", "us", known.get("exchange"), known.get("kind"))
-            rows.append((ticker, *kinds, active, "usd", figi))
+    rows = [
+        (
+            *(massive_symbol(each.symbol), each.name, "stocks", "us", each.exchange, each.kind),
+            *(active, "usd", each.listing if _FIGI.fullmatch(each.listing) else None),
+        )
+        for each in listed(reader, reference)
+        if each.first <= day and each.is_listed(day) == active
+    ]
     return pl.DataFrame(rows, _TICKERS, orient="row")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 import polars as pl
@@ -58,6 +58,11 @@ _OFFERED: Final = {
 def _allowed() -> str:
     return "; ".join(f"{span} {', '.join(map(str, counts))}" for span, counts in _OFFERED.items())
 
+
+_COUNTS: Final = sorted({count for counts in _OFFERED.values() for count in counts})
+_MULTIPLIERS: Final[dict[str, Any]] = {"enum": [str(count) for count in _COUNTS]}
+_TIMES: Final[dict[str, Any]] = {"pattern": r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|-?[0-9]{1,13})$"}
+"""What OpenAPI tells of them; that they are refused in Massive's words is done here."""
 
 _LIMIT: Final = 5_000
 _MOST: Final = 50_000
@@ -148,10 +153,14 @@ class RangePath:
     """Which bars: `multiplier` of `timespan`."""
 
     ticker: str
-    multiplier: Annotated[str, Path(description=_allowed())]
-    timespan: Annotated[str, Path(description="minute, hour or day")]
-    first: Annotated[str, Path(alias="from", description="YYYY-MM-DD or ms; inclusive")]
-    last: Annotated[str, Path(alias="to", description="YYYY-MM-DD or ms; inclusive")]
+    multiplier: Annotated[str, Path(description=_allowed(), json_schema_extra=_MULTIPLIERS)]
+    timespan: Annotated[str, Path(json_schema_extra={"enum": list(_OFFERED)})]
+    first: Annotated[
+        str, Path(alias="from", description="YYYY-MM-DD or ms; inclusive", json_schema_extra=_TIMES)
+    ]
+    last: Annotated[
+        str, Path(alias="to", description="YYYY-MM-DD or ms; inclusive", json_schema_extra=_TIMES)
+    ]
 
     def of(self, first: int, last: int) -> str:
         """Return the path of the same bars between other times, in ms."""

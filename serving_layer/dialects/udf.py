@@ -18,6 +18,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from lake.errors import InvalidIntervalError, MisuseError, NotFoundError, UnknownSymbolError
@@ -26,6 +27,7 @@ from lake.interval import DAILY, INTERVALS, MINUTE, SESSION_INTERVALS
 from lake.symbol import canonical
 from serving_layer.dialects.asked import checked_symbol
 from serving_layer.dialects.bars import page_of
+from serving_layer.dialects.listed import listed
 from serving_layer.problems import faults_of
 from serving_layer.query import BarsQuery
 from serving_layer.reference import TheReference
@@ -37,9 +39,9 @@ if TYPE_CHECKING:
     from lake.interval import Interval
     from lake.session import SessionTable
     from serving_layer.dialects.bars import Page
+    from serving_layer.dialects.listed import Listed
     from serving_layer.merged import MergedReader
     from serving_layer.problems import Documented
-    from serving_layer.reader import Symbol
 
 _EXCHANGE: Final = "US"
 """Where reference data tell of none."""
@@ -53,6 +55,13 @@ _CENTS: Final = 100
 _SEARCHED: Final = 30
 _COLUMNS: Final = {"t": "time", "o": "open", "h": "high", "l": "low", "c": "close", "v": "volume"}
 _EVER: Final = -(10**15)
+
+
+def _resolution(interval: Interval) -> str:
+    return str(interval.minutes) if interval.is_intraday else f"{interval.sessions}D"
+
+
+_RESOLUTIONS: Final = {**{_resolution(each): each for each in INTERVALS}, "D": DAILY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +115,7 @@ class SearchedSymbol:
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolInfo:
+class SymbolInfo(BaseModel):
     """What a chart needs to know of a symbol.
 
     Attributes:
@@ -116,6 +124,8 @@ class SymbolInfo:
         corrections: Days of other hours, as `0930-1300:20241129`, with semicolons.
         pricescale: The smallest step of the price is `minmov` / this.
         daily_multipliers: In sessions: bars of so many are asked for, not built by the chart.
+        exchange_listed: The same again, as older charts read it.
+        exchange_traded: Likewise.
     """
 
     name: str
@@ -124,6 +134,8 @@ class SymbolInfo:
     type: str
     exchange: str
     listed_exchange: str
+    exchange_listed: str = Field(serialization_alias="exchange-listed")
+    exchange_traded: str = Field(serialization_alias="exchange-traded")
     timezone: str
     session: str
     session_holidays: str
@@ -222,12 +234,11 @@ def search(  # noqa: PLR0913, PLR0917 - the protocol's parameters
     limit: Annotated[int, Query(ge=1, le=1000)] = _SEARCHED,
 ) -> list[SearchedSymbol]:
     """Symbols that contain a text; those that begin with it come first."""
-    symbols = reader.symbols(query)
-    told = reference.told(symbols)
-    found = [_searched(each, told.get((each.listing, each.symbol), {})) for each in symbols]
+    # Of listings that had a symbol one after the other, the last one is meant.
+    last = {each.symbol: each for each in listed(reader, reference, query)}
     return [
         each
-        for each in found
+        for each in map(_searched, last.values())
         if (type or each.type) == each.type and (exchange or each.exchange) == each.exchange
     ][:limit]
 
@@ -242,14 +253,13 @@ def symbols(
     """What a chart needs to know of a symbol."""
     name = _name(symbol)
     listing = reader.listing(name)
-    listed = [each for each in reader.symbols() if each.listing == listing]
-    if not listed:
+    of_listing = [each for each in listed(reader, reference) if each.listing == listing]
+    if not of_listing:
         fact = f"{name}: no such symbol."
         raise UnknownSymbolError(fact, hint="/udf/search finds those there are.")
-    last = max(listed, key=lambda each: each.last)
-    told = _searched(last, reference.told(listed).get((last.listing, last.symbol), {}))
+    told = _searched(max(of_listing, key=lambda each: each.first))
     offered = _offered(request, reader)
-    holidays, corrections = _exceptions(reader.sessions(), min(each.first for each in listed))
+    holidays, corrections = _exceptions(reader.sessions(), min(each.first for each in of_listing))
     return SymbolInfo(
         name=name,
         ticker=name,
@@ -257,6 +267,8 @@ def symbols(
         type=told.type,
         exchange=told.exchange,
         listed_exchange=told.exchange,
+        exchange_listed=told.exchange,
+        exchange_traded=told.exchange,
         timezone=str(ZONE),
         session=_SESSION,
         session_holidays=holidays,
@@ -279,7 +291,7 @@ def symbols(
 def history(  # noqa: PLR0913, PLR0917 - the protocol's parameters
     reader: TheReader,
     symbol: Annotated[str, Query(description="AAPL, or XNAS:AAPL")],
-    resolution: Annotated[str, Query(description="as config has it; D is 1D")],
+    resolution: Annotated[str, Query(json_schema_extra={"enum": list(_RESOLUTIONS)})],
     to: Annotated[int, Query(description="seconds; exclusive")],
     first: Annotated[int, Query(alias="from", description="seconds; inclusive")] = 0,
     countback: Annotated[
@@ -312,15 +324,10 @@ def _offered(request: Request, reader: MergedReader) -> Sequence[Interval]:
     return INTERVALS if has_minutes else SESSION_INTERVALS
 
 
-def _resolution(interval: Interval) -> str:
-    return str(interval.minutes) if interval.is_intraday else f"{interval.sessions}D"
-
-
 def _interval(resolution: str) -> Interval:
-    named = {_resolution(each): each for each in INTERVALS}
-    interval = {**named, "D": DAILY}.get(resolution)
+    interval = _RESOLUTIONS.get(resolution)
     if interval is None:
-        fact = f"resolution {resolution!r:.40} is not offered. Allowed: {', '.join(named)}."
+        fact = f"resolution {resolution!r:.40} is not offered. Allowed: {', '.join(_RESOLUTIONS)}."
         raise InvalidIntervalError(fact)
     return interval
 
@@ -330,15 +337,15 @@ def _name(symbol: str) -> str:
     return canonical(checked_symbol(symbol.rpartition(":")[2]))
 
 
-def _searched(symbol: Symbol, told: dict[str, Any]) -> SearchedSymbol:
-    exchange = told.get("exchange") or _EXCHANGE
+def _searched(symbol: Listed) -> SearchedSymbol:
+    exchange = symbol.exchange or _EXCHANGE
     return SearchedSymbol(
         symbol=symbol.symbol,
         full_name=f"{exchange}:{symbol.symbol}",
-        description=told.get("name") or symbol.symbol,
+        description=symbol.name or symbol.symbol,
         exchange=exchange,
         ticker=symbol.symbol,
-        type=_TYPES.get(told.get("kind") or "", _STOCK),
+        type=_TYPES.get(symbol.kind or "", _STOCK),
     )
 
 

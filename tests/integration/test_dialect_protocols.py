@@ -26,7 +26,7 @@ from serving_layer.dialects import socket as dialect_socket
 from serving_layer.dialects.outbox import Outbox
 from tests.access import FOREIGN, Guarded, MakeGuarded
 from tests.days import SESSION
-from tests.dialects import (
+from tests.dialect_streams import (
     Client,
     Market,
     Serve,

@@ -16,7 +16,7 @@ import pytest
 from lake.event import Event
 from speed_layer.views import MemoryView
 from tests.days import made_day
-from tests.dialects import Market, Serve, alpaca_stream, listening, until
+from tests.dialect_streams import Market, Serve, alpaca_stream, listening, until
 from tests.trading import Oracle, heartbeat, table, trade
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
