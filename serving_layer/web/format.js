@@ -1,0 +1,22 @@
+/* Numbers as texts. */
+
+export const priceText = (price) => price.toFixed(price !== 0 && Math.abs(price) < 1 ? 4 : 2);
+export const countText = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 }).format;
+
+/** Return which way a price went: told by a mark and a sign, and by colour besides. */
+export function changeOf(price, from) {
+  const change = price - from;
+  const [kind, mark, sign] = change > 0 ? ["up", "▲", "+"] : change < 0 ? ["down", "▼", "−"] : ["same", "", "±"];
+  const percent = `${Math.abs((100 * change) / from).toFixed(2)} %`;
+  const amount = priceText(Math.abs(change));
+  return {
+    kind,
+    text: `${mark} ${sign}${amount} ${sign}${percent}`.trim(),
+    words: kind === "same" ? "unchanged" : `${kind} ${amount}, ${percent}`,
+  };
+}
+
+export function agoText(ms) {
+  if (ms < 10_000) return `${(Math.max(ms, 0) / 1000).toFixed(1)} s`;
+  return ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`;
+}

@@ -1,0 +1,38 @@
+/* The view: which symbol, interval and adjustment the part of the URL behind # asks for. */
+
+let view = viewOf(location.hash);
+const listeners = [];
+
+function viewOf(hash) {
+  const asked = Object.fromEntries(new URLSearchParams(hash.slice(1)));
+  const { symbol = "", interval = "13d", adjustment = "split" } = asked;
+  return { symbol: symbol.toUpperCase(), interval, adjustment };
+}
+
+const hashOf = (wanted) => `#${new URLSearchParams(wanted)}`;
+
+export const currentView = () => view;
+
+/** Call `listener` with each view that is asked for from now on. */
+export function onView(listener) {
+  listeners.push(listener);
+}
+
+/** Ask for another view; the browser's way back leads to this one. */
+export function go(changes) {
+  const hash = hashOf({ ...view, ...changes });
+  if (hash === location.hash) told();
+  else location.hash = hash;
+}
+
+/** Ask for another view in place of this one. */
+export function goInstead(changes) {
+  location.replace(hashOf({ ...view, ...changes }));
+}
+
+function told() {
+  view = viewOf(location.hash);
+  for (const listener of listeners) listener(view);
+}
+
+addEventListener("hashchange", told);
