@@ -1,14 +1,17 @@
 /* Numbers as texts. */
 
-export const priceText = (price) => price.toFixed(price !== 0 && Math.abs(price) < 1 ? 4 : 2);
+const digitsOf = (price) => (price !== 0 && Math.abs(price) < 1 ? 4 : 2);
+export const priceText = (price) => price.toFixed(digitsOf(price));
 export const countText = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 }).format;
+
+const WAYS = { 1: ["up", "▲", "+"], "-1": ["down", "▼", "−"], 0: ["same", "", "±"] };
 
 /** Return which way a price went: told by a mark and a sign, and by colour besides. */
 export function changeOf(price, from) {
   const change = price - from;
-  const [kind, mark, sign] = change > 0 ? ["up", "▲", "+"] : change < 0 ? ["down", "▼", "−"] : ["same", "", "±"];
+  const [kind, mark, sign] = WAYS[Math.sign(change)];
   const percent = `${Math.abs((100 * change) / from).toFixed(2)} %`;
-  const amount = priceText(Math.abs(change));
+  const amount = Math.abs(change).toFixed(digitsOf(price));
   return {
     kind,
     text: `${mark} ${sign}${amount} ${sign}${percent}`.trim(),

@@ -69,6 +69,12 @@ function join(symbol) {
 
 function takePrice({ symbol, price, time, session, source, feed = source }) {
   if (!wanted.has(symbol)) return;
+  if (price === null) {
+    // All its trades were cancelled.
+    told.delete(symbol);
+    tell(symbol);
+    return;
+  }
   const now = Date.now();
   told.set(symbol, { price, time, session, feed, lagMs: now - Date.parse(time), at: now });
   const known = days.get(symbol);

@@ -26,7 +26,8 @@ export function startStatus(hasFeed) {
 }
 
 function extentOf({ bars, boundary, as_of: asOf }) {
-  const through = boundary ? `data through ${boundary}` : "no session committed yet";
+  const nothing = isInstant(bars[0].start) ? "no minutes committed yet" : "no session committed yet";
+  const through = boundary ? `data through ${boundary}` : nothing;
   const count = bars.length === 1 ? "1 bar" : `${countText(bars.length)} bars`;
   const splits = asOf ? ` · splits as of ${asOf}` : "";
   const first = isInstant(bars[0].start) ? timeText(timeOf(bars[0].start)) : bars[0].start;

@@ -6,7 +6,9 @@ const listeners = [];
 function viewOf(hash) {
   const asked = Object.fromEntries(new URLSearchParams(hash.slice(1)));
   const { symbol = "", interval = "13d", adjustment = "split" } = asked;
-  return { symbol: symbol.toUpperCase(), interval, adjustment };
+  // A class of shares is behind a dot, as the lake has it.
+  const name = symbol.trim().toUpperCase().replace(/^([A-Z]+)[/ _-]([A-Z])$/, "$1.$2");
+  return { symbol: name, interval, adjustment };
 }
 
 const hashOf = (wanted) => `#${new URLSearchParams(wanted)}`;
