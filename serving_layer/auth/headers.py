@@ -30,6 +30,10 @@ _FIXED: Final = {
 }
 
 
+_ASKED_AGAIN: Final = "/web/"
+"""Parts of the page: of two releases they do not fit, and a browser would guess how long they hold."""
+
+
 class Headers:
     """Adds them to each answer over HTTP, and changes nothing else; ASGI."""
 
@@ -48,6 +52,8 @@ class Headers:
                 headers = MutableHeaders(scope=message)
                 headers.update(_FIXED)
                 headers.setdefault("Content-Security-Policy", _policy(scope["path"]))
+                if scope["path"].startswith(_ASKED_AGAIN) or scope["path"] == "/":
+                    headers.setdefault("Cache-Control", "no-cache")
                 if "principal" in state:
                     headers.setdefault("Cache-Control", "private")
                 headers.update(_rate(state.get("verdict")))

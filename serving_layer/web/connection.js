@@ -14,6 +14,7 @@ url.protocol = url.protocol.replace("http", "ws");
 
 const credentials = { shown: shownToSocket, renew: renewShown };
 const listeners = [];
+const openListeners = [];
 let state = { kind: "none", failures: 0 };
 
 export const stream = new Stream(url.href.split("#")[0], credentials, told);
@@ -22,6 +23,16 @@ export const connection = () => state;
 /** Call `listener` with what the server says of its layers: {live, boundary}. */
 export function onStatus(listener) {
   listeners.push(listener);
+}
+
+/** Call `listener` whenever the stream is there, at first or again. */
+export function onOpen(listener) {
+  openListeners.push(listener);
+}
+
+/** Note that the server told of a gap, which was filled by asking the API. */
+export function noteGap({ message }) {
+  state = { ...state, gap: { message, at: Date.now() } };
 }
 
 export const isPolling = () =>
@@ -45,8 +56,9 @@ function connectIfWaiting() {
 
 function told(news) {
   if (news.type === "status") listeners.forEach((listener) => listener(news));
-  else state = { isAnswered: state.isAnswered, ...news };
+  else state = { isAnswered: state.isAnswered, gap: state.gap, ...news };
   tellRoot();
+  if (news.kind === "open") openListeners.forEach((listener) => listener());
 }
 
 function tellRoot() {

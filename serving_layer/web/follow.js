@@ -8,7 +8,7 @@
  */
 import { barsOf } from "./answers.js";
 import { areOfOneBasis, startOfLast, withBar, withTail } from "./bars.js";
-import { isPolling, onStatus, polled, stream } from "./connection.js";
+import { isPolling, noteGap, onStatus, polled, stream } from "./connection.js";
 import { timeOf } from "./times.js";
 
 const ASK_AGAIN_MS = 500;
@@ -66,6 +66,8 @@ class Following {
     if (event.type === "snapshot") {
       this.#told = new Map(event.bars.map((bar) => [timeOf(bar.start), bar]));
       this.#catchUp();
+    } else if (event.type === "gap") {
+      noteGap(event); // a snapshot follows
     } else if (event.type === "resumed") {
       this.#catchUp();
     } else if (event.type === "change") {

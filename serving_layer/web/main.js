@@ -9,7 +9,7 @@
  */
 import { ALL_SYMBOLS, get } from "./answers.js";
 import { applyColours, draw } from "./chart.js";
-import { startStream } from "./connection.js";
+import { onOpen, startStream } from "./connection.js";
 import { element, make, root } from "./elements.js";
 import { follow } from "./follow.js";
 import { followLivePrices } from "./prices.js";
@@ -23,12 +23,14 @@ import { goAlong, toggleWatched } from "./watchlist.js";
 
 const offered = get("v1/intervals");
 let pending = new AbortController();
+let isUnanswered = false; // whether the server did not answer for the view
 
 /** Draw a view; a later call makes this one give up. */
 async function show(view) {
   pending.abort();
   pending = new AbortController();
   const { signal } = pending;
+  isUnanswered = false;
   root.dataset.state = "loading";
   element("notice").textContent = "Loading…";
   showProblem(null);
@@ -39,6 +41,7 @@ async function show(view) {
   } catch (problem) {
     if (signal.aborted) return;
     settle(problem.status === 404 && !view.symbol ? "empty" : "error");
+    isUnanswered = problem.status === undefined;
     showProblem(problem);
   }
 }
@@ -124,6 +127,7 @@ startShortcuts({
   t: toggleTheme,
 });
 onView(show);
+onOpen(() => { if (isUnanswered) show(currentView()); });
 showIntervals().catch(showProblem);
 startLive().catch(() => {});
 show(currentView());

@@ -100,7 +100,9 @@ async function readDays(symbol, session) {
 async function poll() {
   for (;;) {
     const asked = encodeURIComponent([...wanted].join());
-    if (isPolling() && asked) await ask(asked).catch(() => {});
+    const problem = isPolling() && asked && (await ask(asked).then(() => null, (error) => error));
+    // A key that may not have prices never may.
+    if (problem?.status === 403) return;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

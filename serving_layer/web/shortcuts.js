@@ -8,7 +8,9 @@ export function startShortcuts(actions) {
   const all = { ...actions, "?": openHelp };
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    // On some keyboards, brackets are typed with AltGr.
+    const isWith = event.ctrlKey || event.metaKey || event.altKey;
+    if (event.defaultPrevented || (isWith && !event.getModifierState("AltGraph"))) return;
     if (help.open || target.closest("input, textarea, select")) return;
     if (!Object.hasOwn(all, key)) return;
     event.preventDefault();

@@ -7,6 +7,7 @@ import { isInstant, secondText, timeOf, timeText } from "./times.js";
 import { currentView } from "./view.js";
 
 const AGAIN_MS = 1000;
+const GAP_SHOWN_MS = 20_000;
 const REPLAY_MS = 24 * 3600 * 1000; // what is told later is told again
 let isLive = false;
 let layer = null;
@@ -36,19 +37,20 @@ function extentOf({ bars, boundary, as_of: asOf }) {
 
 function showNow() {
   showTick();
-  const { kind, why, retryAt } = connection();
+  const { kind, why, retryAt, gap } = connection();
   const [name, text] = isLive ? connectionText() : ["none", "no live feed: what the lake has"];
   const place = element("connection");
   place.dataset.kind = name;
   say(place, text);
   const inS = kind === "waiting" && retryAt ? Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)) : null;
   say(element("retry"), isLive && inS !== null ? `the stream again in ${inS} s` : "");
-  place.title = why ?? "";
+  place.title = why || gap?.message || "";
 }
 
 function connectionText() {
-  const { kind, why, isAnswered } = connection();
-  if (kind === "open") return ["stream", "live by stream"];
+  const { kind, why, isAnswered, gap } = connection();
+  const isLately = gap && Date.now() - gap.at < GAP_SHOWN_MS;
+  if (kind === "open") return ["stream", `live by stream${isLately ? ", after a gap that was filled" : ""}`];
   if (isPolling() && isAnswered) {
     const reason = kind === "refused" ? why : "the stream cannot be had";
     return ["polling", `live by asking each second: ${reason}`];

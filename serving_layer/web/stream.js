@@ -12,7 +12,9 @@ const LONGEST_WAIT_MS = 15_000;
 const WELCOME_MS = 10_000;
 const RATE_WAIT_MS = 1000;
 /** Close codes after which to ask again is of no use. */
-const REFUSALS = new Set([4003, 4009, 4010]);
+const TOO_MANY = 4009;
+const REFUSALS = new Set([4003, TOO_MANY, 4010]);
+const TOO_MANY_WAIT_MS = 60_000;
 const NOT_AUTHENTICATED = 4001;
 
 export class Stream {
@@ -179,6 +181,8 @@ export class Stream {
     if (REFUSALS.has(code)) this.#end(reason || `The server closed with ${code}.`);
     else if (code === NOT_AUTHENTICATED && this.#failures === 1) this.#renew();
     else this.#connectLater(reason);
+    // Others may be closed meanwhile.
+    if (code === TOO_MANY) this.#retry = setTimeout(() => this.connect(), TOO_MANY_WAIT_MS);
   }
 
   #connectLater(why) {
