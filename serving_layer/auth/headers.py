@@ -31,7 +31,7 @@ _FIXED: Final = {
 
 
 _ASKED_AGAIN: Final = "/web/"
-"""Parts of the page: of two releases they do not fit, and a browser would guess how long they hold."""
+"""Parts of the page: a browser would guess how long they hold, and mix those of two releases."""
 
 
 class Headers:
