@@ -8,11 +8,12 @@
  */
 import { barsOf } from "./answers.js";
 import { areOfOneBasis, startOfLast, withBar, withTail } from "./bars.js";
-import { isPolling, noteGap, onStatus, polled, stream } from "./connection.js";
+import { connection, isPolling, noteGap, onStatus, polled, stream } from "./connection.js";
 import { timeOf } from "./times.js";
 
 const ASK_AGAIN_MS = 500;
 const POLL_MS = 1000;
+const LONGEST_MS = 15_000;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 let following = null;
@@ -39,6 +40,9 @@ class Following {
   #answer = null;
   #told = new Map(); // by time: bars as the stream told them last
   #isExact = false;
+  #boundary; // as the last status told it
+  #isAway = false;
+  #isWhole = false; // whether all bars are to be asked for
   #isBehind = false;
   #isAsking = false;
   #isDrawing = false;
@@ -77,19 +81,19 @@ class Following {
     }
   }
 
-  /** Begin anew where batch has committed: it may have told otherwise. */
-  async takeStatus({ live, boundary }) {
+  /** Ask anew: for all bars where batch has committed, as it may have told otherwise. */
+  takeStatus({ live, boundary }) {
     if (this.#signal.aborted) return;
-    const hasMoved = boundary !== this.#answer.boundary;
     this.#answer = { ...this.#answer, live };
+    this.#isAway = live === "away";
     this.#draw();
-    if (!hasMoved) return;
-    this.#told.clear();
-    this.#isExact = false;
-    const answer = await barsOf(this.#view, this.#signal).catch(() => null);
-    if (!answer) return;
-    this.#answer = answer;
-    this.#put(this.#told.values());
+    if (boundary !== this.#boundary) {
+      this.#boundary = boundary;
+      this.#told.clear();
+      this.#isExact = false;
+      this.#isWhole = true;
+    }
+    this.#catchUp();
   }
 
   async #poll() {
@@ -104,24 +108,32 @@ class Following {
     this.#isBehind = true;
     if (this.#isAsking) return;
     this.#isAsking = true;
+    let failures = 0;
     while (this.#isBehind && !this.#signal.aborted) {
       this.#isBehind = false;
-      await this.#askForLatest();
-      await sleep(ASK_AGAIN_MS);
+      if (await this.#askForLatest()) failures = 0;
+      // Without the stream, its next start or polling asks again.
+      else if (connection().kind === "open" && !this.#isAway) this.#isBehind = ++failures > 0;
+      await sleep(Math.min(ASK_AGAIN_MS * 2 ** failures, LONGEST_MS));
     }
     this.#isAsking = false;
   }
 
+  /** Return whether the API answered with all that is live. */
   async #askForLatest() {
+    const start = this.#isWhole ? {} : startOfLast(this.#answer.bars.at(-1));
     try {
-      const latest = await barsOf(this.#view, this.#signal, startOfLast(this.#answer.bars.at(-1)));
-      this.#answer = { ...this.#answer, ...latest, bars: withTail(this.#answer.bars, latest.bars) };
+      const latest = await barsOf(this.#view, this.#signal, start);
+      const bars = this.#isWhole ? latest.bars : withTail(this.#answer.bars, latest.bars);
+      this.#isWhole = false;
+      this.#answer = { ...this.#answer, ...latest, bars };
       this.#isExact = areOfOneBasis(latest.bars, [...this.#told.values()]);
       this.#put(this.#isExact ? this.#told.values() : []);
       polled(true);
-    } catch (problem) {
+      return latest.live !== "away";
+    } catch {
       if (!this.#signal.aborted) polled(false);
-      // What was missed is asked for when there is a connection again, or by and by.
+      return false;
     }
   }
 

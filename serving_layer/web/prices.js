@@ -3,7 +3,7 @@
  * Where nothing is live, the price is the lake's last close.
  */
 import { get, latestDays } from "./answers.js";
-import { isPolling, onStatus, stream } from "./connection.js";
+import { isPolling, onOpen, onStatus, stream } from "./connection.js";
 
 const POLL_MS = 2000;
 const wanted = new Set();
@@ -113,4 +113,6 @@ async function ask(symbols) {
   prices.filter(({ source }) => source === "live").filter(isNew).forEach(takePrice);
 }
 
-onStatus(() => wanted.forEach((symbol) => readDays(symbol, told.get(symbol)?.session ?? null)));
+const readAgain = (symbol) => readDays(symbol, told.get(symbol)?.session ?? null);
+onStatus(() => wanted.forEach(readAgain));
+onOpen(() => [...wanted].filter((symbol) => days.get(symbol)?.problem).forEach(readAgain));

@@ -168,6 +168,8 @@ def test_the_page_as_one_file_needs_no_server(
     page.get_by_role("button", name="raw", exact=True).click()
     shown(page, interval="34d", adjustment="raw")
     assert coloured_pixels(page) > 500
+    page.keyboard.press("w")
+    expect(page.locator("[data-watched='AAPL'] .price")).to_have_text("430.47")
 
 
 def test_the_demo_makes_its_page_anew_only_if_the_lake_has_changed(

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from fiblake import Lake
 from lake.settings import Settings
+from serving_layer.app import create_app
 from speed_layer.views import View, open_view
+from tests.access import serving
 from tests.browser import keep_screenshot
 from tests.live import NO_BARS, NO_PRICES, bar, bars_of, price, prices_of
 from tests.parts import RedisServer
@@ -192,6 +195,31 @@ def test_the_page_comes_back_after_its_server_was_killed(
     put_bar(feed, "GOOG", 1, 3, close=435.5)
     is_told(page, live="435.5")
     page.close()
+
+
+def test_the_page_says_that_the_view_is_away_and_when_it_is_back(
+    browser: Browser, sample_lake: Lake
+) -> None:
+    # The browser itself logs that there are no bars meanwhile.
+    page = browser.new_page()
+    redis = RedisServer()
+    redis.start()
+    view = open_view(Settings(view="redis", redis_url=redis.url, redis_attempts=1))
+    put_bar(view, "AAPL", 0, 2)
+    try:
+        with serving(create_app(sample_lake.reader, view)) as host:
+            page.goto(f"http://{host}/#symbol=AAPL&interval=5m&adjustment=split")
+            is_told(page, connection="stream", live="431")
+            redis.stop()
+            expect(page.locator("#live")).to_contain_text("live prices are away", timeout=30_000)
+            redis.start()
+            put_bar(view, "AAPL", 0, 3, close=432.0)
+            is_told(page, live="432")
+            expect(page.locator("#live")).not_to_contain_text("away")
+            page.close()
+    finally:
+        view.close()
+        redis.stop()
 
 
 def test_where_the_socket_cannot_be_had_the_page_asks_instead(
