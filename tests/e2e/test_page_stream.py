@@ -211,7 +211,7 @@ def test_the_page_says_that_the_view_is_away_and_when_it_is_back(
             page.goto(f"http://{host}/#symbol=AAPL&interval=5m&adjustment=split")
             is_told(page, connection="stream", live="431")
             redis.stop()
-            expect(page.locator("#live")).to_contain_text("live prices are away", timeout=30_000)
+            expect(page.locator("#live")).to_contain_text("live prices are away")
             redis.start()
             put_bar(view, "AAPL", 0, 3, close=432.0)
             is_told(page, live="432")
