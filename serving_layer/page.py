@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import re
 from base64 import b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -23,15 +25,11 @@ if TYPE_CHECKING:
     from serving_layer.reader import Reader
 
 _FAST: Final = 3
-_ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("split", "raw")  # those it has buttons for
-_STYLE: Final = "web/chart.css"
-_SCRIPTS: Final = (
-    "web/vendor/lightweight-charts/lightweight-charts.standalone.production.js",
-    "web/key.js",
-    "web/times.js",
-    "web/live.js",
-    "web/chart.js",
-)
+_ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("split", "raw", "all")  # those it has buttons for
+_STYLES: Final = ("web/page.css", "web/chart.css", "web/watchlist.css")
+_LIBRARY: Final = "web/vendor/lightweight-charts/lightweight-charts.standalone.production.js"
+_MAIN: Final = "main.js"
+_IMPORT: Final = re.compile(r'^(import (?:.* from )?")\./([a-z]+\.js";)$', re.MULTILINE)
 
 
 def self_contained_page(reader: Reader) -> str:
@@ -43,15 +41,34 @@ def self_contained_page(reader: Reader) -> str:
         EmptyLakeError: If the lake has no bars.
     """
     page = (WEB / "index.html").read_text("utf-8")
-    style = f"<style>\n{_asset(_STYLE)}</style>"
-    page = _put_in(page, f'<link rel="stylesheet" href="{_STYLE}">', style)
+    for style in _STYLES:
+        link = f'<link rel="stylesheet" href="{style}">'
+        page = _put_in(page, link, f"<style>\n{_asset(style)}</style>")
+    # A script ends at the first </script>, wherever it stands.
+    library = _asset(_LIBRARY).replace("</script", "<\\/script")
+    page = _put_in(page, f'<script src="{_LIBRARY}"></script>', f"<script>\n{library}</script>")
+    main = f'<script type="module" src="web/{_MAIN}"></script>'
+    page = _put_in(page, main, _modules())
     packed = b64encode(gzip.compress(_answers(reader), _FAST, mtime=0)).decode()
     answers = f'<script id="answers" type="application/gzip;base64">{packed}</script>\n'
-    for script in _SCRIPTS:
-        # A script ends at the first </script>, wherever it stands.
-        code = _asset(script).replace("</script", "<\\/script")
-        page = _put_in(page, f'<script src="{script}"></script>', f"<script>\n{code}</script>")
     return page.replace("</head>", f"{answers}</head>", 1)
+
+
+def _modules() -> str:
+    """Return the page's modules, each as a URL that holds it, under names that all of them import.
+
+    A browser loads no module from beside a file.
+    """
+    modules = {
+        f"page/{path.name}": "data:text/javascript;base64,"
+        + b64encode(_IMPORT.sub(r"\1page/\2", path.read_text("utf-8")).encode()).decode()
+        for path in sorted(WEB.glob("*.js"))
+    }
+    imports = json.dumps({"imports": modules})
+    return (
+        f'<script type="importmap">{imports}</script>\n'
+        f'<script type="module">import "page/{_MAIN}";</script>'
+    )
 
 
 def _answers(reader: Reader) -> bytes:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.parts import chromium
 
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
+# How long a busy machine may take.
+expect.set_options(timeout=30_000)
 # Without a network, a browser that looks for updates is only noise.
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 

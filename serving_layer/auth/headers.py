@@ -32,6 +32,10 @@ _FIXED: Final = {
 }
 
 
+_ASKED_AGAIN: Final = "/web/"
+"""Parts of the page: a browser would guess how long they hold, and mix those of two releases."""
+
+
 class Headers:
     """Adds them to each answer over HTTP, and changes nothing else; ASGI."""
 
@@ -53,6 +57,8 @@ class Headers:
                 headers = MutableHeaders(scope=message)
                 headers.update(_FIXED)
                 headers.setdefault("Content-Security-Policy", _policy(scope["path"]))
+                if scope["path"].startswith(_ASKED_AGAIN) or scope["path"] == "/":
+                    headers.setdefault("Cache-Control", "no-cache")
                 if "principal" in state:
                     headers.setdefault("Cache-Control", "private")
                 headers.update(_rate(state.get("verdict")))

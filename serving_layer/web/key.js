@@ -4,25 +4,14 @@
  * The key stays in memory, and renews the token; that outlasts a reload too, in this tab, for its
  * quarter of an hour.
  */
-"use strict";
+import { element, ofTab as tab } from "./elements.js";
 
 const TOKEN_PATH = "v1/token";
 /** What a header can carry: a browser refuses to send anything else. */
 const SENDABLE = /^[\x21-\x7e]+$/;
 
-const keyForm = document.getElementById("key");
-const tab = openTab();
 let key = "";
 let renewing = null;
-
-/** Storage may be denied: then a token lasts as long as the page. */
-function openTab() {
-  try {
-    return sessionStorage;
-  } catch {
-    return {};
-  }
-}
 
 /**
  * Fetch, as who has the key does; where the server wants one that we lack, wait for it.
@@ -30,17 +19,27 @@ function openTab() {
  * Where it gives no token for a key that may well hold, as while its database is away, its answer
  * to that is returned: the next fetch asks again.
  */
-async function fetchWithKey(path, options) {
+export async function fetchWithKey(path, options) {
   for (;;) {
     const { fiblakeToken: token } = tab;
     const response = await fetch(path, { ...options, headers: bearer(token) });
     if (response.status !== 401) return response;
     // Of many requests that are refused at once, one renews the token.
     if (token !== tab.fiblakeToken) continue;
-    const refusal = await (renewing ??= renew().finally(() => { renewing = null; }));
+    const refusal = await renewOnce();
     if (refusal) return refusal.clone();
   }
 }
+
+/** Return what a socket shows in its first frame: a key outlasts tokens; empty: there is neither. */
+export const shownToSocket = () => key || tab.fiblakeToken || "";
+
+/** Get something to show in place of what was refused. */
+export async function renewShown(refused) {
+  if (refused === shownToSocket()) await renewOnce();
+}
+
+const renewOnce = () => (renewing ??= renew().finally(() => { renewing = null; }));
 
 const bearer = (text) => (text ? { Authorization: `Bearer ${text}` } : {});
 
@@ -67,14 +66,15 @@ async function renew() {
 }
 
 function askForKey(problem) {
-  const field = keyForm.elements.namedItem("key-text");
-  document.getElementById("key-problem").textContent = problem;
-  keyForm.hidden = false;
+  const form = element("key");
+  const field = form.elements.namedItem("key-text");
+  element("key-problem").textContent = problem;
+  form.hidden = false;
   field.focus();
   return new Promise((resolve) => {
-    keyForm.onsubmit = (event) => {
+    form.onsubmit = (event) => {
       event.preventDefault();
-      keyForm.hidden = true;
+      form.hidden = true;
       resolve(field.value.trim());
       field.value = "";
     };

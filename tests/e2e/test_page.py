@@ -89,15 +89,35 @@ def test_the_forming_bar_is_shown_as_such_with_the_boundary(page: Page, url: str
     expect(page.locator("#extent")).to_contain_text("2013-03-01")
 
 
-def test_raw_prices_show_before_the_split_what_was_paid(page: Page, url: str) -> None:
-    page.goto(url)
-    shown(page, interval="13d")
-    adjusted = picture(page)
-    page.get_by_role("button", name="raw", exact=True).click()
+def first_open(page: Page) -> float:
+    """What the legend tells of the first bar that there is, gone to with the keyboard."""
+    page.keyboard.press("c")
+    page.keyboard.press("Home")
+    return float(page.locator("#legend [data-field=open]").inner_text())
 
-    assert shown(page, interval="13d", adjustment="raw") > 0
-    assert adjusted != picture(page)
+
+def test_raw_prices_show_before_the_splits_what_was_paid(
+    page: Page, url: str, sample_lake: Lake
+) -> None:
+    page.goto(f"{url}#symbol=AAPL&interval=1d&adjustment=split")
+    shown(page, interval="1d")
+    adjusted = first_open(page)
+    drawn = picture(page)
+    page.get_by_role("button", name="raw", exact=True).click()
+    shown(page, interval="1d", adjustment="raw")
+    paid = first_open(page)
+
+    assert drawn != picture(page)
+    raw = sample_lake.bars("AAPL", "1d", adjustment="raw")["open"][0]
+    assert (round(raw, 2), round(raw / 4, 2)) == (paid, adjusted)
     keep_screenshot(page, "page-raw")
+
+    page.keyboard.press("a")
+    shown(page, interval="1d", adjustment="all")
+    everything = sample_lake.bars("AAPL", "1d", adjustment="all")["open"][0]
+    assert round(everything, 2) == first_open(page)
+    page.go_back()
+    shown(page, interval="1d", adjustment="raw")
 
 
 def test_a_symbol_is_found_by_typing_and_the_view_can_be_shared(page: Page, url: str) -> None:
@@ -148,6 +168,8 @@ def test_the_page_as_one_file_needs_no_server(
     page.get_by_role("button", name="raw", exact=True).click()
     shown(page, interval="34d", adjustment="raw")
     assert coloured_pixels(page) > 500
+    page.keyboard.press("w")
+    expect(page.locator("[data-watched='AAPL'] .price")).to_have_text("430.47")
 
 
 def test_the_demo_makes_its_page_anew_only_if_the_lake_has_changed(

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
+from fiblake import Lake
+from serving_layer.app import create_app
 from tests.access import Guarded, serving
 from tests.browser import keep_screenshot
+from tests.live import NO_BARS, OpenView, price, prices_of
 
 READY = "html[data-state='ready'][data-symbol='AAPL']"
 
@@ -122,6 +125,28 @@ def test_the_page_keeps_its_key_while_the_server_gives_no_token_for_it(
     asked.get_by_role("button", name="21d", exact=True).click()
     asked.wait_for_selector(f"{READY}[data-interval='21d']")
     expect(asked.locator("#key")).to_be_hidden()
+
+
+def test_the_stream_is_shown_the_key_and_ends_with_it(
+    guarded: Guarded, sample_lake: Lake, open_memory: OpenView, browser: Browser
+) -> None:
+    made = guarded.key("read", "live")
+    view = open_memory()
+    page = browser.new_page()
+    with serving(create_app(sample_lake.reader, view, access=guarded.access)) as host:
+        page.goto(f"http://{host}/")
+        show(page, made.secret)
+        page.wait_for_selector(f"{READY}[data-connection='stream']")
+        view.put(NO_BARS, prices_of(price("AAPL", 500)))
+        expect(page.locator("#live")).to_contain_text("live 500.00 at 2026-01-05 09:30:00 (massive")
+
+        guarded.revoke(made.key.key)
+
+        expect(page.locator("#key-problem")).to_contain_text("was revoked")
+        show(page, guarded.key("read").secret)
+        expect(page.locator("#connection")).to_contain_text("it lacks the scope 'live'")
+        page.wait_for_selector(f"{READY}[data-connection='polling']")
+        page.close()
 
 
 @pytest.mark.parametrize("path", ["docs", "redoc"])
