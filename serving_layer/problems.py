@@ -58,11 +58,16 @@ _STATUS: Final = (
 )
 
 
-def problem(status: int, title: str, detail: str, hint: str = "") -> JSONResponse:
-    """Return a problem: its kind, what is wrong here, and what to do about it."""
+def problem(status: int, title: str, detail: str, hint: str = "", code: str = "") -> JSONResponse:
+    """Return a problem: its kind, what is wrong here, and what to do about it.
+
+    `code` names the error for programs, as `unknown_symbol`: see `FiblakeError.code`.
+    """
     body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
     if hint:
         body["hint"] = hint
+    if code:
+        body["code"] = code
     return JSONResponse(body, status_code=int(status), media_type=MEDIA_TYPE)
 
 
@@ -78,7 +83,7 @@ def _of_fiblake(_: Request, error: Exception) -> Response:
     assert isinstance(error, FiblakeError)  # noqa: S101 - registered for it; tells mypy so
     found = (status for kind, status in _STATUS if isinstance(error, kind))
     status = next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
-    answer = problem(status, status.phrase, error.fact, error.hint)
+    answer = problem(status, status.phrase, error.fact, error.hint, error.code)
     if status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooManyRequestsError):
