@@ -37,8 +37,9 @@ class Address:
         except ValueError:
             is_one = False
         if not is_one:
-            # What was given may hold a key: it is not repeated.
-            fact = "That is not a server's URL. Allowed: as http://127.0.0.1:8000."
+            # A user or a query may hold a key: they are not repeated.
+            shown = "What was given" if {"@", "?"} & set(url) else f"{url!r:.80}"
+            fact = f"{shown} is not a server's URL. Allowed: as http://127.0.0.1:8000."
             raise InvalidLocationError(fact)
         if parts.query or parts.fragment or parts.username or parts.password:
             fact = "A server's URL has neither a user nor a query."

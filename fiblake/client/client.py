@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from fiblake.arguments import Narrowed
     from fiblake.backtesting import BarsAsked, MatrixAsked
+    from fiblake.client.stream import Stream
+    from fiblake.client.watch import Watch
     from serving_layer.query import BarsQuery
 
 _AT_ONCE: Final = 500
@@ -81,6 +83,7 @@ class Client:
         self._key = _key(key)
         if self._key is not None:
             self._address.check_may_have_key(allow_http=allow_http)
+        self._attempts = attempts
         self._server = Server(self._address, self._key, Asking(timeout_s, attempts, retry_ms))
 
     def __repr__(self) -> str:
@@ -217,6 +220,50 @@ class Client:
             FiblakeError: As `bars` does.
         """
         return self._backtest("matrix", document_of(universe, intervals, asked))
+
+    def stream(self, channels: str | Iterable[str], *, reconnect_s: float = 600) -> Stream:
+        """Return live events of some channels: prices, and bars as they form and close.
+
+        It begins with all there is of each channel, each item as an event, and goes on with its
+        changes. A connection that breaks is made again, and nothing is lost: what changed
+        meanwhile follows or, where the server cannot tell, a `Gap` and all there is.
+
+        Args:
+            channels: `price:AAPL`, `bars:5m:AAPL`, `bars:5m:AAPL:extended`, `bars:13d:AAPL`;
+                `price:*` and `bars:5m:*` are the whole market's.
+            reconnect_s: For how long a lost connection is tried to be made again.
+
+        Returns:
+            An asynchronous iterator of `Price`, `Bar`, `Gap`, `Complete` and `Status`, and an
+            asynchronous context manager that closes it.
+
+        Raises:
+            MisuseError: If there is no channel; once it runs, if one is none.
+            AccessError: Once it runs: if the key does not hold, or not any more, or has not the
+                scope `live`.
+            NoFeedError: If nothing feeds live bars there.
+            TooManyRequestsError: If too many streams of the key are open.
+            ServerUnavailableError: If the server cannot be reached, or not any more.
+        """
+        # Imported here: only who streams needs websockets, which is an extra.
+        from fiblake.client.stream import Patience, Stream  # noqa: PLC0415
+
+        names = (channels,) if isinstance(channels, str) else tuple(dict.fromkeys(channels))
+        if not names:
+            fact = "No channel was given."
+            raise MisuseError(fact, hint="name one or more, as price:AAPL or bars:5m:AAPL.")
+        patience = Patience(self._attempts, reconnect_s)
+        return Stream(self._address, self._key, names, patience)
+
+    def watch(self, channels: str | Iterable[str], *, reconnect_s: float = 600) -> Watch:
+        """Return what `stream` tells, as a plain iterator, and a context manager that closes it.
+
+        Raises:
+            FiblakeError: As `stream` does.
+        """
+        from fiblake.client.watch import Watch  # noqa: PLC0415 - likewise
+
+        return Watch(self.stream(channels, reconnect_s=reconnect_s))
 
     def _backtest(self, kind: Kind, document: dict[str, Any]) -> Bars:
         BacktestQuery.parse(kind, document)

@@ -136,9 +136,9 @@ class Status:
     """How the stream is, whenever that changes.
 
     Attributes:
-        connected: Whether the server tells changes; while it is not asked, None of the others hold.
-        live: `merged`, or `away`: its realtime view does not answer; None: it did not say.
-        boundary: The last session that batch has committed; None: it did not say.
+        connected: Whether the server is telling; if not, it is asked to again and again.
+        live: `merged`, or `away`: its realtime view does not answer; None: it did not say yet.
+        boundary: The last session that batch has committed; None: it did not say yet.
     """
 
     connected: bool
@@ -198,6 +198,13 @@ def complete_of(told: Mapping[str, Any]) -> Complete:
         end=instant_or_date(told["end"]),
         symbols=told["symbols"],
     )
+
+
+def status_of(told: Mapping[str, Any]) -> Status:
+    """Return as a frame tells it how the server's stream is."""
+    boundary = told.get("boundary")
+    day = None if boundary is None else dt.date.fromisoformat(boundary)
+    return Status(connected=True, live=told.get("live"), boundary=day)
 
 
 def instant_or_date(text: str) -> dt.datetime | dt.date:
