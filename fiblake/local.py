@@ -17,6 +17,7 @@ from lake.errors import MisuseError
 from serving_layer.app import create_app
 from serving_layer.auth import Access
 from serving_layer.gaps import Gaps
+from serving_layer.stream.socket import SOCKETS
 from speed_layer.feed.massive_events import NAME
 from speed_layer.feed.spec import parse_feed
 from speed_layer.views import MemoryView
@@ -72,7 +73,7 @@ def serve(
             told_again=again,
             access=access,
         )
-        config = uvicorn.Config(app, log_level="warning")
+        config = uvicorn.Config(app, log_level="warning", **SOCKETS)
         server = _Server(config, failures)
         if threading.current_thread() is threading.main_thread():
             # As Ctrl-C does: the server takes it first, then all else ends in order.

@@ -24,6 +24,8 @@ from serving_layer.problems import answer_with_problems
 from serving_layer.reference import router as reference_router
 from serving_layer.reference_data import ReferenceData
 from serving_layer.routes import health_router, router
+from serving_layer.stream.routes import Streams
+from serving_layer.stream.routes import router as stream_router
 from serving_layer.view_chain import ViewChain
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     app.state.live = live
     app.state.feeding = feeding
     app.state.gaps = gaps
+    app.state.streams = Streams(live, app.state.reader)
     app.state.access = access
     _include(app, access)
     answer_with_problems(app)
@@ -95,6 +98,7 @@ def _include(app: FastAPI, access: Access | None) -> None:
     for each, scope in _GUARDED:
         app.include_router(each, dependencies=[require(scope)], responses=told)
     app.include_router(health_router)
+    app.include_router(stream_router)
     if access:
         app.include_router(keys_router)
 

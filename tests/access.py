@@ -23,6 +23,7 @@ from lake.settings import Settings
 from serving_layer.app import create_app
 from serving_layer.auth import SCOPES, Access, Scope
 from serving_layer.auth.managing import Actor, Created, NewKey, create, revoke
+from serving_layer.stream.socket import SOCKETS
 
 ACTOR = Actor("command:test", "host")
 FOREIGN = "fib_0123456789_" + "ab" * 24
@@ -76,7 +77,7 @@ class Guarded:
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """Serve an app from a thread, and yield host and port."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", **SOCKETS))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

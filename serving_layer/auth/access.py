@@ -95,8 +95,8 @@ class Access:
     async def authenticate(self, token: str | None, address: str) -> Principal:
         """Return who shows a key or a token, from an address.
 
-        It counts as a request. For what lasts, as a stream, ask again now and then: a key that was
-        revoked, or has expired, is refused within seconds.
+        It counts as a request. For what lasts, as a stream, ask `still` now and then: a key that
+        was revoked, or has expired, is refused within seconds.
 
         Raises:
             TooManyRequestsError: If the key, or the address, asks too often.
@@ -104,6 +104,20 @@ class Access:
             DatabaseError: If the database is away, and the key was not read lately.
         """
         return (await self.admit(token, address)).principal
+
+    async def still(self, token: str | None) -> Principal:
+        """Return who shows a key or a token that was admitted before, as of now; uncounted.
+
+        Raises:
+            AccessError: If it does not hold any more; without one, if keys are asked for now.
+            DatabaseError: If the database is away for longer than what was read holds.
+        """
+        if await self.is_open():
+            return ANYONE
+        if not token:
+            fact = "A key is asked for now."
+            raise AccessError(fact, hint=_SHOW_HINT)
+        return await self._shown(token)
 
     async def admit(self, token: str | None, address: str) -> Admission:
         """Return who shows a key or a token, and how often it still may.
@@ -117,7 +131,7 @@ class Access:
         if not token:
             fact = "No key was shown."
             raise AccessError(fact, hint=_SHOW_HINT)
-        found = await (self._by_token(token) if looks_like_token(token) else self._by_key(token))
+        found = await self._shown(token)
         verdict = await self._limits.of_key(found.key)
         self._mark_used(found.key)
         return Admission(found, self._allowed(verdict, f"The key {found.key}"))
@@ -182,6 +196,9 @@ class Access:
         self._counters.shutdown(cancel_futures=True)
         self._limits.close()
         self._database.close()
+
+    async def _shown(self, token: str) -> Principal:
+        return await (self._by_token(token) if looks_like_token(token) else self._by_key(token))
 
     async def _by_key(self, token: str) -> Principal:
         public = public_part(token)

@@ -122,8 +122,10 @@ class RedisView:
 
     def close(self) -> None:
         """End all subscriptions, and let go of all connections."""
-        for mailbox in list(self._listeners):
+        for mailbox, listener in list(self._listeners.items()):
             mailbox.close()
+            # Another thread may be closing it: its connection must not be cut while it reads.
+            listener.close()
         self._server.client.close()
 
     def _key(self, name: str) -> str:
@@ -185,7 +187,8 @@ class RedisView:
                 client.zrem(self._key("sessions"), session)
 
     def _unsubscribe(self, mailbox: Mailbox) -> None:
-        self._listeners.pop(mailbox).close()
+        self._listeners[mailbox].close()
+        del self._listeners[mailbox]
 
 
 def _text(date: dt.date | None) -> str:

@@ -1,0 +1,62 @@
+"""The WebSocket route, `/v1/stream`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from fastapi import APIRouter
+from starlette.websockets import WebSocket  # noqa: TC002 - FastAPI reads annotations at run time
+
+from lake.live import Subscribable
+from serving_layer.stream.connection import Connection, Manners
+from serving_layer.stream.flow import Flow, Followed
+from serving_layer.stream.hub import Hub
+from serving_layer.stream.reads import Reads
+
+if TYPE_CHECKING:
+    from lake.live import LiveBars
+    from serving_layer.merged import MergedReader
+    from serving_layer.stream.connection import Counting
+
+router = APIRouter()
+"""It asks for keys itself: a browser shows its own in the first frame."""
+
+
+class Streams:
+    """What sockets of an app are served with.
+
+    Args:
+        live: The realtime view; where there is none, or one that tells no changes, there is no hub.
+        reader: Of the lake and the view.
+        manners: What a connection may.
+        counting: Who counts connections; None: nobody does.
+    """
+
+    def __init__(
+        self,
+        live: LiveBars | None,
+        reader: MergedReader,
+        *,
+        manners: Manners | None = None,
+        counting: Counting | None = None,
+    ) -> None:
+        self.flow: Flow | None = None
+        self.hub: Hub | None = None
+        if isinstance(live, Subscribable):
+            self.flow = Flow(cast("Followed", live))
+            self.hub = Hub(self.flow, Reads(live, reader))
+        self._now = reader.now
+        self._manners = manners or Manners()
+        self._counting = counting
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Serve one connection until it ends."""
+        connection = Connection(websocket, self.hub, self._now, self._manners, self._counting)
+        await connection.run()
+
+
+@router.websocket("/v1/stream")
+async def stream(websocket: WebSocket) -> None:
+    """Live prices and bars, as they change."""
+    streams: Streams = websocket.app.state.streams
+    await streams.serve(websocket)
