@@ -80,10 +80,10 @@ class FiblakeError(Exception):
         self.fact = fact
         self.hint = hint
 
-    @property
-    def code(self) -> str:
-        """The name of its kind as the API tells it: `unknown_symbol` of UnknownSymbolError."""
-        return _code(type(self))
+
+def code_of(error: FiblakeError) -> str:
+    """Return the name of an error's kind as the API tells it: `unknown_symbol`, and so on."""
+    return _code(type(error))
 
 
 def kind_of(code: str) -> type[FiblakeError] | None:

@@ -23,6 +23,7 @@ from lake.errors import (
     StoreError,
     TooManyRequestsError,
     ViewError,
+    code_of,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ _STATUS: Final = (
 def problem(status: int, title: str, detail: str, hint: str = "", code: str = "") -> JSONResponse:
     """Return a problem: its kind, what is wrong here, and what to do about it.
 
-    `code` names the error for programs, as `unknown_symbol`: see `FiblakeError.code`.
+    `code` names the error for programs, as `unknown_symbol`: see `lake.errors.code_of`.
     """
     body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
     if hint:
@@ -83,7 +84,7 @@ def _of_fiblake(_: Request, error: Exception) -> Response:
     assert isinstance(error, FiblakeError)  # noqa: S101 - registered for it; tells mypy so
     found = (status for kind, status in _STATUS if isinstance(error, kind))
     status = next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
-    answer = problem(status, status.phrase, error.fact, error.hint, error.code)
+    answer = problem(status, status.phrase, error.fact, error.hint, code_of(error))
     if status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooManyRequestsError):

@@ -3,16 +3,26 @@
 A channel's items are told by snapshots and changes, each with the channel's `seq`. After a broken
 connection the server is told the last one: it tells what changed since or, where it cannot, that
 there is a gap, and all items anew.
+
+    snapshot@7  changes@7  changes@9      a snapshot that is too large for a frame goes on as
+    |----- one snapshot -----|            changes of its seq: broken off amid them, it is no
+                                          place to resume from
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fiblake.client.events import Event, Gap, bar_of, complete_of, gap_of, price_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+_WHOLE_BYTES: Final = 1 << 18
+"""A snapshot of fewer bytes is one frame."""
+_NOBODY: Final = ""
+_AT_ONCE: Final = 200
+"""Channels in one action: it must fit a frame of 64 KiB."""
 
 
 class Channels:
@@ -24,29 +34,45 @@ class Channels:
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
-        self._stream = ""
+        self._stream = self._teller = _NOBODY
         self._last: dict[str, tuple[str, int]] = {}
         self._has_gap: set[str] = set()
+        self._begun: dict[str, int] = {}
+        """Channels whose snapshot may go on, and its seq."""
+
+    def actions(self) -> Iterator[dict[str, Any]]:
+        """Yield what subscribes to all of them, and resumes what can be."""
+        # What was told last of some channels may be of an older stream than of others, where a
+        # connection broke before all were told of: they are told anew.
+        stream = self._teller
+        told = {name: last for name, last in self._last.items() if name not in self._begun}
+        known = {name: seq for name, (of, seq) in told.items() if of == stream != _NOBODY}
+        for begin in range(0, len(self.names), _AT_ONCE):
+            names = self.names[begin : begin + _AT_ONCE]
+            action: dict[str, Any] = {"action": "subscribe", "channels": names, "id": begin}
+            seqs = {name: known[name] for name in names if name in known}
+            yield action | ({"resume_from": {"stream": stream, **seqs}} if seqs else {})
 
     def open(self, stream: str) -> None:
         """Note that what follows is told by a server's stream of that id."""
         self._stream = stream
         self._has_gap.clear()
+        # What broke off amid its snapshot was told by no stream in whole.
+        self._last |= {name: (_NOBODY, seq) for name, seq in self._begun.items()}
+        self._begun.clear()
 
-    def resume_from(self) -> dict[str, Any]:
-        """Return where to resume: the stream and the last `seq` of each channel; nothing: begin."""
-        if not self._last:
-            return {}
-        # Channels may be of two streams, where a connection broke amid a snapshot: those of the
-        # older one are told anew, which is a gap.
-        stream = self._stream_of_most()
-        known = {name: seq for name, (of, seq) in self._last.items() if of == stream}
-        return {"stream": stream, **known}
+    def events(self, frame: Mapping[str, Any], size: int) -> Iterator[Event]:
+        """Yield what a frame tells of channels; of other frames nothing.
 
-    def events(self, frame: Mapping[str, Any]) -> Iterator[Event]:
-        """Yield what a frame tells of channels; of other frames nothing."""
+        Args:
+            frame: As it was told.
+            size: Of it, in bytes.
+        """
         kind = frame["type"]
+        self._go_on(frame["events"] if kind == "changes" else ())
         if kind == "snapshot":
+            if size >= _WHOLE_BYTES:
+                self._begun[frame["channel"]] = frame["seq"]
             yield from self._snapshot(frame)
         elif kind == "changes":
             for told in frame["events"]:
@@ -57,6 +83,16 @@ class Channels:
         elif kind == "complete":
             yield complete_of(frame)
 
+    def _go_on(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Note which snapshots go on with a frame; the others are whole."""
+        if self._begun:
+            told = {(each["channel"], each["seq"]) for each in events}
+            self._begun = {name: seq for name, seq in self._begun.items() if (name, seq) in told}
+
+    def _tell(self, name: str, seq: int) -> None:
+        self._teller = self._stream
+        self._last[name] = (self._stream, seq)
+
     def _snapshot(self, frame: Mapping[str, Any]) -> Iterator[Event]:
         name, seq = frame["channel"], frame["seq"]
         before = self._last.get(name)
@@ -64,7 +100,7 @@ class Channels:
             message = "The server tells all of it anew."
             yield Gap(name, before[1], seq, "replaced", message)
         self._has_gap.discard(name)
-        self._last[name] = (self._stream, seq)
+        self._tell(name, seq)
         for told in frame.get("prices", ()):
             yield price_of(name, seq, told)
         for told in frame.get("bars", ()):
@@ -72,11 +108,7 @@ class Channels:
 
     def _change(self, told: Mapping[str, Any]) -> Event:
         name, seq = told["channel"], told["seq"]
-        self._last[name] = (self._stream, seq)
+        self._tell(name, seq)
         if "price" in told:
             return price_of(name, seq, told["price"])
         return bar_of(name, seq, told["bar"])
-
-    def _stream_of_most(self) -> str:
-        streams = [of for of, _ in self._last.values()]
-        return max(streams, key=streams.count)

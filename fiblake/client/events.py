@@ -23,7 +23,7 @@ class Price:
         channel: On which it came, as `price:AAPL` or `price:*`.
         seq: The number of this change of the channel.
         symbol: Its symbol.
-        price: USD a share; None once all trades that made it were cancelled.
+        price: USD a share; None once all trades that made it were cancelled, as are the next two.
         time: When it printed.
         received: When the feed received it.
         session: Of which session it is.
@@ -35,8 +35,8 @@ class Price:
     seq: int
     symbol: str
     price: float | None
-    time: dt.datetime
-    received: dt.datetime
+    time: dt.datetime | None
+    received: dt.datetime | None
     session: dt.date
     source: str
     version: int
@@ -160,8 +160,8 @@ def price_of(channel: str, seq: int, told: Mapping[str, Any]) -> Price:
         seq=seq,
         symbol=told["symbol"],
         price=told["price"],
-        time=dt.datetime.fromisoformat(told["time"]),
-        received=dt.datetime.fromisoformat(told["received"]),
+        time=_instant(told["time"]),
+        received=_instant(told["received"]),
         session=dt.date.fromisoformat(told["session"]),
         source=told["source"],
         version=told["version"],
@@ -177,7 +177,7 @@ def bar_of(channel: str, seq: int, told: Mapping[str, Any]) -> Bar:
         seq=seq,
         symbol=told.get("symbol", symbol),
         interval=told.get("interval", interval),
-        start=instant_or_date(told["start"]),
+        start=_instant_or_date(told["start"]),
         through=None if through is None else dt.date.fromisoformat(through),
         vanished=bool(told.get("vanished")),
         **{name: told.get(name) for name in _BAR},
@@ -194,8 +194,8 @@ def complete_of(told: Mapping[str, Any]) -> Complete:
     return Complete(
         channel=told["channel"],
         interval=told["interval"],
-        start=instant_or_date(told["start"]),
-        end=instant_or_date(told["end"]),
+        start=_instant_or_date(told["start"]),
+        end=_instant_or_date(told["end"]),
         symbols=told["symbols"],
     )
 
@@ -207,6 +207,10 @@ def status_of(told: Mapping[str, Any]) -> Status:
     return Status(connected=True, live=told.get("live"), boundary=day)
 
 
-def instant_or_date(text: str) -> dt.datetime | dt.date:
-    """Return an instant, or where there is no time in the text a date."""
+def _instant(text: str | None) -> dt.datetime | None:
+    return None if text is None else dt.datetime.fromisoformat(text)
+
+
+def _instant_or_date(text: str) -> dt.datetime | dt.date:
+    # Of sessions a date, which has no time.
     return dt.datetime.fromisoformat(text) if "T" in text else dt.date.fromisoformat(text)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.frames import CloseCode
 
 from fiblake.client.channels import Channels
 from fiblake.client.events import Status, status_of
@@ -83,6 +84,8 @@ class Stream:
         self._patience = patience
         self._channels = Channels(names)
         self._status = Status(connected=False)
+        self._unanswered = 0
+        self._subscribed: list[str] = []
         self._events = self._told()
 
     def __aiter__(self) -> Self:
@@ -173,49 +176,52 @@ class Stream:
 
     async def _over(self, socket: ClientConnection) -> AsyncGenerator[Event]:
         """Yield what is told over one connection."""
-        welcome = await self._frame(socket, _OPEN_S)
+        welcome, _ = await self._frame(socket, _OPEN_S)
         if welcome["type"] != "welcome":
             fact = f"{self._address.url} begins a stream with {welcome['type']!r:.40}, not welcome."
             raise ServerError(fact, hint="is the client of the server's version?")
         if self._key is not None and not welcome["authenticated"]:
             # A proxy may drop the header that the key is in.
             await self._say(socket, action="auth", key=self._key.get_secret_value())
-        resume_from = self._channels.resume_from()
-        resumed = {"resume_from": resume_from} if resume_from else {}
-        names = list(self._channels.names)
-        await self._say(socket, action="subscribe", channels=names, id=1, **resumed)
+        actions = list(self._channels.actions())
+        for action in actions:
+            await self._say(socket, **action)
         self._channels.open(welcome["stream"])
+        self._unanswered, self._subscribed = len(actions), []
         silent_s = 2 * float(welcome.get("heartbeat_seconds", _HEARTBEAT_S)) + _OPEN_S
         while True:
-            frame = await self._frame(socket, silent_s)
+            frame, size = await self._frame(socket, silent_s)
             try:
-                events = list(self._events_of(frame))
+                events = list(self._events_of(frame, size))
             except (KeyError, TypeError, ValueError):
                 raise self._unreadable() from None
             for event in events:
                 yield event
 
-    def _events_of(self, frame: dict[str, Any]) -> Iterator[Event]:
+    def _events_of(self, frame: dict[str, Any], size: int) -> Iterator[Event]:
         kind = frame["type"]
         if kind == "error":
             error = refused(frame)
             raise _BrokenError(error) if isinstance(error, TooManyRequestsError) else error
         if kind == "subscribed":
-            self._channels.names = tuple(frame["channels"])
-            self._status = replace(self._status, connected=True)
-            yield self._status
+            self._subscribed += frame["channels"]
+            self._unanswered -= 1
+            if not self._unanswered:
+                self._channels.names = tuple(self._subscribed)
+                self._status = replace(self._status, connected=True)
+                yield self._status
         elif kind == "status":
             self._status = status_of(frame)
             yield self._status
         else:
-            yield from self._channels.events(frame)
+            yield from self._channels.events(frame, size)
 
     async def _say(self, socket: ClientConnection, **action: object) -> None:
         # Where it is closed meanwhile, the next frame is awaited in vain, and says why.
         with suppress(ConnectionClosed):
             await socket.send(orjson.dumps(action).decode())
 
-    async def _frame(self, socket: ClientConnection, silent_s: float) -> dict[str, Any]:
+    async def _frame(self, socket: ClientConnection, silent_s: float) -> tuple[dict[str, Any], int]:
         try:
             async with asyncio.timeout(silent_s):
                 text = await socket.recv()
@@ -223,8 +229,9 @@ class Stream:
             fact = f"{self._address.url} said nothing for {silent_s:g} s."
             raise _BrokenError(ServerUnavailableError(fact)) from None
         except ConnectionClosed as closing:
-            code, reason = closing.code, closing.reason
-            error = closed(self._address.url, code, reason)
+            told = closing.rcvd
+            code, reason = (told.code, told.reason) if told else (CloseCode.ABNORMAL_CLOSURE, "")
+            error = closed(self._address.url, int(code), reason)
             is_passing = isinstance(error, ServerUnavailableError)
             raise (_BrokenError(error) if is_passing else error) from None
         try:
@@ -232,7 +239,7 @@ class Stream:
         except orjson.JSONDecodeError:
             frame = None
         if isinstance(frame, dict) and "type" in frame:
-            return frame
+            return frame, len(text)
         raise self._unreadable()
 
     def _unreadable(self) -> ServerError:
