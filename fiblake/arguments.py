@@ -5,11 +5,83 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from lake.errors import InvalidRangeError, MisuseError
 from lake.instant import parse_instant, utc, written
-from serving_layer.query import parse_date
+from lake.interval import INTERVALS, parse_one_of
+from serving_layer.query import BarsQuery, parse_date
+
+if TYPE_CHECKING:
+    from lake.bar import Hours
+    from serving_layer.query import Adjustment
+
+
+class Narrowed(TypedDict, total=False):
+    """What narrows an answer down, and on which basis it is.
+
+    Attributes:
+        start: First `start` of a bar, inclusive; a date or its ISO text. Of intraday bars the
+            first session.
+        end: Last `start` of a bar, inclusive. Of intraday bars the last session.
+        adjustment: `split`, the default: prices and volumes on the split basis of `as_of`. `all`:
+            prices less the dividends from each bar to `as_of`, too. `raw`: each bar on the split
+            basis of its own `through`.
+        as_of: The date whose basis is wanted, for all bars alike, and on which symbols name what
+            they name; by default today, or the day of `known_at`.
+        known_at: Answer as the lake knew it at this instant: a datetime with a time zone, or its
+            ISO text with an offset or Z. One still to come is as good as now.
+        session: Of intraday bars those of the `regular` hours, or of the `extended` ones: from
+            04:00 to the open and from the close to 20:00.
+    """
+
+    start: dt.date | str | None
+    end: dt.date | str | None
+    adjustment: Adjustment
+    as_of: dt.date | str | None
+    known_at: dt.datetime | str | None
+    session: Hours
+
+
+def query_of(
+    symbols: str | Iterable[str] | None, interval: str, **narrowed: Unpack[Narrowed]
+) -> BarsQuery:
+    """Return the query that arguments make.
+
+    Raises:
+        MisuseError: If one of them cannot be; TypeError: if there is none of its name.
+    """
+    unknown = [name for name in narrowed if name not in Narrowed.__annotations__]
+    if unknown:
+        allowed = ", ".join(Narrowed.__annotations__)
+        msg = f"There is no argument {unknown[0]!r}. Allowed: {allowed}."
+        raise TypeError(msg)
+    if isinstance(symbols, str):
+        symbols = (symbols,)
+    return BarsQuery(
+        symbols=None if symbols is None else tuple(symbols),
+        interval=parse_one_of(interval, INTERVALS),
+        start=date_of(narrowed.get("start")),
+        end=date_of(narrowed.get("end")),
+        adjustment=narrowed.get("adjustment", "split"),
+        as_of=date_of(narrowed.get("as_of")),
+        known_at=instant_of(narrowed.get("known_at")),
+        session=narrowed.get("session", "regular"),
+    )
+
+
+def names_of(symbols: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the symbols that are named, each once, in upper case.
+
+    Raises:
+        MisuseError: If there is none.
+    """
+    named = (symbols,) if isinstance(symbols, str) else symbols
+    names = tuple(dict.fromkeys(name.strip().upper() for name in named))
+    if not names or not all(names):
+        fact = "No symbol was given."
+        raise MisuseError(fact, hint="name one or more, as AAPL.")
+    return names
 
 
 def folder_of(cache: str) -> Path | None:

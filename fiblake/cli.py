@@ -70,6 +70,7 @@ _EXTRAS = {
     "websockets": "massive",
     "redis": "redis",
     "psycopg": "postgres",
+    "httpx": "client",
 }
 _ALL = " ".join(str(interval) for interval in INTERVALS)
 _RESAMPLED = " ".join(str(interval) for interval in RESAMPLED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 
@@ -18,17 +18,17 @@ from batch_layer.processing.status import status_of
 from batch_layer.quality.quality import quality_of
 from batch_layer.reconciling.reconcile import reconcile
 from batch_layer.trades.build import build_trades
-from fiblake.arguments import date_of, folder_of, instant_of, parsed_date
+from fiblake.arguments import Narrowed, date_of, folder_of, parsed_date, query_of
 from fiblake.backtesting import Backtesting
 from fiblake.fetching import Fetching
-from fiblake.frames import Bars
+from fiblake.frames import SYMBOLS, Bars
+from fiblake.referring import Referring
 from lake import keys
 from lake.clock import Clock, SystemClock
-from lake.interval import FIBONACCI, INTERVALS, RESAMPLED, parse_one_of
+from lake.interval import FIBONACCI, RESAMPLED, parse_one_of
 from lake.logs import configure_logs
 from lake.settings import read_settings
 from lake.store import open_store
-from serving_layer.query import Adjustment, BarsQuery
 from serving_layer.reader import Reader
 
 if TYPE_CHECKING:
@@ -45,12 +45,11 @@ if TYPE_CHECKING:
     from batch_layer.quality.report import QualityReport
     from batch_layer.reconciling.reconcile import ReconcileReport
     from batch_layer.trades.build import TradesReport
-    from lake.bar import Hours
     from lake.interval import Interval
     from lake.store import ObjectStore
 
 
-class Lake(Fetching, Backtesting):
+class Lake(Fetching, Backtesting, Referring):
     """One lake: fetch or import into it, resample it, read from it.
 
     Args:
@@ -108,9 +107,9 @@ class Lake(Fetching, Backtesting):
             EmptyLakeError: If the lake has no bars, none of the interval, or knew none then.
             ForgottenError: If what it knew at `known_at` is no longer kept.
         """
-        return Bars(self.reader.bars(_query(symbols, interval, **narrowed)))
+        return Bars(self.reader.bars(query_of(symbols, interval, **narrowed)))
 
-    def stream(
+    def pieces(
         self,
         symbols: str | Iterable[str] | None,
         interval: str = "1d",
@@ -121,7 +120,10 @@ class Lake(Fetching, Backtesting):
         Each table has the bars of some symbols: an answer larger than memory can be worked through.
         The arguments, and the errors, are those of `bars`.
         """
-        return self.reader.stream(_query(symbols, interval, **narrowed))
+        return self.reader.stream(query_of(symbols, interval, **narrowed))
+
+    stream = pieces
+    """Its former name; a `Client` streams what is live."""
 
     def warm(self, *intervals: str) -> int:
         """Copy silver of some intervals (by default of all) to this machine's cache.
@@ -144,9 +146,7 @@ class Lake(Fetching, Backtesting):
         Raises:
             EmptyLakeError: If the lake has no bars.
         """
-        names = ["symbol", "listing", "first", "last", "bars"]
-        kinds = [pl.String(), pl.String(), pl.Date(), pl.Date(), pl.Int64()]
-        return pl.DataFrame(self.reader.symbols(text), schema=dict(zip(names, kinds, strict=True)))
+        return pl.DataFrame(self.reader.symbols(text), schema=SYMBOLS)
 
     def importer(
         self,
@@ -310,49 +310,6 @@ class Lake(Fetching, Backtesting):
             EmptyLakeError: If the lake holds no bars, and nothing was ever counted.
         """
         return quality_of(self.store, source=source, start=date_of(start), end=date_of(end))
-
-
-class Narrowed(TypedDict, total=False):
-    """What narrows an answer down, and on which basis it is.
-
-    Attributes:
-        start: First `start` of a bar, inclusive; a date or its ISO text. Of intraday bars the
-            first session.
-        end: Last `start` of a bar, inclusive. Of intraday bars the last session.
-        adjustment: `split`, the default: prices and volumes on the split basis of `as_of`. `all`:
-            prices less the dividends from each bar to `as_of`, too. `raw`: each bar on the split
-            basis of its own `through`.
-        as_of: The date whose basis is wanted, for all bars alike, and on which symbols name what
-            they name; by default today, or the day of `known_at`.
-        known_at: Answer as the lake knew it at this instant: a datetime with a time zone, or its
-            ISO text with an offset or Z. One still to come is as good as now.
-        session: Of intraday bars those of the `regular` hours, or of the `extended` ones: from
-            04:00 to the open and from the close to 20:00.
-    """
-
-    start: dt.date | str | None
-    end: dt.date | str | None
-    adjustment: Adjustment
-    as_of: dt.date | str | None
-    known_at: dt.datetime | str | None
-    session: Hours
-
-
-def _query(
-    symbols: str | Iterable[str] | None, interval: str, **narrowed: Unpack[Narrowed]
-) -> BarsQuery:
-    if isinstance(symbols, str):
-        symbols = (symbols,)
-    return BarsQuery(
-        symbols=None if symbols is None else tuple(symbols),
-        interval=parse_one_of(interval, INTERVALS),
-        start=date_of(narrowed.get("start")),
-        end=date_of(narrowed.get("end")),
-        adjustment=narrowed.get("adjustment", "split"),
-        as_of=date_of(narrowed.get("as_of")),
-        known_at=instant_of(narrowed.get("known_at")),
-        session=narrowed.get("session", "regular"),
-    )
 
 
 def _intervals(names: Sequence[str]) -> list[Interval]:

@@ -39,6 +39,8 @@ FiblakeError
 │   ├── VendorAnswerError         an answer is not whole, or makes no sense
 │   │   └── VendorNotFoundError   the vendor knows nothing of what was asked for
 │   └── NotPublishedError         what was asked for is still to come
+├── ServerError                   a fiblake server failed, or what answers there is none
+│   └── ServerUnavailableError    it was not reached, or did not answer, at every attempt
 ├── ViewError                     the realtime view failed
 │   ├── ViewUnavailableError      it did not answer, or asked to slow down, at every attempt
 │   └── ViewRefusedError          it refused: credentials, rights, or not what it should be
@@ -56,6 +58,7 @@ FiblakeError
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -77,6 +80,23 @@ class FiblakeError(Exception):
         super().__init__(f"{fact} Hint: {hint}" if hint else fact)
         self.fact = fact
         self.hint = hint
+
+
+def code_of(error: FiblakeError) -> str:
+    """Return the name of an error's kind as the API tells it: `unknown_symbol`, and so on."""
+    return _code(type(error))
+
+
+def kind_of(code: str) -> type[FiblakeError] | None:
+    """Return the kind of error that a code names; None: none here."""
+    kinds = [FiblakeError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((kind for kind in kinds if _code(kind) == code), None)
+
+
+def _code(kind: type[FiblakeError]) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__.removesuffix("Error")).lower()
 
 
 class MisuseError(FiblakeError):
@@ -239,6 +259,14 @@ class VendorNotFoundError(VendorAnswerError):
 
 class NotPublishedError(VendorError):
     """The vendor has not published yet what it was asked for."""
+
+
+class ServerError(FiblakeError):
+    """A fiblake server failed, or what answers at its address is none."""
+
+
+class ServerUnavailableError(ServerError):
+    """A fiblake server was not reached, or did not answer, at every attempt."""
 
 
 class ViewError(FiblakeError):

@@ -250,6 +250,9 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = Field(
         default=None, description="Of PostgreSQL; none: SQLite in the folder of state."
     )
+    key: SecretStr | None = Field(
+        default=None, description="That a client shows to a fiblake server."
+    )
     token_secret: Annotated[SecretStr, AfterValidator(_token_secret)] | None = Field(
         default=None, description="That tokens are signed with; none: one kept in the database."
     )

@@ -24,6 +24,7 @@ from lake.errors import (
     StoreError,
     TooManyRequestsError,
     ViewError,
+    code_of,
 )
 
 if TYPE_CHECKING:
@@ -82,21 +83,26 @@ _values: Final = reprlib.Repr()
 _values.maxstring = _values.maxother = _LONGEST_VALUE
 
 
-def problem(status: int, title: str, detail: str, hint: str = "") -> JSONResponse:
-    """Return a problem: its kind, what is wrong here, and what to do about it."""
+def problem(status: int, title: str, detail: str, hint: str = "", code: str = "") -> JSONResponse:
+    """Return a problem: its kind, what is wrong here, and what to do about it.
+
+    `code` names the error for programs, as `unknown_symbol`: see `lake.errors.code_of`.
+    """
     body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
     if hint:
         body["hint"] = hint
+    if code:
+        body["code"] = code
     return JSONResponse(body, status_code=int(status), media_type=MEDIA_TYPE)
 
 
-def refusal(scope: Scope, status: int, detail: str, hint: str = "") -> Response:
-    """Return an error in the shape of whoever has the path that was asked for."""
+def refusal(scope: Scope, status: int, detail: str, hint: str = "", code: str = "") -> Response:
+    """Return an error in the shape of whoever has the path that was asked for; see `problem`."""
     shapes: Mapping[str, Shape] = scope["app"].state.shapes
     told = HTTPStatus(status)
     shape = next((shapes[begin] for begin in shapes if scope["path"].startswith(begin)), None)
     if shape is None:
-        return problem(told, _TITLES.get(told, told.phrase), detail, hint)
+        return problem(told, _TITLES.get(told, told.phrase), detail, hint, code)
     whole = f"{detail.removesuffix('.')}."
     return shape(told, f"{whole} Hint: {hint}" if hint else whole)
 
@@ -121,7 +127,7 @@ async def _of_fiblake(request: Request, error: Exception) -> Response:
     if part is not None:
         _log.warning("a part failed", part=part, path=request.url.path, error=str(error))
     fact = error.fact if part is None else f"{part} failed; the server's log says why."
-    answer = refusal(request.scope, status, fact, error.hint)
+    answer = refusal(request.scope, status, fact, error.hint, code_of(error))
     if status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, TooManyRequestsError):

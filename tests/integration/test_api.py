@@ -275,6 +275,7 @@ def test_an_unknown_symbol_is_a_problem_with_a_hint(api: Api, sample_lake: Lake)
         "status": 404,
         "detail": f"NOPE: no such symbol in the lake {sample_lake.store.location}.",
         "hint": "it has AAPL, FB, GOOG, IBM, MSFT.",
+        "code": "unknown_symbol",
     } == problem(api.get("/v1/bars/nope"))
 
 
@@ -311,6 +312,7 @@ def test_an_empty_lake_says_what_to_do_and_is_not_ready(lake: Lake) -> None:
         "status": 404,
         "detail": f"The lake {lake.store.location} is empty.",
         "hint": "fiblake import FILE, or fiblake import --sample.",
+        "code": "empty_lake",
     }
 
     for path in ("/v1/bars/AAPL", "/v1/symbols"):
