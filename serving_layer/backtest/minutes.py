@@ -61,8 +61,7 @@ def regular_bars(
         Schema `INTRADAY_BARS`, from some sessions before the query's start on, as many as
         `sessions_before` says.
     """
-    before = sessions_before(query, interval)
-    start = query.start and sessions[max(bisect_left(sessions, query.start) - before, 0)]
+    start = query.start and _earlier(query.start, sessions_before(query, interval), sessions)
     asked = BarsQuery(None, interval, start=start, end=query.end)
     bars = intraday.bars(asked, market)
     return bars if query.include_forming else bars.filter(pc.equal(bars["state"], "final"))
@@ -73,6 +72,12 @@ def sessions_before(query: BacktestQuery, interval: Interval) -> int:
     if query.kind == "matrix":
         return _MATRIX_SESSIONS
     return _GAPS * -(-query.memory // _a_session(interval))
+
+
+def _earlier(day: dt.date, by: int, sessions: Sequence[dt.date]) -> dt.date:
+    """Return the session so many sessions before a date; the date, where that is outside them."""
+    at = bisect_left(sessions, day) - by
+    return min(sessions[max(at, 0)], day) if at < len(sessions) else day
 
 
 def _a_session(interval: Interval) -> int:

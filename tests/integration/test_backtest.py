@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -174,6 +175,24 @@ def test_intraday_bars_warm_up_before_the_start(lake: Lake) -> None:
     assert lake.bars("AA", "15m", start=AFTER)["close"].to_list() == after["close"].to_list()
 
 
+@pytest.mark.parametrize("indicators", [[], ["sma_2"]])
+@pytest.mark.parametrize(
+    ("start", "end"), [("9999-12-31", None), ("0001-01-01", "0001-01-02"), ("0001-01-01", None)]
+)
+def test_a_start_outside_the_known_sessions_is_one(
+    lake: Lake, start: str, end: str | None, indicators: list[str]
+) -> None:
+    commit(lake, *every_minute("AA", DAY, "09:30", "16:00"))
+    lake.resample()
+    asked: dict[str, Any] = {"start": start, "end": end}
+
+    bars = lake.backtest(["AA"], "1h", indicators=indicators, **asked)
+    matrix = lake.matrix(["AA"], "1h", **asked)
+
+    expected = 7 if start < "2024" and end is None else 0
+    assert [expected] * 2 == [bars.height, matrix.height]
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
@@ -190,6 +209,9 @@ def test_intraday_bars_warm_up_before_the_start(lake: Lake) -> None:
         ({"intervals": ["5m"], "adjustment": "all"}, "not offered with adjustment=all yet"),
         ({"intervals": ["5m"], "known_at": "2026-01-05T12:00:00Z"}, "with known_at yet"),
         ({"universe": ["AAPL", "NOPE"]}, "NOPE: no such symbol"),
+        ({"universe": ["AAPL", " "]}, "A symbol is empty"),
+        ({"universe": ["AAPL", "\ud800"]}, r"'\ud800' cannot be a symbol"),
+        ({"known_at": "0001-01-01T00:00:00Z"}, "0001-01-01T00:00:00+00:00 is out of range"),
     ],
 )
 def test_what_cannot_be_asked_for_says_why(
@@ -198,7 +220,7 @@ def test_what_cannot_be_asked_for_says_why(
     asked = {"universe": NAMES, "intervals": ["5d"]} | changed
     answer = post(Api(sample_lake), "bars", asked)
 
-    with pytest.raises(FiblakeError, match=told.replace(".", r"\.")):
+    with pytest.raises(FiblakeError, match=re.escape(told)):
         sample_lake.backtest(**asked)
     if asked["universe"] and asked["intervals"]:
         assert told in problem(answer)["detail"]
