@@ -21,6 +21,7 @@ from lake.errors import FiblakeError, MisuseError, UnknownSymbolError
 from lake.horizon import move_horizon
 from serving_layer.backtest import dataset, indicators, universe
 from serving_layer.backtest.forms import MEDIA_TYPES
+from serving_layer.backtest.query import BacktestQuery
 from tests.conftest import NOW
 from tests.frames import set_clock, split
 from tests.integration.test_api import Api, as_json, problem
@@ -175,6 +176,25 @@ def test_intraday_bars_warm_up_before_the_start(lake: Lake) -> None:
     assert lake.bars("AA", "15m", start=AFTER)["close"].to_list() == after["close"].to_list()
 
 
+def test_what_minutes_are_read_before_the_start_counts_for_the_size_of_a_piece(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in (DAY, AFTER):
+        commit(lake, *every_minute("AA", day, "09:30", "16:00"))
+        commit(lake, *every_minute("B", day, "09:30", "16:00"))
+    lake.resample()
+    asked = {"universe": ["AA", "B"], "intervals": ["15m"], "start": AFTER.isoformat()}
+    query = BacktestQuery.parse("bars", {**asked, "indicators": ["sma_20"]})
+    whole = lake.backtest(["AA", "B"], "15m", start=AFTER, indicators=["sma_20"])
+
+    # Of each 26 bars in the answer, and as many before them.
+    monkeypatch.setattr(universe, "_BARS_A_PIECE", 100)
+    pieces = list(lake.backtests.pieces(lake.backtests.pinned(query)))
+
+    assert [["AA"], ["B"]] == [piece["symbol"].unique().to_list() for piece in pieces]
+    assert whole.equals(pl.concat(pieces))
+
+
 @pytest.mark.parametrize("indicators", [[], ["sma_2"]])
 @pytest.mark.parametrize(
     ("start", "end"), [("9999-12-31", None), ("0001-01-01", "0001-01-02"), ("0001-01-01", None)]
@@ -274,7 +294,7 @@ def test_pieces_of_symbols_make_the_whole(
         post(Api(sample_lake), "bars", {"universe": listed, "intervals": ["5d", "8d"], **asked}),
         None,
     ]
-    monkeypatch.setattr(universe, "_DAILY_A_PIECE", 1)
+    monkeypatch.setattr(universe, "_BARS_A_PIECE", 1)
     bodies[1] = post(
         Api(sample_lake), "bars", {"universe": listed, "intervals": ["5d", "8d"], **asked}
     )
