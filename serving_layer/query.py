@@ -48,6 +48,21 @@ def parse_hours(text: str) -> Hours:
     raise MisuseError(fact)
 
 
+def check_symbols(names: Iterable[str]) -> None:
+    """Refuse what cannot be a symbol or listing: nothing, or what cannot be written.
+
+    Raises:
+        MisuseError: If there is such a name.
+    """
+    for name in names:
+        if not name.isprintable():
+            fact = f"{name!r} cannot be a symbol."
+            raise MisuseError(fact, hint="name each as text, as AAPL.")
+        if not name:
+            fact = "A symbol is empty."
+            raise MisuseError(fact, hint="name each, as AAPL.")
+
+
 def parse_date(text: str) -> dt.date:
     """Return the date that `text` writes as YYYY-MM-DD.
 
@@ -144,7 +159,8 @@ class BarsQuery:
 
 def _tickers(symbols: Iterable[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip().upper() for name in symbols))
-    if not names or not all(names):
+    if not any(names):
         fact = "No symbol was given."
         raise MisuseError(fact, hint="name one or more, as AAPL.")
+    check_symbols(names)
     return names

@@ -14,7 +14,7 @@ from lake.instant import parse_instant, written
 from lake.interval import DAILY, INTERVALS, parse_one_of
 from lake.schemas import BARS, INTRADAY_BARS
 from serving_layer.backtest.indicators import Indicator
-from serving_layer.query import Adjustment, parse_adjustment, parse_date
+from serving_layer.query import Adjustment, check_symbols, parse_adjustment, parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -178,9 +178,7 @@ def _universe(given: Sequence[str] | Mapping[str, str]) -> tuple[str, ...] | dt.
     if not isinstance(given, (list, tuple)):
         return parse_date(given["listed_on"])  # type: ignore[call-overload]
     names = _once((name.strip().upper() for name in given), "symbol", MOST_SYMBOLS)
-    if not all(names):
-        fact = "A symbol of the universe is empty."
-        raise MisuseError(fact, hint="name each, as AAPL.")
+    check_symbols(names)
     return tuple(sorted(names))
 
 

@@ -12,7 +12,11 @@ from lake.exchange import trading_day
 from lake.listings import read_listings
 from lake.scan import scan, sql
 from serving_layer.asked import Market, arrow_asked, by_id, meant
-from serving_layer.backtest.minutes import most_bars_of_one
+from serving_layer.backtest.minutes import (
+    most_bars_of_one,
+    most_read_of_one,
+    stored_sessions,
+)
 from serving_layer.query import BarsQuery
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from lake.interval import Interval
     from lake.listings import Listings
     from lake.store import ObjectStore
     from serving_layer.asked import Asked
@@ -28,7 +33,8 @@ if TYPE_CHECKING:
 
 MOST_BARS: Final = 5_000_000
 """In one answer, over all symbols and intervals; in a matrix, rows times intervals."""
-_DAILY_A_PIECE: Final = 1_000_000
+_BARS_A_PIECE: Final = 1_000_000
+"""So many are read at once, or those of one listing."""
 _Row = dict[str, Any]
 
 
@@ -39,24 +45,24 @@ class Universe:
     Attributes:
         listings: What symbols name, as it was known.
         asked: The listings, in order of the answer.
-        daily: How many daily bars each has, in all.
+        reads: How many bars are read of each, at most.
         bars: How many bars the answer has at most.
     """
 
     listings: Listings
     asked: tuple[Asked, ...]
-    daily: Mapping[str, int]
+    reads: Mapping[str, int]
     bars: int
 
     def pieces(self) -> Iterator[Market]:
-        """Return the universe some listings at a time, so that their daily bars fit in memory."""
+        """Return the universe some listings at a time, so that their bars fit in memory."""
         piece: list[Asked] = []
-        left = _DAILY_A_PIECE
+        left = _BARS_A_PIECE
         for each in self.asked:
-            left -= self.daily.get(each.listing, 0)
+            left -= self.reads[each.listing]
             if piece and left < 0:
                 yield Market(self.listings, tuple(piece))
-                piece, left = [], _DAILY_A_PIECE - self.daily.get(each.listing, 0)
+                piece, left = [], _BARS_A_PIECE - self.reads[each.listing]
             piece.append(each)
         if piece:
             yield Market(self.listings, tuple(piece))
@@ -84,12 +90,18 @@ def universe_of(
         rows = _rows(store, cursor, query, listings, asked)
         _check_known(store, query, Market(listings, asked), rows, intraday)
     of_asked = {each.listing: rows[each.listing] for each in asked if each.listing in rows}
-    bars = _most_bars(store, query, of_asked, len(asked))
+    stored = {each: stored_sessions(store, each) for each in query.intervals if each.is_intraday}
+    bars = _most_bars(query, of_asked, len(asked), stored)
     if bars > MOST_BARS:
         fact = f"{len(asked):,} symbols would make up to {bars:,} bars. Allowed: {MOST_BARS:,}."
         raise MisuseError(fact, hint="ask for fewer symbols or intervals, or a shorter range.")
-    daily = {listing: row["bars"] for listing, row in of_asked.items()}
-    return Universe(listings, asked, daily, bars)
+    daily = of_asked if query.session_intervals else {}
+    of_one = sum(most_read_of_one(query, each, sessions) for each, sessions in stored.items())
+    reads = {
+        each.listing: of_one + (daily[each.listing]["bars"] if each.listing in daily else 0)
+        for each in asked
+    }
+    return Universe(listings, asked, reads, bars)
 
 
 def _day(query: BacktestQuery) -> dt.date:
@@ -159,12 +171,20 @@ def _check_known(
 
 
 def _most_bars(
-    store: ObjectStore, query: BacktestQuery, rows: Mapping[str, _Row], listings: int
+    query: BacktestQuery,
+    rows: Mapping[str, _Row],
+    listings: int,
+    stored: Mapping[Interval, Sequence[dt.date]],
 ) -> int:
-    chosen = [row["chosen"] for row in rows.values()]
-    return sum(
-        listings * most_bars_of_one(store, each, query.start, query.end)
-        if each.is_intraday
-        else sum(-(-days // each.sessions) + 1 for days in chosen)
-        for each in query.intervals
-    )
+    days = [row["chosen"] for row in rows.values()]
+
+    def of(interval: Interval) -> int:
+        if interval.is_intraday:
+            return listings * most_bars_of_one(query, interval, stored[interval])
+        n = interval.sessions
+        return sum(days) if n == 1 else sum(-(-each // n) + 1 for each in days)
+
+    if query.kind == "matrix":
+        # Each row, one a bar of the finest, has a bar of each interval.
+        return of(query.finest) * len(query.intervals)
+    return sum(map(of, query.intervals))

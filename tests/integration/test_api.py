@@ -76,7 +76,9 @@ class Api:
 
     def post(self, path: str, body: object, accept: str = "*/*") -> httpx.Response:
         """Return the answer to a JSON document."""
-        return asyncio.run(self._send("POST", path, json=body, headers={"Accept": accept}))
+        # In ASCII: whatever a text holds can be sent.
+        content, headers = json.dumps(body), {"Accept": accept, "Content-Type": "application/json"}
+        return asyncio.run(self._send("POST", path, content=content, headers=headers))
 
     def bars(self, symbol: str, **parameters: object) -> list[dict[str, Any]]:
         """Return all bars of a symbol, page by page."""
@@ -248,6 +250,15 @@ PROBLEMS = [
         *("/v1/bars/AAPL?start=soon", 422, "Unprocessable Entity"),
         "start='soon': Value error, a date is written YYYY-MM-DD",
     ),
+    (
+        *("/v1/bars/AAPL?known_at=0001-01-01T00:00:00Z", 400, "Bad Request"),
+        "0001-01-01T00:00:00+00:00 is out of range.",
+    ),
+    (
+        *("/v1/splits/AAPL?known_at=9999-12-31T23:59:59-01:00", 400, "Bad Request"),
+        "9999-12-31T23:59:59-01:00 is out of range.",
+    ),
+    ("/v1/bars/%00", 400, "Bad Request", r"'\x00' cannot be a symbol."),
     (
         *("/v1/bars/AAPL?limit=0", 422, "Unprocessable Entity"),
         "limit='0': Input should be greater than or equal to 1",

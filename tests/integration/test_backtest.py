@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from lake.errors import FiblakeError, MisuseError, UnknownSymbolError
 from lake.horizon import move_horizon
 from serving_layer.backtest import dataset, indicators, universe
 from serving_layer.backtest.forms import MEDIA_TYPES
+from serving_layer.backtest.query import BacktestQuery
 from tests.conftest import NOW
 from tests.frames import set_clock, split
 from tests.integration.test_api import Api, as_json, problem
@@ -174,6 +176,43 @@ def test_intraday_bars_warm_up_before_the_start(lake: Lake) -> None:
     assert lake.bars("AA", "15m", start=AFTER)["close"].to_list() == after["close"].to_list()
 
 
+def test_what_minutes_are_read_before_the_start_counts_for_the_size_of_a_piece(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in (DAY, AFTER):
+        commit(lake, *every_minute("AA", day, "09:30", "16:00"))
+        commit(lake, *every_minute("B", day, "09:30", "16:00"))
+    lake.resample()
+    asked = {"universe": ["AA", "B"], "intervals": ["15m"], "start": AFTER.isoformat()}
+    query = BacktestQuery.parse("bars", {**asked, "indicators": ["sma_20"]})
+    whole = lake.backtest(["AA", "B"], "15m", start=AFTER, indicators=["sma_20"])
+
+    # Of each 26 bars in the answer, and as many before them.
+    monkeypatch.setattr(universe, "_BARS_A_PIECE", 100)
+    pieces = list(lake.backtests.pieces(lake.backtests.pinned(query)))
+
+    assert [["AA"], ["B"]] == [piece["symbol"].unique().to_list() for piece in pieces]
+    assert whole.equals(pl.concat(pieces))
+
+
+@pytest.mark.parametrize("indicators", [[], ["sma_2"]])
+@pytest.mark.parametrize(
+    ("start", "end"), [("9999-12-31", None), ("0001-01-01", "0001-01-02"), ("0001-01-01", None)]
+)
+def test_a_start_outside_the_known_sessions_is_one(
+    lake: Lake, start: str, end: str | None, indicators: list[str]
+) -> None:
+    commit(lake, *every_minute("AA", DAY, "09:30", "16:00"))
+    lake.resample()
+    asked: dict[str, Any] = {"start": start, "end": end}
+
+    bars = lake.backtest(["AA"], "1h", indicators=indicators, **asked)
+    matrix = lake.matrix(["AA"], "1h", **asked)
+
+    expected = 7 if start < "2024" and end is None else 0
+    assert [expected] * 2 == [bars.height, matrix.height]
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
@@ -190,6 +229,9 @@ def test_intraday_bars_warm_up_before_the_start(lake: Lake) -> None:
         ({"intervals": ["5m"], "adjustment": "all"}, "not offered with adjustment=all yet"),
         ({"intervals": ["5m"], "known_at": "2026-01-05T12:00:00Z"}, "with known_at yet"),
         ({"universe": ["AAPL", "NOPE"]}, "NOPE: no such symbol"),
+        ({"universe": ["AAPL", " "]}, "A symbol is empty"),
+        ({"universe": ["AAPL", "\ud800"]}, r"'\ud800' cannot be a symbol"),
+        ({"known_at": "0001-01-01T00:00:00Z"}, "0001-01-01T00:00:00+00:00 is out of range"),
     ],
 )
 def test_what_cannot_be_asked_for_says_why(
@@ -198,7 +240,7 @@ def test_what_cannot_be_asked_for_says_why(
     asked = {"universe": NAMES, "intervals": ["5d"]} | changed
     answer = post(Api(sample_lake), "bars", asked)
 
-    with pytest.raises(FiblakeError, match=told.replace(".", r"\.")):
+    with pytest.raises(FiblakeError, match=re.escape(told)):
         sample_lake.backtest(**asked)
     if asked["universe"] and asked["intervals"]:
         assert told in problem(answer)["detail"]
@@ -252,7 +294,7 @@ def test_pieces_of_symbols_make_the_whole(
         post(Api(sample_lake), "bars", {"universe": listed, "intervals": ["5d", "8d"], **asked}),
         None,
     ]
-    monkeypatch.setattr(universe, "_DAILY_A_PIECE", 1)
+    monkeypatch.setattr(universe, "_BARS_A_PIECE", 1)
     bodies[1] = post(
         Api(sample_lake), "bars", {"universe": listed, "intervals": ["5d", "8d"], **asked}
     )

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from batch_layer.bronze import splits
 from fiblake import Lake
 from lake.clock import SetClock
+from lake.errors import MisuseError
 from lake.exchange import load_sessions
 from lake.interval import Interval
 from lake.session import SessionTable, bucket_of
+from serving_layer.backtest import universe
 from tests.conftest import NOW
 from tests.frames import commit as bring
 from tests.frames import split
@@ -195,3 +197,16 @@ def test_total_return_in_a_matrix_is_that_of_the_bars(sample_lake: Lake) -> None
 
     assert final["start"].to_list() == ends["start_13d"].to_list()
     assert final["close"].to_list() == pytest.approx(ends["close_13d"].to_list(), rel=1e-12)
+
+
+def test_a_matrix_is_as_large_as_its_rows_times_its_intervals(
+    sample_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = sample_lake.matrix(["AAPL"], ["13d", "34d"], start="2012-01-03")
+    most = 2 * matrix.height
+
+    monkeypatch.setattr(universe, "MOST_BARS", most)
+    assert matrix.equals(sample_lake.matrix(["AAPL"], ["13d", "34d"], start="2012-01-03"))
+    monkeypatch.setattr(universe, "MOST_BARS", most - 1)
+    with pytest.raises(MisuseError, match=f"would make up to {most:,} bars"):
+        sample_lake.matrix(["AAPL"], ["13d", "34d"], start="2012-01-03")

@@ -242,18 +242,19 @@ def test_an_instant_may_be_written_with_an_offset_or_be_a_datetime(revised_lake:
 
 @pytest.mark.parametrize(
     "known_at",
-    [
-        NOW.date(),
-        "2026-01-05",
-        "2026-01-05T12:00:00",
-        "2026-02-30T12:00:00Z",
-        "now",
-        "0001-01-01T00:00+14:00",
-    ],
+    [NOW.date(), "2026-01-05", "2026-01-05T12:00:00", "2026-02-30T12:00:00Z", "now"],
 )
 def test_what_is_no_instant_is_refused(revised_lake: Lake, known_at: Any) -> None:
     with pytest.raises(InvalidRangeError, match="is not an instant"):
         revised_lake.bars("FB", known_at=known_at)
+
+
+@pytest.mark.parametrize(
+    "known_at", ["0001-01-01T00:00+14:00", dt.datetime(1, 1, 1, 23, tzinfo=dt.UTC)]
+)
+def test_an_instant_without_a_date_everywhere_is_refused(revised_lake: Lake, known_at: Any) -> None:
+    with pytest.raises(InvalidRangeError, match="is out of range"):
+        revised_lake.bars("A", known_at=known_at)
 
 
 def test_a_datetime_without_a_time_zone_is_refused(revised_lake: Lake) -> None:
