@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
-from pydantic import SecretStr
 
 from fiblake import Lake
 from lake.settings import Settings
@@ -205,7 +204,9 @@ def test_the_page_says_that_the_view_is_away_and_when_it_is_back(
     page = browser.new_page()
     redis = RedisServer()
     redis.start()
-    view = open_view(Settings(view="redis", redis_url=SecretStr(redis.url), redis_attempts=1))
+    view = open_view(
+        Settings.model_validate({"view": "redis", "redis_url": redis.url, "redis_attempts": 1})
+    )
     put_bar(view, "AAPL", 0, 2)
     try:
         with serving(create_app(sample_lake.reader, view)) as host:
