@@ -76,17 +76,9 @@ def fed_view(
         view = _view(lake, asked)
         stack.callback(view.close)
         stream, health = InProcess(_CAPACITY), Health()
-        source = stack.enter_context(
-            opened(
-                spec,
-                lake.settings,
-                store,
-                _Relayed(stream, relay) if relay else stream,
-                sessions=table,
-                clock=lake.clock,
-                health=health,
-            )
-        )
+        told = _Relayed(stream, relay) if relay else stream
+        how: dict[str, Any] = {"sessions": table, "clock": lake.clock, "health": health}
+        source = stack.enter_context(opened(spec, lake.settings, store, told, **how))
         engine = _Engine(lake, spec, store, table, view)
         if relay:
             relay.kind = engine.kind()

@@ -96,7 +96,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     app.state.live = view
     app.state.feeding = feeding
     app.state.gaps = gaps
-    counter = None if connections is None else Counter(connections, app.state.reader.now)
+    counter = Counter(connections, app.state.reader.now) if connections else None
     app.state.streams = Streams(live, app.state.reader, manners=manners, counting=counter)
     app.state.connections = connections
     app.state.access = access
@@ -105,12 +105,13 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     add_dialect_streams(app, live, app.state.streams.flow, relay)
     answer_with_problems(app, SHAPES)
     protect(app, access.borders if access else Borders())
-    app.mount("/web", StaticFiles(directory=WEB), name="web")
-    app.add_api_route("/", _page, include_in_schema=False)
     return app
 
 
 def _include(app: FastAPI, access: Access | None) -> None:
+    """Include what needs the scope of a key, what needs none, and the page."""
+    app.mount("/web", StaticFiles(directory=WEB), name="web")
+    app.add_api_route("/", _page, include_in_schema=False)
     told = ACCESS_PROBLEMS if access else None
     for each, scope in _GUARDED:
         app.include_router(each, dependencies=[require(scope)], responses=told)
