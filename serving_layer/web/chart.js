@@ -127,7 +127,9 @@ function leaveBars() {
 
 function zoom(factor) {
   const range = chart.timeScale().getVisibleLogicalRange();
-  if (range) chart.timeScale().setVisibleLogicalRange({ ...range, from: range.to - (range.to - range.from) * factor });
+  if (!range) return;
+  const { from, to } = range;
+  chart.timeScale().setVisibleLogicalRange({ from: to - (to - from) * factor, to });
 }
 
 const ON_KEY = {

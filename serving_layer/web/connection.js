@@ -62,6 +62,6 @@ function told(news) {
 }
 
 function tellRoot() {
-  const polls = isPolling() && state.isAnswered;
-  root.dataset.connection = polls ? "polling" : { open: "stream", refused: "waiting" }[state.kind] ?? state.kind;
+  const kind = { open: "stream", refused: "waiting" }[state.kind] ?? state.kind;
+  root.dataset.connection = isPolling() && state.isAnswered ? "polling" : kind;
 }

@@ -18,7 +18,7 @@ import "./search.js";
 import { startShortcuts } from "./shortcuts.js";
 import { showLayers, startStatus } from "./status.js";
 import { followTheme, toggleTheme } from "./theme.js";
-import { currentView, go, goInstead, onView } from "./view.js";
+import { currentView, go, goInstead, isWithinSession, onView } from "./view.js";
 import { goAlong, toggleWatched } from "./watchlist.js";
 
 const offered = get("v1/intervals");
@@ -87,6 +87,7 @@ function showControls() {
   for (const button of document.querySelectorAll(".choice button")) {
     const asked = button.dataset;
     button.ariaPressed = String([interval, adjustment].includes(asked.interval ?? asked.adjustment));
+    button.disabled = asked.adjustment === "all" && isWithinSession(interval);
     button.onclick = () => go({ ...asked });
   }
 }
@@ -100,7 +101,7 @@ async function showIntervals() {
 
 /** Choose the next of a row of buttons, or the one before. */
 function choose(row, by) {
-  const buttons = [...element(row).children];
+  const buttons = [...element(row).children].filter(({ disabled }) => !disabled);
   const at = buttons.findIndex(({ ariaPressed }) => ariaPressed === "true");
   buttons.at((at + by) % buttons.length)?.click();
 }

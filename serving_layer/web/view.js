@@ -20,9 +20,14 @@ export function onView(listener) {
   listeners.push(listener);
 }
 
+/** Whether bars of an interval lie within a session; those are not adjusted for dividends. */
+export const isWithinSession = (interval) => /[mh]$/.test(interval);
+
 /** Ask for another view; the browser's way back leads to this one. */
 export function go(changes) {
-  const hash = hashOf({ ...view, ...changes });
+  const wanted = { ...view, ...changes };
+  if (isWithinSession(wanted.interval) && wanted.adjustment === "all") wanted.adjustment = "split";
+  const hash = hashOf(wanted);
   if (hash === location.hash) told();
   else location.hash = hash;
 }

@@ -33,7 +33,10 @@ export function toggleWatched() {
   const { symbol } = currentView();
   if (symbols.includes(symbol)) remove(symbol);
   else if (symbols.length < MOST) keep([...symbols, symbol]);
-  else showProblem({ title: "The watchlist is full.", detail: `It holds ${MOST} symbols.`, hint: "take one off." });
+  else {
+    const detail = `It holds ${MOST} symbols.`;
+    showProblem({ title: "The watchlist is full.", detail, hint: "take one off." });
+  }
 }
 
 /** Show the next symbol of the list, or the one before. */
@@ -71,14 +74,16 @@ function rowOf(symbol) {
 function madeRow(symbol) {
   const item = make("li", "", { "data-watched": symbol });
   const choose = make("button", "", { type: "button", class: "quote" });
-  const drop = make("button", "×", { type: "button", class: "drop", "aria-label": `Remove ${symbol} from the watchlist` });
-  const parts = Object.fromEntries(["price", "when", "change"].map((name) => [name, make("span", "", { class: name })]));
-  choose.append(make("b", symbol), parts.price, parts.when, parts.change);
+  const drop = make("button", "×", { type: "button", class: "drop" });
+  drop.ariaLabel = `Remove ${symbol} from the watchlist`;
+  const [price, when, change] = ["price", "when", "change"].map((name) =>
+    make("span", "", { class: name }));
+  choose.append(make("b", symbol), price, when, change);
   choose.onclick = () => go({ symbol });
   choose.onkeydown = ({ key }) => { if (key === "Delete") remove(symbol); };
   drop.onclick = () => remove(symbol);
   item.append(choose, drop);
-  return { item, choose, ...parts, shown: null };
+  return { item, choose, price, when, change, shown: null };
 }
 
 function showQuote(symbol) {
@@ -95,7 +100,8 @@ function showQuote(symbol) {
   say(row.change, change?.text ?? "");
   say(row.when, live ? secondText(live.time).slice(11) : `close ${session}`);
   row.item.dataset.change = change?.kind ?? "same";
-  row.choose.ariaLabel = [symbol, priceText(price), live ? "live" : `close of ${session}`, change?.words].filter(Boolean).join(", ");
+  const words = [symbol, priceText(price), live ? "live" : `close of ${session}`, change?.words];
+  row.choose.ariaLabel = words.filter(Boolean).join(", ");
   if (row.shown !== null && price !== row.shown) flash(row.price, price > row.shown);
   row.shown = price;
 }

@@ -168,6 +168,10 @@ def test_a_bar_of_sessions_takes_in_the_live_day(served: Served, page: Page, fee
 
     is_told(page, live="420.05", bars=bars, live_state="forming")
     expect(page.locator("#legend [data-field=span]")).to_have_text("2013-02-19 \u2013 2013-03-04")
+    # Within a session, nothing is adjusted for dividends.
+    page.get_by_role("button", name="4h", exact=True).click()
+    is_told(page, interval="4h", adjustment="split")
+    expect(page.get_by_role("button", name="all", exact=True)).to_be_disabled()
 
 
 def test_the_page_comes_back_after_its_server_was_killed(
