@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lake.errors import ViewError, ViewUnavailableError
+from lake.rest import Rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,14 +17,13 @@ if TYPE_CHECKING:
     from lake.interval import Interval
     from lake.live import LiveBars
 
-_REST_S: Final = 1.0
 Answer = TypeVar("Answer")
 
 
 class ViewChain:
     """Live bars and prices from the first of some views that answers.
 
-    A view that failed rests for a second: so while it is away one answer a second waits for it,
+    A view that failed rests for a second: so while it is away one answer at a time waits for it,
     and the others do not.
 
     Args:
@@ -34,9 +34,7 @@ class ViewChain:
     def __init__(
         self, views: Sequence[LiveBars], *, seconds: Callable[[], float] = time.monotonic
     ) -> None:
-        self._views = tuple(views)
-        self._seconds = seconds
-        self._failed: dict[int, tuple[float, ViewError]] = {}
+        self._views = [(view, Rest(ViewError, seconds=seconds)) for view in views]
 
     def price(self, symbols: Iterable[str] | None = None) -> pl.DataFrame:
         """Return the latest prices.
@@ -56,20 +54,12 @@ class ViewChain:
         return self._asked(lambda view: view.bars(symbol, interval, hours))
 
     def _asked(self, work: Callable[[LiveBars], Answer]) -> Answer:
-        for place, view in enumerate(self._views):
-            if self._rests(place):
-                continue
+        failed = []
+        for view, rest in self._views:
             try:
-                answer = work(view)
+                with rest.asking():
+                    return work(view)
             except ViewError as error:
-                self._failed[place] = (self._seconds(), error)
-            else:
-                self._failed.pop(place, None)
-                return answer
-        told = "; ".join(error.fact for _, error in list(self._failed.values()))
-        fact = f"No realtime view answers: {told}"
+                failed.append(error.fact)
+        fact = f"No realtime view answers: {'; '.join(failed)}"
         raise ViewUnavailableError(fact, hint="it is asked again within a second.")
-
-    def _rests(self, place: int) -> bool:
-        failed = self._failed.get(place)
-        return failed is not None and self._seconds() - failed[0] < _REST_S
