@@ -13,11 +13,14 @@ import uvicorn
 from database import open_database, prepare
 from database.keys import has_keys
 from fiblake.address import cannot_listen, in_url, is_loopback
+from fiblake.arguments import folder_of
 from lake.errors import MisuseError
+from lake.store import open_store
 from serving_layer.app import create_app
 from serving_layer.auth import Access
 from serving_layer.dialects.relay import Relay
 from serving_layer.gaps import Gaps
+from serving_layer.reader import Reader
 from serving_layer.stream.connection import Manners
 from serving_layer.stream.registry import open_connections
 from serving_layer.stream.socket import SOCKETS
@@ -29,7 +32,6 @@ from speed_layer.views.choosing import open_view
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from fastapi import FastAPI
 
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
     from speed_layer.views.protocol import View
 
 _ATTEMPTS: Final = 3
+_S3_SILENCE_S: Final = 5.0
+_REDIS_SILENCE_S: Final = 1.0
+"""Of what others wait for who ask this server."""
 
 
 def serve(
@@ -62,6 +67,7 @@ def serve(
         FiblakeError: If the feed cannot go on.
     """
     failures: list[FiblakeError] = []
+    reader = _served_reader(lake)
     relay = Relay()
     with (
         _access(lake, host) as access,
@@ -73,7 +79,7 @@ def serve(
     ):
         again = _told_again(feed)
         app = create_app(
-            lake.reader,
+            reader,
             view,
             feeding,
             gaps,
@@ -89,7 +95,7 @@ def serve(
             # As Ctrl-C does: the server takes it first, then all else ends in order.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         on_start(f"http://{in_url(host)}:{listener.getsockname()[1]}/")
-        with _kept_warm(lake), suppress(KeyboardInterrupt):
+        with _beside(reader.keep_warm), suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     if failures:
         raise failures[0]
@@ -171,9 +177,25 @@ def _live(
         yield None, None
 
 
+def _served_reader(lake: Lake) -> Reader:
+    """Return a reader that says soon that the store does not answer, and to all but one at once."""
+    settings = lake.settings
+    soon = {
+        "s3_attempts": min(settings.s3_attempts, _ATTEMPTS),
+        "s3_timeout_seconds": min(settings.s3_timeout_seconds, _S3_SILENCE_S),
+    }
+    store = open_store(settings.model_copy(update=soon), rests=True)
+    return Reader(store, lake.clock, folder_of(settings.cache))
+
+
 def _served_view(lake: Lake, **others: str) -> View:
     """Return a shared view that says soon that it does not answer: whoever asks waits for it."""
-    soon = {"redis_attempts": _ATTEMPTS, "dynamodb_attempts": _ATTEMPTS, **others}
+    soon = {
+        "redis_attempts": _ATTEMPTS,
+        "redis_timeout_seconds": min(lake.settings.redis_timeout_seconds, _REDIS_SILENCE_S),
+        "dynamodb_attempts": _ATTEMPTS,
+        **others,
+    }
     return open_view(lake.settings.model_copy(update=soon), lake.clock)
 
 
@@ -210,11 +232,6 @@ def _gaps(lake: Lake, feed: str | None) -> Iterator[Gaps | None]:
     gaps = Gaps(lake.store, NAME, settings.feed_kind, table, lake.clock)
     with _beside(gaps.keep_reading):
         yield gaps
-
-
-def _kept_warm(lake: Lake) -> AbstractContextManager[None]:
-    """Keep local copies of silver, beside what is served."""
-    return _beside(lake.reader.keep_warm)
 
 
 @contextmanager

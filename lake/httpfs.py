@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from importlib.resources import files as resource_files
@@ -11,7 +12,6 @@ from urllib.parse import urlsplit
 import duckdb
 
 from lake.errors import StoreError
-from lake.store.s3 import TIMEOUT_S
 from lake.store.s3_faults import NO_ANSWER, PASSING, Fault
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def reach(connection: duckdb.DuckDBPyConnection, store: S3Store) -> None:
     """
     connection.execute(f"LOAD '{_extension()}'")
     options = {
-        "http_timeout": TIMEOUT_S,
+        "http_timeout": math.ceil(store.timeout_s),
         "http_retries": _RETRIES_A_REQUEST,
         "http_retry_wait_ms": store.retry_ms,
         "http_retry_backoff": 2,

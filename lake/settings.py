@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     s3_attempts: int = Field(
         default=8, ge=1, description="How often S3 is asked before it is given up on."
     )
+    s3_timeout_seconds: float = Field(
+        default=30, gt=0, description="Of silence, which count as a break."
+    )
     s3_retry_ms: int = Field(
         default=200, ge=0, description="Up to how long the first pause is; the next, twice that."
     )
@@ -231,6 +234,9 @@ class Settings(BaseSettings):
     )
     redis_attempts: int = Field(
         default=10, ge=1, description="How often Redis is asked before it is given up on."
+    )
+    redis_timeout_seconds: float = Field(
+        default=10, gt=0, description="Of silence, which count as a break."
     )
     redis_retry_ms: int = Field(
         default=100, ge=0, description="Up to how long the first pause is; the next, twice that."

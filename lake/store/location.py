@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from lake.store.protocol import ObjectStore
 
 
-def open_store(settings: Settings) -> ObjectStore:
+def open_store(settings: Settings, *, rests: bool = False) -> ObjectStore:
     """Return the store of the lake at `settings.lake`, a folder or `s3://bucket/prefix`.
+
+    Args:
+        settings: Where it is, and how it is asked.
+        rests: Whether one on S3 that did not answer is left alone for a second, by all but one
+            who asks: where many ask at once, and each would wait for itself.
 
     Raises:
         InvalidLocationError: If it is neither.
@@ -37,7 +42,7 @@ def open_store(settings: Settings) -> ObjectStore:
         fact = f"{location!r} needs boto3, which is not installed."
         raise InvalidLocationError(fact, hint="pip install 'fiblake[s3]'.") from None
     try:
-        return S3Store(url.netloc, url.path.strip("/"), settings)
+        return S3Store(url.netloc, url.path.strip("/"), settings, rests=rests)
     except (ValueError, BotoCoreError) as error:
         fact = f"The store of {location!r} cannot be reached: {error}."
         raise InvalidLocationError(fact, hint="check FIBLAKE_S3_ENDPOINT and AWS's own.") from None

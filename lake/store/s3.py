@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.config import Config
 
-from lake.errors import ConflictError, ObjectNotFoundError
+from lake.errors import ConflictError, ObjectNotFoundError, UnavailableError
+from lake.rest import Rest
 from lake.store.protocol import Stored
 from lake.store.s3_faults import WITHOUT_CREDENTIALS, Answer, Ask, fault_of
 from lake.store.s3_parts import PartedUpload
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from lake.settings import Settings
 
-TIMEOUT_S: Final = 30
 # Eight writers of four parts each, and those who read meanwhile.
 _CONNECTIONS: Final = 48
 _MIB: Final = 1024 * 1024
@@ -35,7 +35,10 @@ class S3Store:
         CredentialsError: If there is such a place, and they cannot be had from it.
     """
 
-    def __init__(self, bucket: str, prefix: str, settings: Settings) -> None:
+    def __init__(
+        self, bucket: str, prefix: str, settings: Settings, *, rests: bool = False
+    ) -> None:
+        self._rest = Rest(UnavailableError) if rests else None
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._settings = settings
@@ -49,8 +52,8 @@ class S3Store:
         once: Any = {"mode": "standard", "total_max_attempts": 1}
         config = Config(
             retries=once,
-            connect_timeout=TIMEOUT_S,
-            read_timeout=TIMEOUT_S,
+            connect_timeout=self.timeout_s,
+            read_timeout=self.timeout_s,
             max_pool_connections=_CONNECTIONS,
         )
         self._client: S3Client = self._with_credentials(
@@ -87,13 +90,19 @@ class S3Store:
         """Up to how many milliseconds pass before S3 is asked again."""
         return self._settings.s3_retry_ms
 
+    @property
+    def timeout_s(self) -> float:
+        """For how many seconds S3 may be silent before that counts as a break."""
+        return self._settings.s3_timeout_seconds
+
     def uri(self, key: str) -> str:
         """Return the object's `s3://` URI."""
         return f"s3://{self._bucket}/{self._prefix}{key}"
 
     def ask(self, verb: str, what: str) -> Ask:
         """Return what asks S3 for something as often as the settings say."""
-        return Ask(verb, what, self.location, self._settings.s3_attempts, self.retry_ms)
+        attempts = self._settings.s3_attempts
+        return Ask(verb, what, self.location, attempts, self.retry_ms, self._rest)
 
     def get(self, key: str) -> Stored:
         """Return the object's bytes and its ETag."""

@@ -5,6 +5,7 @@ Both roads to S3, boto3 and DuckDB, tell their errors as a `Fault`, so that each
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -21,6 +22,8 @@ from lake.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lake.rest import Rest
 
 Answer = TypeVar("Answer")
 
@@ -120,6 +123,7 @@ class Ask:
         location: The lake.
         attempts: How often it is asked in all.
         pause_ms: Up to how long the first pause is; the next is up to twice that, and so on.
+        rest: Keeps others from asking while S3 does not answer; None: everyone asks for itself.
     """
 
     verb: str
@@ -127,6 +131,7 @@ class Ask:
     location: str
     attempts: int
     pause_ms: int
+    rest: Rest | None = None
 
     def __call__(
         self,
@@ -149,16 +154,27 @@ class Ask:
             CredentialsError: If it refuses the credentials.
             StoreError: If it fails in another way.
         """
+        with self.rest.asking() if self.rest else nullcontext():
+            return self._asked(request, errors, meaning or fault_of)
+
+    def _asked(
+        self,
+        request: Callable[[], Answer],
+        errors: tuple[type[Exception], ...],
+        meaning: Callable[[Exception], Fault | None],
+    ) -> Answer:
         tried = 0
         while True:
             try:
                 return request()
             except errors as error:
-                fault = (meaning or fault_of)(error)
+                fault = meaning(error)
                 if fault is None:
                     raise
                 tried += 1
-                if not fault.passes or tried == self.attempts:
+                # While it rests, others have waited long enough already.
+                is_last = tried == self.attempts or (self.rest is not None and self.rest.is_on)
+                if is_last or not fault.passes:
                     raise fault.error(self, tried=tried) from error
             pause(tried, first_s=self.pause_ms / 1000, longest_s=_LONGEST_PAUSE_S)
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from lake.settings import Settings
 
 LONGEST_PAUSE_S: Final = 5.0
-_TIMEOUT_S: Final = 10
 _HEALTH_S: Final = 10
 _MS: Final = 1000
 _REFUSALS: Final = (AuthenticationError, AuthorizationError)
@@ -57,8 +56,8 @@ class RedisServer:
             self.client: Any = redis.Redis.from_url(
                 url,
                 retry=Retry(NoBackoff(), 0),
-                socket_timeout=_TIMEOUT_S,
-                socket_connect_timeout=_TIMEOUT_S,
+                socket_timeout=settings.redis_timeout_seconds,
+                socket_connect_timeout=settings.redis_timeout_seconds,
                 socket_keepalive=True,
                 health_check_interval=_HEALTH_S,
             )
