@@ -59,6 +59,19 @@ def document_of(
     return told
 
 
+def check_named(of: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+    """Refuse named arguments that a method does not take, as Python itself does.
+
+    Raises:
+        TypeError: If there is one.
+    """
+    names = list(allowed)
+    for name in given:
+        if name not in names:
+            msg = f"{of}() has no argument {name!r}. Allowed: {', '.join(names)}."
+            raise TypeError(msg)
+
+
 def date_of(given: dt.date | str | None) -> dt.date | None:
     """Return a date, or None where none is given; see `parsed_date`."""
     return None if given is None else parsed_date(given)

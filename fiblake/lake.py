@@ -18,7 +18,7 @@ from batch_layer.processing.status import status_of
 from batch_layer.quality.quality import quality_of
 from batch_layer.reconciling.reconcile import reconcile
 from batch_layer.trades.build import build_trades
-from fiblake.arguments import date_of, folder_of, instant_of, parsed_date
+from fiblake.arguments import check_named, date_of, folder_of, instant_of, parsed_date
 from fiblake.backtesting import Backtesting
 from fiblake.fetching import Fetching
 from fiblake.frames import Bars
@@ -107,6 +107,7 @@ class Lake(Fetching, Backtesting):
                 `known_at` is given.
             EmptyLakeError: If the lake has no bars, none of the interval, or knew none then.
             ForgottenError: If what it knew at `known_at` is no longer kept.
+            TypeError: If an argument is not one of `Narrowed`.
         """
         return Bars(self.reader.bars(_query(symbols, interval, **narrowed)))
 
@@ -341,6 +342,7 @@ class Narrowed(TypedDict, total=False):
 def _query(
     symbols: str | Iterable[str] | None, interval: str, **narrowed: Unpack[Narrowed]
 ) -> BarsQuery:
+    check_named("bars", narrowed, Narrowed.__annotations__)
     if isinstance(symbols, str):
         symbols = (symbols,)
     return BarsQuery(
