@@ -51,11 +51,7 @@ def query_of(
     Raises:
         MisuseError: If one of them cannot be; TypeError: if there is none of its name.
     """
-    unknown = [name for name in narrowed if name not in Narrowed.__annotations__]
-    if unknown:
-        allowed = ", ".join(Narrowed.__annotations__)
-        msg = f"There is no argument {unknown[0]!r}. Allowed: {allowed}."
-        raise TypeError(msg)
+    check_named("bars", narrowed, Narrowed.__annotations__)
     if isinstance(symbols, str):
         symbols = (symbols,)
     return BarsQuery(
@@ -129,6 +125,19 @@ def document_of(
     else:
         told["universe"] = [universe] if isinstance(universe, str) else list(universe)
     return told
+
+
+def check_named(of: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+    """Refuse named arguments that a method does not take, as Python itself does.
+
+    Raises:
+        TypeError: If there is one.
+    """
+    names = list(allowed)
+    for name in given:
+        if name not in names:
+            msg = f"{of}() has no argument {name!r}. Allowed: {', '.join(names)}."
+            raise TypeError(msg)
 
 
 def date_of(given: dt.date | str | None) -> dt.date | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import polars as pl
 
-from fiblake.arguments import document_of
+from fiblake.arguments import check_named, document_of
 from fiblake.frames import Bars
 from serving_layer.backtest.backtests import Backtests
 from serving_layer.backtest.query import BacktestQuery, Kind
@@ -51,7 +51,9 @@ class Backtesting:
 
         Raises:
             FiblakeError: As `bars` does; MisuseError if the answer would be too large.
+            TypeError: If an argument is not one of `BarsAsked`.
         """
+        check_named("backtest", asked, BarsAsked.__annotations__)
         return self._answer("bars", document_of(universe, intervals, asked))
 
     def matrix(
@@ -73,7 +75,9 @@ class Backtesting:
 
         Raises:
             FiblakeError: As `backtest` does.
+            TypeError: If an argument is not one of `MatrixAsked`.
         """
+        check_named("matrix", asked, MatrixAsked.__annotations__)
         return self._answer("matrix", document_of(universe, intervals, asked))
 
     def _answer(self, kind: Kind, document: dict[str, Any]) -> Bars:

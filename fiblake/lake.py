@@ -106,6 +106,7 @@ class Lake(Fetching, Backtesting, Referring):
                 `known_at` is given.
             EmptyLakeError: If the lake has no bars, none of the interval, or knew none then.
             ForgottenError: If what it knew at `known_at` is no longer kept.
+            TypeError: If an argument is not one of `Narrowed`.
         """
         return Bars(self.reader.bars(query_of(symbols, interval, **narrowed)))
 

@@ -247,6 +247,23 @@ def test_what_cannot_be_asked_for_says_why(
     assert answer.status_code in {400, 404, 422}
 
 
+@pytest.mark.parametrize(
+    ("method", "misspelt", "allowed"),
+    [
+        ("backtest", "strat", "start, end, adjustment, as_of, known_at, columns, indicators, incl"),
+        ("matrix", "indicators", "start, end, adjustment, as_of, known_at, columns."),
+        ("bars", "adjustmnt", "start, end, adjustment, as_of, known_at, session."),
+    ],
+)
+def test_an_argument_that_is_misspelt_is_an_error(
+    sample_lake: Lake, method: str, misspelt: str, allowed: str
+) -> None:
+    told = re.escape(f"{method}() has no argument {misspelt!r}. Allowed: {allowed}")
+
+    with pytest.raises(TypeError, match=told):
+        getattr(sample_lake, method)(["AAPL"], "5d", **{misspelt: "2013-01-02"})
+
+
 def test_an_answer_that_is_too_large_is_refused(
     sample_lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
