@@ -30,6 +30,10 @@ class Streams:
         reader: Of the lake and the view.
         manners: What a connection may.
         counting: Who counts connections; None: nobody does.
+
+    Attributes:
+        flow: The view's changes; None as the hub is.
+        counting: Who counts connections.
     """
 
     def __init__(
@@ -47,11 +51,11 @@ class Streams:
             self.hub = Hub(self.flow, Reads(live, reader))
         self._now = reader.now
         self._manners = manners or Manners()
-        self._counting = counting
+        self.counting = counting
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one connection until it ends."""
-        connection = Connection(websocket, self.hub, self._now, self._manners, self._counting)
+        connection = Connection(websocket, self.hub, self._now, self._manners, self.counting)
         await connection.run()
 
 
