@@ -21,10 +21,14 @@ from polygon.exceptions import AuthError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from fiblake import Lake
+from lake.errors import TooManyRequestsError
 from lake.event import Kind
+from serving_layer.app import create_app
 from serving_layer.dialects import socket as dialect_socket
 from serving_layer.dialects.outbox import Outbox
-from tests.access import FOREIGN, Guarded, MakeGuarded
+from serving_layer.stream.connection import Counted
+from tests.access import FOREIGN, Guarded, MakeGuarded, serving
 from tests.days import SESSION
 from tests.dialects import (
     Client,
@@ -145,6 +149,38 @@ def test_attempts_are_counted(
         assert LATER == code
 
     run(serve_dialects(market.view, market.relay, guarded.access), work)
+
+
+class Full:
+    """A registry in which there is no room."""
+
+    def __init__(self) -> None:
+        self.closed_: list[str] = []
+
+    async def opened(self, connection: Counted) -> None:
+        fact = f"{connection.principal} has 20 connections open."
+        raise TooManyRequestsError(fact)
+
+    async def closed(self, connection: Counted) -> None:
+        self.closed_.append(connection.id)
+
+
+def test_one_connection_too_many_is_refused(lake: Lake, market: Market) -> None:
+    full = Full()
+
+    async def work(host: str) -> None:
+        async with connected(f"ws://{host}/stocks") as client:
+            await client.say(action="auth", params="any")
+            assert "max_connections" == (await client.only())["status"]
+            assert REFUSED == await client.ended()
+        async with connected(f"ws://{host}/v2/iex") as client:
+            await client.say(action="auth", key="id", secret=ANY)
+            assert 406 == (await client.only())["code"]
+
+    app = create_app(lake.reader, market.view)
+    app.state.streams.counting = full
+    run(serving(app), work)
+    assert 2 == len(set(full.closed_))
 
 
 def test_a_revoked_key_ends_its_connections(
@@ -337,7 +373,7 @@ def test_who_takes_too_little_is_told_so_and_holds_up_nobody(
             taking = asyncio.create_task(take(quick))
             for first in range(0, count, 4_000):
                 market.relay.publish(trades(["AAPL"] * 4_000, first=first))
-                while len(taken) < first - 8_000:
+                while len(taken) < first - 8_000:  # noqa: ASYNC110 - no event tells
                     await asyncio.sleep(0.01)
             await taking
             assert list(range(count)) == taken
