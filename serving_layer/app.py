@@ -102,7 +102,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     app.state.access = access
     _include(app, access)
     add_dialects(app, is_guarded=access is not None)
-    add_dialect_streams(app, live, app.state.streams.flow, relay)
+    add_dialect_streams(app, live, relay)
     answer_with_problems(app, SHAPES)
     protect(app, access.borders if access else Borders())
     return app

@@ -27,4 +27,4 @@ async def stocks(websocket: WebSocket, feed: str) -> None:
     await websocket.accept()
     kind = websocket.headers.get("content-type", "").partition(";")[0].strip().lower()
     dialect = _BINARY if kind == _MSGPACK else _JSON
-    await Socket(websocket, dialect, websocket.app.state.telling, token_of(websocket)).converse()
+    await Socket(websocket, dialect, token_of(websocket)).converse()

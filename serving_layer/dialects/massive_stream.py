@@ -17,4 +17,4 @@ _MASSIVE: Final = Massive()
 async def stocks(websocket: WebSocket) -> None:
     """Tell minutes, and what the feed of this process tells: trades, or seconds."""
     await websocket.accept()
-    await Socket(websocket, _MASSIVE, websocket.app.state.telling).converse()
+    await Socket(websocket, _MASSIVE).converse()

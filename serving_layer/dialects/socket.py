@@ -10,37 +10,49 @@ The first of them that ends, ends the connection; the client is told why, in its
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import uuid
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import structlog
 from starlette.websockets import WebSocketDisconnect
 
-from lake.errors import AccessError, DatabaseError, ForbiddenError, TooManyRequestsError
+from lake.errors import (
+    AccessError,
+    DatabaseError,
+    FiblakeError,
+    ForbiddenError,
+    TooManyRequestsError,
+)
 from serving_layer.auth import access_of, address_of
 from serving_layer.auth.principal import ANYONE
 from serving_layer.auth.require import refuse_strangers
 from serving_layer.dialects.dialect import BadFrameError, Said
 from serving_layer.dialects.outbox import Outbox
+from serving_layer.stream.socket import outlet_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.websockets import WebSocket
 
+    from serving_layer.auth import Principal
     from serving_layer.dialects.dialect import Asked, Dialect, Topic
     from serving_layer.dialects.telling import Telling
+    from serving_layer.stream.connection import Counting
 
 _log = structlog.get_logger(__name__)
 _AUTH_S: Final = 10.0
 _WATCH_S: Final = 5.0
 _STALLED_S: Final = 30.0
 _LAST_WORDS_S: Final = 5.0
-_FRAME_BYTES: Final = 256 * 1024
 _MOST_TOPICS: Final = 5_000
 _MOST_BAD: Final = 20
 _REFUSED: Final = 1008
 _LATER: Final = 1013
-"""Close codes: of neither do vendors' clients think that all is well, as of 1000 and 1001."""
+_RESTART: Final = 1012
+"""Close codes: of none of them do vendors' clients think that all is well, as of 1000 and 1001."""
 
 
 class EndedError(Exception):
@@ -63,21 +75,33 @@ class Socket:
     Args:
         websocket: Accepted already.
         dialect: What is spoken.
-        telling: Tells what is subscribed to.
         shown: The key that came with the handshake; None: it comes with a frame.
+
+    Attributes:
+        id: Its own.
+        address: Whence it comes.
+        principal: Who it is; None until that is known.
     """
 
-    def __init__(
-        self, websocket: WebSocket, dialect: Dialect, telling: Telling, shown: str | None = None
-    ) -> None:
+    def __init__(self, websocket: WebSocket, dialect: Dialect, shown: str | None = None) -> None:
+        self.id = uuid.uuid4().hex
+        self.address = address_of(websocket)
+        self.principal: Principal | None = None
         self._websocket = websocket
         self._dialect = dialect
-        self._telling = telling
+        self._telling: Telling = websocket.app.state.telling
+        self._counting: Counting | None = websocket.app.state.streams.counting
+        self._outlet = outlet_of(websocket, away=_RESTART)
         self._key = shown
         self._is_in = asyncio.Event()
         self._outbox = Outbox(dialect.frame)
         self._topics: set[Topic] = set()
         self._bad = 0
+
+    @property
+    def channels(self) -> int:
+        """How many topics it is subscribed to."""
+        return len(self._topics)
 
     async def converse(self) -> None:
         """Read, write and watch until it ends."""
@@ -92,6 +116,8 @@ class Socket:
                 task.cancel()
             await asyncio.wait(tasks)
             self._telling.unsubscribe(self._dialect, self._outbox, self._topics)
+            if self._counting is not None:
+                await self._counting.closed(self)
         if end.said is not None:
             await self._end(end.said, end.detail)
 
@@ -117,7 +143,13 @@ class Socket:
                 self._key = asked.key
             else:
                 self._say(Said.NOT_AUTHENTICATED)
-        await self._admit(self._key)
+        with _told():
+            self.principal = await admitted(self._websocket, self._key)
+        if self._counting is not None:
+            try:
+                await self._counting.opened(self)
+            except FiblakeError as error:
+                raise EndedError(Said.TOO_MANY_CONNECTIONS, error.fact) from None
         self._say(Said.AUTHENTICATED)
         self._is_in.set()
 
@@ -126,8 +158,8 @@ class Socket:
         await self._is_in.wait()
         while True:
             await asyncio.sleep(_WATCH_S)
-            with suppress(TooManyRequestsError):
-                await self._admit(self._key or "")
+            with _told():
+                self.principal = await still_admitted(self._websocket, self._key)
 
     async def _writing(self) -> NoReturn:
         while True:
@@ -155,8 +187,6 @@ class Socket:
             if received["type"] != "websocket.receive":
                 raise EndedError(None)
             frame = received.get("text") or received.get("bytes") or b""
-            if len(frame) > _FRAME_BYTES:
-                raise EndedError(Said.BAD_FRAME, f"a frame has at most {_FRAME_BYTES} bytes.")
             try:
                 return self._dialect.read(frame)
             except BadFrameError as error:
@@ -164,23 +194,6 @@ class Socket:
                 if self._bad > _MOST_BAD:
                     raise EndedError(Said.BAD_FRAME, "too many frames made no sense.") from None
                 self._say(Said.BAD_FRAME, str(error))
-
-    async def _admit(self, key: str) -> None:
-        """Return if whoever shows the key may listen.
-
-        Raises:
-            EndedError: If not.
-        """
-        try:
-            await admit(self._websocket, key)
-        except ForbiddenError as error:
-            raise EndedError(Said.FORBIDDEN, error.fact) from None
-        except (TooManyRequestsError, DatabaseError) as error:
-            if self._is_in.is_set() and isinstance(error, TooManyRequestsError):
-                return
-            raise EndedError(Said.AWAY, error.fact) from None
-        except AccessError as error:
-            raise EndedError(Said.AUTH_FAILED, error.fact) from None
 
     def _subscribe(self, asked: Asked) -> None:
         refused = list(asked.refused)
@@ -213,28 +226,57 @@ class Socket:
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             async with asyncio.timeout(_LAST_WORDS_S):
                 await self._websocket.send(self._written(last))
-                await self._websocket.close(_LATER if said is Said.AWAY else _REFUSED)
+        # Whoever does not answer is cut off.
+        self._outlet.end(_LATER if said is Said.AWAY else _REFUSED, detail)
 
 
-async def admit(websocket: WebSocket, key: str) -> None:
-    """Let in who shows a key by which one may listen.
+async def admitted(websocket: WebSocket, key: str) -> Principal:
+    """Return who shows a key by which one may listen; it counts as a request.
 
     Raises:
-        AccessError: If the key does not hold.
+        AccessError: If the key does not hold, or is asked with too often.
         ForbiddenError: If it lacks the scope; or where none is asked for, and a stranger's page
             asks.
-        TooManyRequestsError: If the key, or the address, asks too often.
         DatabaseError: If the database is away.
     """
     access = access_of(websocket)
-    if access is None:
-        return
-    principal = await access.authenticate(key or None, address_of(websocket))
-    if principal is ANYONE:
+    found = ANYONE
+    if access is not None:
+        found = await access.authenticate(key or None, address_of(websocket))
+    return _welcome(websocket, found)
+
+
+async def still_admitted(websocket: WebSocket, key: str | None) -> Principal:
+    """Return who was admitted by a key, if it still holds.
+
+    Raises:
+        As `admitted`.
+    """
+    access = access_of(websocket)
+    return _welcome(websocket, ANYONE if access is None else await access.still(key))
+
+
+def _welcome(websocket: WebSocket, principal: Principal) -> Principal:
+    access = access_of(websocket)
+    if principal is ANYONE and access is not None:
         refuse_strangers(websocket, access)
     if "live" not in principal.scopes:
         fact = f"The key {principal.key} may not: it lacks the scope 'live'."
         raise ForbiddenError(fact)
+    return principal
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Let who is not admitted be told why."""
+    try:
+        yield
+    except ForbiddenError as error:
+        raise EndedError(Said.FORBIDDEN, error.fact) from None
+    except (TooManyRequestsError, DatabaseError) as error:
+        raise EndedError(Said.AWAY, error.fact) from None
+    except AccessError as error:
+        raise EndedError(Said.AUTH_FAILED, error.fact) from None
 
 
 def _end_of(task: asyncio.Task[NoReturn]) -> EndedError:

@@ -13,20 +13,18 @@ if TYPE_CHECKING:
 
     from lake.live import LiveBars
     from serving_layer.dialects.relay import Relay
-    from serving_layer.stream.flow import Flow
+    from serving_layer.stream.routes import Streams
 
 
-def add_dialect_streams(
-    app: FastAPI, live: LiveBars | None, flow: Flow | None, relay: Relay | None
-) -> None:
+def add_dialect_streams(app: FastAPI, live: LiveBars | None, relay: Relay | None) -> None:
     """Let an app speak Massive's and Alpaca's WebSockets.
 
     Args:
-        app: As its state tells who may ask.
+        app: Whose state tells who may ask, and has the streams of the view.
         live: The realtime view; None: there is no live feed.
-        flow: Its changes, where it tells them.
         relay: The events of this process's feed; None: it has none.
     """
-    app.state.telling = Telling(live, flow, relay)
+    streams: Streams = app.state.streams
+    app.state.telling = Telling(live, streams.flow, relay)
     app.include_router(massive_router)
     app.include_router(alpaca_router)

@@ -69,10 +69,34 @@ class Manners:
     bad: Rate = field(default_factory=lambda: Rate(0.1, 10))
 
 
+class Counted(Protocol):
+    """A connection as it is counted, of this stream or of another."""
+
+    @property
+    def id(self) -> str:
+        """Its own."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Whence it comes."""
+        ...
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who it is; None until that is known."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """How many it is subscribed to."""
+        ...
+
+
 class Counting(Protocol):
     """Who counts connections, and may refuse one that is too many."""
 
-    async def opened(self, connection: Connection) -> None:
+    async def opened(self, connection: Counted) -> None:
         """Count a connection, of which it is known whose it is.
 
         Raises:
@@ -80,7 +104,7 @@ class Counting(Protocol):
         """
         ...
 
-    async def closed(self, connection: Connection) -> None:
+    async def closed(self, connection: Counted) -> None:
         """Count it no more; it may be that it never was."""
         ...
 

@@ -30,6 +30,10 @@ class Streams:
         reader: Of the lake and the view.
         manners: What connections may.
         counting: Who counts connections; None: nobody does.
+
+    Attributes:
+        flow: The view's changes; None as the hub is.
+        counting: Who counts connections.
     """
 
     def __init__(
@@ -52,11 +56,11 @@ class Streams:
                 idle_s=self._manners.idle_s,
                 stalled_s=self._manners.stalled_s,
             )
-        self._counting = counting
+        self.counting = counting
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one connection until it ends."""
-        connection = Connection(websocket, self.hub, self._now, self._manners, self._counting)
+        connection = Connection(websocket, self.hub, self._now, self._manners, self.counting)
         await connection.run()
 
 

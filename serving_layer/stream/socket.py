@@ -36,7 +36,13 @@ _LONG: Final = struct.Struct(">BBQ")
 
 
 class StreamSocket(WebSocketsSansIOProtocol):
-    """uvicorn's own, which an app finds in the scope of its socket."""
+    """uvicorn's own, which an app finds in the scope of its socket.
+
+    Attributes:
+        away: The code by which its connection is closed as the server goes away.
+    """
+
+    away: int = GOING_AWAY
 
     def handle_connect(self, event: Request) -> None:
         """Let the app be asked, and see this."""
@@ -83,7 +89,7 @@ class StreamSocket(WebSocketsSansIOProtocol):
     def shutdown(self) -> None:
         """End the connection, as the server goes away."""
         if self.handshake_complete and not self.close_sent:
-            self.end(GOING_AWAY, "The server goes away: connect again.")
+            self.end(self.away, "The server goes away: connect again.")
             self.transport.close()
         else:
             super().shutdown()
@@ -152,10 +158,18 @@ class AsgiOutlet:
             self._frames.clear()
 
 
-def outlet_of(websocket: WebSocket) -> Outlet:
-    """Return where the frames of an accepted connection go."""
+def outlet_of(websocket: WebSocket, *, away: int = GOING_AWAY) -> Outlet:
+    """Return where the frames of an accepted connection go.
+
+    Args:
+        websocket: The connection.
+        away: The code by which it is closed as the server goes away.
+    """
     found: StreamSocket | None = websocket.scope.get("extensions", {}).get(_NAME)
-    return AsgiOutlet(websocket) if found is None else found
+    if found is None:
+        return AsgiOutlet(websocket)
+    found.away = away
+    return found
 
 
 def shortened(reason: str) -> str:
