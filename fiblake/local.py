@@ -68,28 +68,10 @@ def serve(
     """
     failures: list[FiblakeError] = []
     reader = _served_reader(lake)
-    relay = Relay()
     with (
-        _access(lake, host) as access,
         _listen(host, port) as listener,
-        _live(lake, feed, failures, relay) as (view, feeding),
-        _gaps(lake, feed) as gaps,
-        _fallbacks(lake, view) as fallbacks,
-        _connections(lake) as connections,
+        _app(lake, reader, host, feed, failures) as app,
     ):
-        again = _told_again(feed)
-        app = create_app(
-            reader,
-            view,
-            feeding,
-            gaps,
-            fallbacks=fallbacks,
-            told_again=again,
-            access=access,
-            connections=connections,
-            manners=Manners(channels=lake.settings.channels_per_connection),
-            relay=relay,
-        )
         server = _Server(_config(app, lake.settings.forwarded_allow_ips), failures)
         if threading.current_thread() is threading.main_thread():
             # As Ctrl-C does: the server takes it first, then all else ends in order.
@@ -99,6 +81,33 @@ def serve(
             server.run(sockets=[listener])
     if failures:
         raise failures[0]
+
+
+@contextmanager
+def _app(
+    lake: Lake, reader: Reader, host: str, feed: str | None, failures: list[FiblakeError]
+) -> Iterator[FastAPI]:
+    """Yield the app, while all that it is put together from lives."""
+    relay = Relay()
+    with (
+        _access(lake, host) as access,
+        _live(lake, feed, failures, relay) as (view, feeding),
+        _gaps(lake, feed) as gaps,
+        _fallbacks(lake, view) as fallbacks,
+        _connections(lake) as connections,
+    ):
+        yield create_app(
+            reader,
+            view,
+            feeding,
+            gaps,
+            fallbacks=fallbacks,
+            told_again=_told_again(feed),
+            access=access,
+            connections=connections,
+            manners=Manners(channels=lake.settings.channels_per_connection),
+            relay=relay,
+        )
 
 
 @contextmanager

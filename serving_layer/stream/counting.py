@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
 
-    from serving_layer.stream.connection import Connection
+    from serving_layer.stream.connection import Counted
     from serving_layer.stream.registry import Connections
 
 _log = structlog.get_logger(__name__)
@@ -38,10 +38,10 @@ class Counter:
         self._registry = registry
         self._now = now
         self._touch_s = touch_s
-        self._open: dict[str, Connection] = {}
+        self._open: dict[str, Counted] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def opened(self, connection: Connection) -> None:
+    async def opened(self, connection: Counted) -> None:
         """Count a connection, of which it is known whose it is.
 
         Raises:
@@ -63,7 +63,7 @@ class Counter:
             )
         )
 
-    async def closed(self, connection: Connection) -> None:
+    async def closed(self, connection: Counted) -> None:
         """Count it no more."""
         if self._open.pop(connection.id, None) is not None:
             await self._registry.close(connection.id)

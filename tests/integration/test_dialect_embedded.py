@@ -19,7 +19,7 @@ from lake.interval import MINUTE
 from lake.live import LiveBars
 from serving_layer.dialects.relay import Relay
 from tests.days import made_day
-from tests.dialects import Serve, at_massive, listening, until
+from tests.dialect_streams import Serve, at_massive, listening, until
 from tests.trading import frame, micros
 
 DAY: Final = made_day(4, 200)
