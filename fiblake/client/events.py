@@ -6,11 +6,13 @@ Source: docs/stream.md, whose frames these are made of. Instants are UTC.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from fiblake.frames import Bars
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lake.bar import State
 
@@ -151,6 +153,15 @@ _BAR: Final = (
     *("open", "high", "low", "close", "volume", "vwap", "trades", "minutes", "sessions"),
     *("sessions_expected", "state", "version", "revision"),
 )
+
+
+def frame(events: Iterable[Price] | Iterable[Bar]) -> Bars:
+    """Return events of one kind as a frame, one row each; of bars all with dates or with instants.
+
+    Returns:
+        The events' attributes as columns; of no events no columns.
+    """
+    return Bars([asdict(each) for each in events], infer_schema_length=None)
 
 
 def price_of(channel: str, seq: int, told: Mapping[str, Any]) -> Price:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fiblake.client import Bar, Gap, Price
+import polars as pl
+
+from fiblake.client import Bar, Gap, Price, frame
 from fiblake.client.channels import Channels
 
 PRICE = {
@@ -126,3 +128,12 @@ def test_what_has_vanished_has_no_prices() -> None:
     assert (None, None, 3) == (price.price, price.time, price.version)
     assert isinstance(gone, Bar)
     assert ("AAPL", "5m", None, True) == (gone.symbol, gone.interval, gone.close, gone.vanished)
+
+
+def test_events_are_rows_of_a_frame() -> None:
+    channels = opened()
+    prices = frame(told(channels, snapshot(7, PRICE), changes(8)))
+
+    assert [(7, "AAPL", 11.0), (8, "AAPL", 11.0)] == prices.select("seq", "symbol", "price").rows()
+    assert pl.Datetime("us", "UTC") == prices.schema["time"]
+    assert ["AAPL", "AAPL"] == prices.pandas()["symbol"].to_list()
