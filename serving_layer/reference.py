@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from lake.instant import from_microseconds
 from lake.interval import DAILY
+from serving_layer.known_symbols import Symbol
 from serving_layer.problems import PROBLEMS
-from serving_layer.reader import Symbol
 from serving_layer.reference_data import Dividend, Quality, ReferenceData, Session, Split
 from serving_layer.routes import MAX_LIMIT, Day, Instant, TheReader
 

@@ -24,9 +24,12 @@ from lake.schemas import BARS, INTRADAY_BARS
 from lake.settings import Settings
 from serving_layer.answers import CSV_COLUMNS
 from serving_layer.app import create_app
+from serving_layer.merged import MergedReader
+from serving_layer.query import BarsQuery
 from serving_layer.routes import BarsAnswer, ManyBarsAnswer
 from speed_layer.views import View, open_view
 from tests.integration.test_api import Api, problem
+from tests.integration.test_listings import tell
 from tests.integration.test_merged import day_bar
 from tests.live import NO_BARS, NO_PRICES, bar, bars_of, price, prices_of
 from tests.minutes import at, every_minute
@@ -517,6 +520,43 @@ def test_a_live_price_that_batch_has_overtaken_is_none(sample_lake: Lake, open_m
     view.put(NO_BARS, prices_of(price("AAPL", session=dt.date(2013, 2, 28))))
 
     assert "lake" == Served(sample_lake, view).get("/v1/prices/AAPL").json()["source"]
+
+
+def test_closes_are_found_in_one_look_a_year_whatever_is_asked_beside_them(
+    own_sample_lake: Lake, csv_file: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ["GONE,2005-02-28,1,1,1,1,9", "OLD,2005-03-01,2,2,2,2,9"]
+    own_sample_lake.import_files(csv_file("symbol,date,open,high,low,close,volume", *rows))
+    looks: list[BarsQuery] = []
+    stored = MergedReader.stored
+
+    def looked(reader: MergedReader, query: BarsQuery) -> pa.Table:
+        looks.append(query)
+        return stored(reader, query)
+
+    monkeypatch.setattr(MergedReader, "stored", looked)
+
+    answer = Served(own_sample_lake).get("/v1/prices", symbols="AAPL,GONE,IBM,NOPE,OLD").json()
+
+    assert [430.47, 1.0, 202.91, 2.0] == [each["price"] for each in answer["prices"]]
+    assert (["NOPE"], 2) == (answer["unknown"], len(looks))
+
+
+def test_names_of_one_listing_all_have_its_price(lake: Lake, csv_file: Any) -> None:
+    rows = ["FB,2020-06-08,1,1,1,1,9", "META,2020-06-09,2,2,2,2,9"]
+    lake.import_files(csv_file("symbol,date,open,high,low,close,volume", *rows))
+    renamed = dt.date(2020, 6, 9)
+    tell(
+        lake,
+        ("L1", "FB", dt.date(2012, 5, 18), renamed - dt.timedelta(days=1)),
+        ("L1", "META", renamed, None),
+    )
+
+    told = Served(lake).get("/v1/prices", symbols="FB,L1,META,NOPE").json()
+
+    assert {"FB": 2.0, "L1": 2.0, "META": 2.0} == {
+        each["symbol"]: each["price"] for each in told["prices"]
+    }
 
 
 def test_a_price_of_nothing_is_a_problem(sample_lake: Lake) -> None:
