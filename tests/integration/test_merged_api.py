@@ -6,9 +6,10 @@ import csv
 import datetime as dt
 import io
 import json
+import threading
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -17,8 +18,9 @@ import pyarrow as pa
 import pytest
 
 from fiblake import Lake
+from lake.bar import Hours
 from lake.instant import microseconds
-from lake.interval import SESSION_INTERVALS
+from lake.interval import SESSION_INTERVALS, Interval
 from lake.live import LiveBars
 from lake.schemas import BARS, INTRADAY_BARS
 from lake.settings import Settings
@@ -456,17 +458,34 @@ def test_another_view_answers_while_redis_does_not(
     assert ("merged", 11) == (answer["live"], answer["bars"][0]["sessions"])
 
 
+class Noticed:
+    """A view that lets know when it is first asked for bars."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.is_asked = threading.Event()
+
+    def price(self, symbols: Iterable[str] | None = None) -> pl.DataFrame:
+        return self.view.price(symbols)
+
+    def bars(self, symbol: str, interval: Interval, hours: Hours = "regular") -> pl.DataFrame:
+        self.is_asked.set()
+        return self.view.bars(symbol, interval, hours)
+
+
 def test_while_redis_hangs_the_lake_answers_all_but_those_that_wait_for_it(
     sample_lake: Lake, own_redis: RedisServer, views: list[View]
 ) -> None:
     hung = redis_view(own_redis, views)
     hung.put(bars_of(day("AAPL", MON, 500.0)), prices_of(price("AAPL", version=9, session=MON)))
-    served = Served(sample_lake, hung)
+    noticed = Noticed(hung)
+    served = Served(sample_lake, noticed)
     asked: dict[str, Any] = {"interval": "13d", "start": "2013-02-19"}
 
     own_redis.pause()
     with ThreadPoolExecutor() as pool:
         waits = pool.submit(served.get, "/v1/bars/AAPL", **asked)
+        assert noticed.is_asked.wait(30)
         time.sleep(0.6)
         began = time.monotonic()
         away = served.get("/v1/bars/AAPL", **asked).json()
