@@ -121,7 +121,7 @@ class MergedReader:
         """
         query = self._before_told_again(query)
         market = self._reader.market(query)
-        self._check_known(query, market)
+        self._check_known_in(query, market)
         if market.asked is None:
             market = self._whole(query, market)
         # One basis for all pieces, though a day may end between them.
@@ -174,6 +174,16 @@ class MergedReader:
     def now(self) -> dt.datetime:
         """Return the present instant, by the reader's clock."""
         return self._reader.now()
+
+    def check_known(self, query: BarsQuery) -> None:
+        """Refuse symbols of which neither the lake nor the view has bars.
+
+        Raises:
+            UnknownSymbolError: If there is one.
+            EmptyLakeError: If there are no bars at all.
+        """
+        query = self._before_told_again(query)
+        self._check_known_in(query, self._reader.market(query))
 
     def listings(self, names: Iterable[str]) -> dict[str, str]:
         """Return the listing that each of some names means today."""
@@ -306,8 +316,7 @@ class MergedReader:
         table = self._reader.sessions()
         return table[table.ordinals(table.first, self._told_again)[-2]]
 
-    def _check_known(self, query: BarsQuery, market: Market) -> None:
-        """Refuse listings of which neither the lake nor the view has bars."""
+    def _check_known_in(self, query: BarsQuery, market: Market) -> None:
         try:
             self._reader.check_known(query, market)
         except (UnknownSymbolError, EmptyLakeError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import polars as pl
 from fastapi import APIRouter, Query
 
-from lake.errors import UnknownSymbolError, ViewError
+from lake.errors import MisuseError, UnknownSymbolError, ViewError
 from lake.exchange import trading_day
 from lake.instant import from_microseconds
 from lake.interval import DAILY
@@ -77,6 +77,9 @@ def prices(
 @router.get("/v1/prices/{symbol:path}", responses=PROBLEMS)
 def price(reader: TheReader, symbol: str) -> Price:
     """The latest price of a symbol, with its source and age."""
+    if "," in symbol:
+        fact = f"{symbol!r:.80} names several symbols: here is the price of one."
+        raise MisuseError(fact, hint="GET /v1/prices?symbols=AAPL,MSFT tells those of several.")
     found = prices_of(reader, symbols_of(symbol))
     if not found.prices:
         fact = f"{', '.join(found.unknown)}: no such symbol, in the lake or live."

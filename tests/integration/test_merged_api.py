@@ -582,6 +582,10 @@ def test_a_price_of_nothing_is_a_problem(sample_lake: Lake) -> None:
     served = Served(sample_lake)
 
     assert 404 == problem(served.get("/v1/prices/NOPE"))["status"]
+    several = problem(served.get("/v1/prices/AAPL,NOPE"))
+    assert (400, "'AAPL,NOPE' names several symbols: here is the price of one.") == (
+        *(several["status"], several["detail"]),
+    )
     assert [400, 400, 422] == [
         problem(answer)["status"]
         for answer in (
