@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ import uvicorn
 
 from database import open_database, prepare
 from database.keys import has_keys
-from fiblake.address import cannot_listen, in_url, is_loopback
+from fiblake.address import in_url, is_loopback, listen
 from lake.errors import MisuseError
 from serving_layer.app import create_app
 from serving_layer.auth import Access
@@ -57,7 +56,7 @@ def serve(
     failures: list[FiblakeError] = []
     with (
         _access(lake, host) as access,
-        _listen(host, port) as listener,
+        listen(host, port) as listener,
         _live(lake, feed, failures) as (view, feeding),
         _gaps(lake, feed) as gaps,
         _fallbacks(lake, view) as fallbacks,
@@ -193,11 +192,3 @@ def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
         yield
     finally:
         stop.set()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise cannot_listen(host, port, error) from None

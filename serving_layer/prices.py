@@ -130,6 +130,8 @@ def _live(name: str, row: dict[str, Any], now: dt.datetime) -> Price:
 
 def _closes(reader: MergedReader, names: Sequence[str]) -> Iterator[Price]:
     """Yield the last closes of those that have one."""
+    if not names:
+        return
     by_year = defaultdict(list)
     for name, session in reader.last_sessions(names).items():
         by_year[session.year].append((name, session))
