@@ -154,15 +154,13 @@ def _program(name: str) -> str:
 @contextmanager
 def bare_server(sizes: Path, environment: dict[str, str]) -> Iterator[Server]:
     """Let the floor run, told how many bytes each path is answered with."""
-    command = [_program("python"), "-m", "tests.bench.bare", sizes]
+    command = [_program("python"), "-m", "tests.bench.bare", str(sizes)]
     with _started(command, environment, sizes.with_suffix(".log")) as server:
         yield server
 
 
 @contextmanager
-def _started(
-    command: Sequence[str | Path], environment: dict[str, str], log: Path
-) -> Iterator[Server]:
+def _started(command: Sequence[str], environment: dict[str, str], log: Path) -> Iterator[Server]:
     """Let a server run, and yield where it is once it says so."""
     with (
         log.open("w") as said,
