@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+import socket
 
 from lake.errors import MisuseError
 
@@ -30,3 +31,20 @@ def cannot_listen(host: str, port: int, error: OSError) -> MisuseError:
     taken = error.errno == errno.EADDRINUSE
     other = f"try --port {port + 1}, or --port 0 for any."
     return MisuseError(fact, hint=other if taken else "check --host and --port.")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address.
+
+    Raises:
+        MisuseError: If the address or the port cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise cannot_listen(host, port, error) from None
+    # Its connections inherit it: else a body waits some 40 ms for its head to be acknowledged.
+    # asyncio sets it on sockets that tell that they speak TCP; this one does not tell.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

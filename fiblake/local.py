@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ import uvicorn
 
 from database import open_database, prepare
 from database.keys import has_keys
-from fiblake.address import cannot_listen, in_url, is_loopback
+from fiblake.address import in_url, is_loopback, listen
 from fiblake.arguments import folder_of
 from lake.errors import MisuseError
 from lake.store import open_store
@@ -69,7 +68,7 @@ def serve(
     failures: list[FiblakeError] = []
     reader = _served_reader(lake)
     with (
-        _listen(host, port) as listener,
+        listen(host, port) as listener,
         _app(lake, reader, host, feed, failures) as app,
     ):
         server = _Server(_config(app, lake.settings.forwarded_allow_ips), failures)
@@ -252,15 +251,3 @@ def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
         yield
     finally:
         stop.set()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise cannot_listen(host, port, error) from None
-    # What is accepted inherits it: else an answer's end waits some 40 ms for the client to
-    # acknowledge its beginning.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import polars as pl
 import pyarrow as pa
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lake.interval import Interval
 
 Form = Literal["json", "csv", "arrow"]
+FORMS: Final[tuple[Form, ...]] = get_args(Form)
 MEDIA: Final[dict[Form, str]] = {
     "json": "application/json",
     "csv": "text/csv",

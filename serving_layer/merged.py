@@ -20,13 +20,14 @@ from lake.errors import EmptyLakeError, UnknownSymbolError, ViewError, ViewUnava
 from lake.interval import DAILY
 from lake.schemas import BARS, INTRADAY_BARS
 from serving_layer.asked import by_id
-from serving_layer.reader import Symbol, in_pieces
+from serving_layer.known_symbols import Symbol
+from serving_layer.reader import in_pieces
 from serving_layer.splicing import spliced
 from serving_layer.told import Told
 from serving_layer.views import Buckets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import polars as pl
 
@@ -120,7 +121,7 @@ class MergedReader:
         """
         query = self._before_told_again(query)
         market = self._reader.market(query)
-        self._check_known(query, market)
+        self._check_known_in(query, market)
         if market.asked is None:
             market = self._whole(query, market)
         # One basis for all pieces, though a day may end between them.
@@ -144,6 +145,16 @@ class MergedReader:
         """
         return None if self._live is None else self._live.price(symbols)
 
+    def last_sessions(self, names: Iterable[str]) -> dict[str, dt.date]:
+        """Return the last session of each of some symbols that the lake has daily bars of."""
+        try:
+            last, eve = self._reader.last_sessions(), self._eve()
+        except EmptyLakeError:
+            return {}
+        listings = self.listings(names).items()
+        found = {name: last[listing] for name, listing in listings if listing in last}
+        return {name: min(session, eve or session) for name, session in found.items()}
+
     def sessions(self) -> SessionTable:
         """Return the lake's session table.
 
@@ -164,9 +175,19 @@ class MergedReader:
         """Return the present instant, by the reader's clock."""
         return self._reader.now()
 
-    def listing(self, name: str) -> str:
-        """Return the listing that a name means today."""
-        return self._reader.listing(name)
+    def check_known(self, query: BarsQuery) -> None:
+        """Refuse symbols of which neither the lake nor the view has bars.
+
+        Raises:
+            UnknownSymbolError: If there is one.
+            EmptyLakeError: If there are no bars at all.
+        """
+        query = self._before_told_again(query)
+        self._check_known_in(query, self._reader.market(query))
+
+    def listings(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the listing that each of some names means today."""
+        return self._reader.listings(names)
 
     def boundary(self, interval: Interval = DAILY) -> dt.date | None:
         """Return the last session that batch has committed; None before the first."""
@@ -190,10 +211,10 @@ class MergedReader:
             found = []
         wanted = text.strip().upper()
         known = {each.symbol for each in found}
+        only_live = [symbol for symbol in priced if wanted in symbol and symbol not in known]
         new = [
-            Symbol(symbol, self.listing(symbol), session, session, 0)
-            for symbol, session in priced.items()
-            if wanted in symbol and symbol not in known
+            Symbol(symbol, listing, priced[symbol], priced[symbol], 0)
+            for symbol, listing in self.listings(only_live).items()
         ]
         if not new:
             return found
@@ -295,8 +316,7 @@ class MergedReader:
         table = self._reader.sessions()
         return table[table.ordinals(table.first, self._told_again)[-2]]
 
-    def _check_known(self, query: BarsQuery, market: Market) -> None:
-        """Refuse listings of which neither the lake nor the view has bars."""
+    def _check_known_in(self, query: BarsQuery, market: Market) -> None:
         try:
             self._reader.check_known(query, market)
         except (UnknownSymbolError, EmptyLakeError):

@@ -89,13 +89,14 @@ def _bars_answers(reader: Reader, interval: Interval, adjustment: Adjustment) ->
     found = MergedReader(reader).found(query)
     limit = routes.MAX_LIMIT
     asked = f"interval={interval}&adjustment={adjustment}&limit={limit}"
+    listings = reader.listings(each.symbol for each in reader.symbols())
     return {
         f"v1/bars/{symbol}?{asked}": routes.bars_answer(
             MergedReader(reader),
             replace(query, symbols=(symbol,)),
-            replace(found, bars=_of_listing(found.bars, reader.listing(symbol))),
+            replace(found, bars=_of_listing(found.bars, listing)),
         )
-        for symbol in {each.symbol: None for each in reader.symbols()}
+        for symbol, listing in listings.items()
     }
 
 

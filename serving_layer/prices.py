@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import polars as pl
 from fastapi import APIRouter, Query
 
-from lake.errors import EmptyLakeError, UnknownSymbolError, ViewError
+from lake.errors import MisuseError, UnknownSymbolError, ViewError
 from lake.exchange import trading_day
 from lake.instant import from_microseconds
 from lake.interval import DAILY
@@ -20,10 +21,9 @@ from serving_layer.query import BarsQuery
 from serving_layer.routes import TheReader, symbols_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 router = APIRouter(tags=["prices"])
-_LATELY: Final = dt.timedelta(days=31)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,9 @@ def prices(
 @router.get("/v1/prices/{symbol:path}", responses=PROBLEMS)
 def price(reader: TheReader, symbol: str) -> Price:
     """The latest price of a symbol, with its source and age."""
+    if "," in symbol:
+        fact = f"{symbol!r:.80} names several symbols: here is the price of one."
+        raise MisuseError(fact, hint="GET /v1/prices?symbols=AAPL,MSFT tells those of several.")
     found = prices_of(reader, symbols_of(symbol))
     if not found.prices:
         fact = f"{', '.join(found.unknown)}: no such symbol, in the lake or live."
@@ -127,38 +130,33 @@ def _live(name: str, row: dict[str, Any], now: dt.datetime) -> Price:
 
 def _closes(reader: MergedReader, names: Sequence[str]) -> Iterator[Price]:
     """Yield the last closes of those that have one."""
-    lately = _lately(reader, names)
-    for name in names:
-        bars = lately.get(name) or _last(reader, name)
-        if bars:
-            yield _close(reader, name, *bars)
+    if not names:
+        return
+    by_year = defaultdict(list)
+    for name, session in reader.last_sessions(names).items():
+        by_year[session.year].append((name, session))
+    for last in by_year.values():
+        yield from _closes_of(reader, dict(last))
 
 
-def _lately(reader: MergedReader, names: Sequence[str]) -> dict[str, tuple[dt.date, float]]:
-    """Return the last session and close of those that have one lately, in one look.
+def _closes_of(reader: MergedReader, last: Mapping[str, dt.date]) -> Iterator[Price]:
+    """Yield the closes of the last sessions of some, in one look at the lake.
 
     To look at all years takes a hundred times as long.
     """
-    boundary = reader.boundary()
-    if boundary is None or not names:
-        return {}
-    query = BarsQuery(tuple(names), DAILY, start=boundary - _LATELY)
-    try:
-        bars = pl.DataFrame(reader.stored(query))
-    except (UnknownSymbolError, EmptyLakeError):
-        return {}
-    name_of = {each.listing: each.name for each in reader.market(query).asked or ()}
-    last = bars.group_by("listing", maintain_order=True).last()
-    rows = last.select("listing", "start", "close").iter_rows()
-    return {name_of[listing]: (session, close) for listing, session, close in rows}
+    query = BarsQuery(tuple(last), DAILY, start=min(last.values()), end=max(last.values()))
+    bars = pl.DataFrame(reader.stored(query)).group_by("listing", maintain_order=True).last()
+    rows = bars.select("listing", "start", "close").iter_rows()
+    found = {listing: (session, close) for listing, session, close in rows}
+    for name, listing in reader.listings(last).items():
+        close = found.get(listing) or _last(reader, name)
+        if close:
+            yield _close(reader, name, *close)
 
 
 def _last(reader: MergedReader, name: str) -> tuple[dt.date, float] | None:
-    """Return the last session and close of a symbol, however long ago; None: it has none."""
-    try:
-        bars = reader.stored(BarsQuery((name,), DAILY, descending=True, limit=1))
-    except (UnknownSymbolError, EmptyLakeError):
-        return None
+    """Return the last close of one that has none in its last session: that is told again."""
+    bars = reader.stored(BarsQuery((name,), DAILY, descending=True, limit=1))
     return next(((bar["start"], bar["close"]) for bar in bars.to_pylist()), None)
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pyarrow.compute as pc
@@ -19,21 +18,21 @@ import structlog
 
 from lake import keys
 from lake.boundary import read_boundary
-from lake.errors import IMPORT_HINT, EmptyLakeError, FiblakeError, UnknownSymbolError
+from lake.errors import EmptyLakeError, FiblakeError, UnknownSymbolError
 from lake.exchange import load_sessions, trading_day
 from lake.interval import DAILY, FIBONACCI
 from lake.listings import Listings, read_listings
 from lake.parquet import read_frame
-from lake.scan import scan, sql
 from lake.schemas import LISTINGS, SPLITS
 from serving_layer.adjusting import SplitFactors
 from serving_layer.asked import Market, by_id, meant
 from serving_layer.folding import folded_bars
 from serving_layer.known import Known
+from serving_layer.known_symbols import KnownSymbols, SymbolTable
 from serving_layer.raw import RawBars
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from lake.session import SessionTable
     from lake.store import ObjectStore
     from serving_layer.asked import Asked
+    from serving_layer.known_symbols import Symbol
     from serving_layer.query import BarsQuery
 
 _log = structlog.get_logger(__name__)
@@ -53,17 +53,6 @@ _SYMBOLS_SHOWN: Final = 5
 _LISTINGS_A_PIECE: Final = 200
 _WARM_EVERY_S: Final = 2.0
 _WARM_AT_LEAST_EVERY_S: Final = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """A symbol of a listing: its first and last session, and how many daily bars it has."""
-
-    symbol: str
-    listing: str
-    first: dt.date
-    last: dt.date
-    bars: int
 
 
 class Reader:
@@ -79,8 +68,7 @@ class Reader:
         self.store = self._store = store
         self.clock = self._clock = clock
         self._raw = RawBars(store, cache)
-        self._lock = threading.Lock()
-        self._symbols: tuple[_Objects, tuple[Symbol, ...]] = ({}, ())
+        self._symbols = KnownSymbols(store, self._raw.cursor, self._present_listings)
         self._listings: tuple[str | None, Listings] | None = None
         self._factors: tuple[_Objects, SplitFactors] | None = None
         self._sessions: tuple[str | None, SessionTable] | None = None
@@ -154,7 +142,7 @@ class Reader:
         """
         if query.interval.is_intraday:
             return self._raw.intraday.listings(query, market)
-        return {each.listing for each in self._known_symbols()}
+        return set(self._symbols.table().last)
 
     def _pieces(self, query: BarsQuery, market: Market) -> Iterator[pa.Table]:
         left = query.limit
@@ -218,14 +206,23 @@ class Reader:
             EmptyLakeError: If the lake has no bars.
         """
         wanted = text.strip().upper()
-        found = [each for each in self._known_symbols() if wanted in each.symbol]
+        found = [each for each in self._symbols.table().symbols if wanted in each.symbol]
         return sorted(
             found, key=lambda each: (not each.symbol.startswith(wanted), each.symbol, each.first)
         )
 
-    def listing(self, name: str) -> str:
-        """Return the listing that a name means today."""
-        return self._present_listings().named(name, trading_day(self._clock.now()))
+    def last_sessions(self) -> Mapping[str, dt.date]:
+        """Return the last session of each listing that has daily bars.
+
+        Raises:
+            EmptyLakeError: If the lake has no bars.
+        """
+        return self._symbols.table().last
+
+    def listings(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the listing that each of some names means today."""
+        listings, today = self._present_listings(), trading_day(self._clock.now())
+        return {name: listings.named(name, today) for name in names}
 
     def boundary(self, interval: Interval = DAILY) -> dt.date | None:
         """Return the last session that batch has committed; None before the first."""
@@ -252,7 +249,7 @@ class Reader:
         self, query: BarsQuery, market: Market, also: Collection[str], live: pl.DataFrame | None
     ) -> pa.Table:
         if market.asked is None:
-            ids = {each.listing for each in self._known_symbols()}
+            ids = set(self._symbols.table().last)
             market = replace(market, asked=by_id(ids, market.listings))
         self.check_known(query, market, also)
         with self._raw.cursor() as cursor:
@@ -298,11 +295,8 @@ class Reader:
             EmptyLakeError: If the lake has no bars at all, or none of the interval.
         """
         known = self._known_for(query)
-        spans = defaultdict(list)
-        for each in known:
-            spans[each.symbol].append((each.first, each.last))
         asked = [each for each in market.asked or () if each.listing not in also]
-        unknown = [each for each in asked if not _has_bars(each, spans)]
+        unknown = [each for each in asked if not _has_bars(each, known.spans)]
         if unknown and query.known_at:
             with self._raw.cursor() as cursor:
                 withdrawn = Known(self._store, cursor, query.known_at).withdrawn(unknown)
@@ -314,36 +308,16 @@ class Reader:
         if unknown:
             names = ", ".join(each.name for each in unknown)
             fact = f"{names}: no such symbol in the lake {self._store.location}."
-            raise UnknownSymbolError(fact, hint=_like(unknown[0].name, known))
+            raise UnknownSymbolError(fact, hint=_like(unknown[0].name, known.spans))
 
-    def _known_for(self, query: BarsQuery) -> tuple[Symbol, ...]:
+    def _known_for(self, query: BarsQuery) -> SymbolTable:
         """Return the symbols of daily bars, which a lake of minutes need not have."""
         try:
-            return self._known_symbols()
+            return self._symbols.table()
         except EmptyLakeError:
             if query.interval.is_intraday:
-                return ()
+                return SymbolTable(())
             raise
-
-    def _known_symbols(self) -> tuple[Symbol, ...]:
-        found = self._store.fingerprints(keys.DAILY)
-        objects = {key: found[key] for key in keys.by_year(found).values()}
-        if not objects:
-            fact = f"The lake {self._store.location} is empty."
-            raise EmptyLakeError(fact, hint=IMPORT_HINT)
-        sign = {**objects, keys.LISTINGS: self._store.fingerprint(keys.LISTINGS) or ""}
-        with self._lock:
-            seen, known = self._symbols
-            if seen != sign:
-                known = self._read_symbols(objects)
-                self._symbols = (sign, known)
-            return known
-
-    def _read_symbols(self, objects: _Objects) -> tuple[Symbol, ...]:
-        with self._raw.cursor() as cursor:
-            cursor.register("steps", self._present_listings().steps.to_arrow())
-            rows = scan(cursor, self._store, objects, sql(_PACKAGE, "symbols"), {}).to_pylist()
-        return tuple(Symbol(**row) for row in rows)
 
 
 def _has_bars(asked: Asked, spans: Mapping[str, Sequence[tuple[dt.date, dt.date]]]) -> bool:
@@ -354,8 +328,7 @@ def _has_bars(asked: Asked, spans: Mapping[str, Sequence[tuple[dt.date, dt.date]
     )
 
 
-def _like(symbol: str, known: Sequence[Symbol]) -> str:
-    names = {each.symbol for each in known}
+def _like(symbol: str, names: Collection[str]) -> str:
     if not names:
         return ""
     near = [name for name in names if name.startswith(symbol[:1])] or list(names)

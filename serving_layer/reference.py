@@ -10,8 +10,10 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from lake.instant import from_microseconds
 from lake.interval import DAILY
+from serving_layer.known_symbols import Symbol
+from serving_layer.merged import MergedReader
 from serving_layer.problems import PROBLEMS
-from serving_layer.reader import Symbol
+from serving_layer.query import BarsQuery
 from serving_layer.reference_data import Dividend, Quality, ReferenceData, Session, Split
 from serving_layer.routes import MAX_LIMIT, Day, Instant, TheReader
 
@@ -103,15 +105,20 @@ def symbols(
 
 
 @router.get("/v1/splits/{symbol:path}", responses=PROBLEMS)
-def splits(symbol: str, reference: TheReference, known_at: KnownAt = None) -> SplitsAnswer:
+def splits(
+    symbol: str, reference: TheReference, reader: TheReader, known_at: KnownAt = None
+) -> SplitsAnswer:
     """Splits of the listing that a symbol names today, under whatever symbol they came."""
-    return SplitsAnswer(reference.splits(symbol, known_at))
+    return SplitsAnswer(reference.splits(symbol, known_at) or _none(reader, symbol, known_at))
 
 
 @router.get("/v1/dividends/{symbol:path}", responses=PROBLEMS)
-def dividends(symbol: str, reference: TheReference, known_at: KnownAt = None) -> DividendsAnswer:
+def dividends(
+    symbol: str, reference: TheReference, reader: TheReader, known_at: KnownAt = None
+) -> DividendsAnswer:
     """Dividends of the listing that a symbol names today, under whatever symbol they came."""
-    return DividendsAnswer(reference.dividends(symbol, known_at))
+    found = reference.dividends(symbol, known_at)
+    return DividendsAnswer(found or _none(reader, symbol, known_at))
 
 
 @router.get("/v1/quality/{symbol:path}", responses=PROBLEMS)
@@ -121,13 +128,24 @@ def quality(symbol: str, reference: TheReference) -> Quality:
 
 
 @router.get("/v1/reconciliation/{symbol:path}", responses=PROBLEMS)
-def reconciliation(
-    symbol: str, reference: TheReference, start: Start = None, end: End = None, limit: Limit = 5000
+def reconciliation(  # noqa: PLR0913, PLR0917 - the query, and where it is answered from
+    symbol: str,
+    reference: TheReference,
+    reader: TheReader,
+    start: Start = None,
+    end: End = None,
+    limit: Limit = 5000,
 ) -> DifferencesAnswer:
     """Where live bars and those of batch differ; none: they agree, or were not compared."""
     first, last = start or dt.date.min, end or dt.date.max
-    rows = reference.differences(symbol, first, last, limit)
+    rows = reference.differences(symbol, first, last, limit) or _none(reader, symbol, None)
     return DifferencesAnswer([_difference(row) for row in rows])
+
+
+def _none(reader: MergedReader, symbol: str, known_at: dt.datetime | None) -> list[Any]:
+    """Return that there is none, once it is known that there is such a symbol."""
+    reader.check_known(BarsQuery((symbol,), DAILY, known_at=known_at))
+    return []
 
 
 def _info(symbol: Symbol, told: dict[str, Any]) -> SymbolInfo:

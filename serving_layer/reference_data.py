@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lake.clock import Clock
     from lake.session import SessionTable
     from lake.store import ObjectStore
-    from serving_layer.reader import Symbol
+    from serving_layer.known_symbols import Symbol
 
 _PACKAGE: Final = "serving_layer"
 _CLOSE_CHANGED: Final = dt.date(1974, 1, 1)

@@ -21,7 +21,7 @@ from lake.schemas import BARS, INTRADAY_BARS
 from serving_layer.answers import MEDIA, Form, Head, arrow_of, csv_of, form_of
 from serving_layer.auth import access_of
 from serving_layer.merged import Found, Live, MergedReader, Pieces
-from serving_layer.problems import MEDIA_TYPE, PROBLEMS, one_of
+from serving_layer.problems import PROBLEMS, documented, one_of
 from serving_layer.query import DATE, Adjustment, BarsQuery
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ MAX_SYMBOLS: Final = 500
 _LIMIT: Final = 5000
 _BARS_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     **PROBLEMS,
+    **documented(406),
     200: {"content": {media: {} for media in MEDIA.values()}},
-    406: {"description": "A problem, RFC 9457", "content": {MEDIA_TYPE: {}}},
 }
 router = APIRouter()
 health_router = APIRouter(tags=["health"])

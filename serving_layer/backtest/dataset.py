@@ -14,17 +14,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from lake.errors import FiblakeError, InvalidDatasetError
 from lake.scan import sql
+from serving_layer.answers import FORMS, Form
 from serving_layer.backtest import bars, indicators, matrix
 from serving_layer.backtest.backtests import TABLES
-from serving_layer.backtest.forms import form_of
 from serving_layer.backtest.query import KINDS, BacktestQuery, Kind
-
-if TYPE_CHECKING:
-    from serving_layer.backtest.forms import Form
 
 _CHECK_BYTES: Final = 8
 _MOST_BYTES: Final = 1 << 20
@@ -82,7 +79,7 @@ def unpacked(text: str) -> Dataset:
     try:
         told = _document(text)
         query = BacktestQuery.parse(_kind(told["kind"]), told["query"])
-        form = form_of(told["form"], "")
+        form = _form(told["form"])
         if query.known_at is not None:
             return Dataset(query, form, str(told["code"]), str(told["digest"]))
     except _BROKEN:
@@ -94,6 +91,10 @@ def unpacked(text: str) -> Dataset:
 
 def _kind(text: str) -> Kind:
     return KINDS[KINDS.index(text)]
+
+
+def _form(text: str) -> Form:
+    return FORMS[FORMS.index(text)]
 
 
 def _document(text: str) -> dict[str, Any]:

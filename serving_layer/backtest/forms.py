@@ -7,47 +7,22 @@ import io
 import json
 from contextlib import closing
 from tempfile import SpooledTemporaryFile
-from typing import IO, TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pyarrow as pa
 
-from lake.errors import MisuseError
+from serving_layer.answers import INSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-Form = Literal["json", "csv", "arrow"]
-FORMS: Final[tuple[Form, ...]] = get_args(Form)
-MEDIA_TYPES: Final[dict[Form, str]] = {
-    "json": "application/json",
-    "csv": "text/csv",
-    "arrow": "application/vnd.apache.arrow.stream",
-}
+    from serving_layer.answers import Form
+
 _IN_MEMORY_BYTES: Final = 16 << 20
 _CHUNK_BYTES: Final = 1 << 18
 _DIGEST_BYTES: Final = 16
-_INSTANT: Final = "%Y-%m-%dT%H:%M:%SZ"
 _NO_ROWS: Final = "[]"
-
-
-def form_of(asked: str | None, accept: str) -> Form:
-    """Return the form that is asked for, by name or else by an Accept header; JSON by default.
-
-    Raises:
-        MisuseError: If the name is none, or what is accepted is not on offer.
-    """
-    for form in FORMS:
-        if asked == form:
-            return form
-    if asked is not None:
-        fact = f"{asked!r} is not a format. Allowed: {', '.join(FORMS)}."
-        raise MisuseError(fact)
-    kinds = [each.partition(";")[0].strip().lower() for each in accept.split(",")]
-    for form, kind in MEDIA_TYPES.items():
-        if kind in kinds:
-            return form
-    return "json"
 
 
 class Written:
@@ -150,7 +125,7 @@ class _Sink(io.RawIOBase):
 
 def _told(piece: pl.DataFrame) -> pl.DataFrame:
     """Return rows with instants as texts."""
-    return piece.with_columns(pl.col(pl.Datetime).dt.strftime(_INSTANT))
+    return piece.with_columns(pl.col(pl.Datetime).dt.strftime(INSTANT))
 
 
 _WRITERS: Final = {"json": _write_json, "csv": _write_csv, "arrow": _write_arrow}

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lake.errors import DatasetChangedError
 from lake.interval import INTERVALS
+from serving_layer.answers import MEDIA, Form, form_of
 from serving_layer.backtest.backtests import Backtests
 from serving_layer.backtest.dataset import Dataset, code_version, unpacked
-from serving_layer.backtest.forms import MEDIA_TYPES, Form, Written, form_of
+from serving_layer.backtest.forms import Written
 from serving_layer.backtest.query import (
     COLUMNS,
     MATRIX_COLUMNS,
@@ -20,11 +21,10 @@ from serving_layer.backtest.query import (
     MOST_SYMBOLS,
     BacktestQuery,
 )
-from serving_layer.problems import CONFLICTS, PROBLEMS, one_of
+from serving_layer.problems import CONFLICTS, PROBLEMS, documented, one_of
 from serving_layer.query import Adjustment
 
 HEADER: Final = "X-Fiblake-Dataset"
-MOST_DATASET: Final = 60_000
 router = APIRouter(tags=["backtest"])
 
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", json_schema_extra={"format": "date"})]
@@ -73,19 +73,22 @@ class MatrixRequest(_Asked):
     )
 
 
-_CONTENT: Final = {
-    "application/json": {"schema": {"type": "object"}},
-    "text/csv": {"schema": {"type": "string"}},
-    "application/vnd.apache.arrow.stream": {"schema": {"type": "string", "format": "binary"}},
+_SCHEMAS: Final[dict[Form, dict[str, str]]] = {
+    "json": {"type": "object"},
+    "csv": {"type": "string"},
+    "arrow": {"type": "string", "format": "binary"},
 }
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     **PROBLEMS,
     200: {
         "description": "Rows; in JSON below `rows`, beside the query and its `dataset`.",
-        "content": _CONTENT,
+        "content": {media: {"schema": _SCHEMAS[form]} for form, media in MEDIA.items()},
         "headers": {HEADER: {"schema": {"type": "string"}, "description": "pins the answer"}},
     },
 }
+
+
+_ASKED_RESPONSES: Final = {**_RESPONSES, **documented(406)}
 
 
 async def _backtests(request: Request) -> Backtests:
@@ -97,14 +100,14 @@ TheBacktests = Annotated[Backtests, Depends(_backtests)]
 Accept = Annotated[str, Header(include_in_schema=False)]
 
 
-@router.post("/v1/backtest/bars", responses=_RESPONSES, response_class=StreamingResponse)
+@router.post("/v1/backtest/bars", responses=_ASKED_RESPONSES, response_class=StreamingResponse)
 def bars(asked: BarsRequest, backtests: TheBacktests, accept: Accept = "") -> StreamingResponse:
     """Bars of many symbols and intervals, with indicators, of what batch committed alone."""
     query = BacktestQuery.parse("bars", asked.model_dump())
     return _answer(backtests, backtests.pinned(query), form_of(asked.format, accept))
 
 
-@router.post("/v1/backtest/matrix", responses=_RESPONSES, response_class=StreamingResponse)
+@router.post("/v1/backtest/matrix", responses=_ASKED_RESPONSES, response_class=StreamingResponse)
 def matrix(asked: MatrixRequest, backtests: TheBacktests, accept: Accept = "") -> StreamingResponse:
     """All intervals on one timeline: at each instant only what was final then."""
     query = BacktestQuery.parse("matrix", asked.model_dump())
@@ -139,4 +142,4 @@ def _answer(
     size = len(before) + written.size_bytes + len(behind)
     headers = {HEADER: name, "Content-Length": str(size)}
     chunks = written.chunks(before, behind)
-    return StreamingResponse(chunks, media_type=MEDIA_TYPES[form], headers=headers)
+    return StreamingResponse(chunks, media_type=MEDIA[form], headers=headers)

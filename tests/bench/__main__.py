@@ -1,4 +1,4 @@
-"""`make bench`: measures what is built, read and streamed, and writes the page.
+"""`make bench`: measures what is built, read, streamed and served, and writes the page.
 
 All sections of a chapter at full size take its place in docs/benchmarks.md, and leave the others as
 they are; any other run prints its tables alone.
@@ -17,6 +17,7 @@ from lake.session import EPOCH
 from tests.bench.batch_chapter import BATCH
 from tests.bench.chapter import Chapter, Size, with_chapter
 from tests.bench.readers import QUERIES
+from tests.bench.serving_chapter import SERVING
 from tests.bench.speed_chapter import SPEED
 from tests.bench.stream_chapter import STREAM
 from tests.bench.timing import ROOT
@@ -24,7 +25,7 @@ from tests.bench.timing import ROOT
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
 FULL: Final = 5_350
 LARGE: Final = 10_000
-CHAPTERS: Final = {"batch": BATCH, "speed": SPEED, "stream": STREAM}
+CHAPTERS: Final = {"batch": BATCH, "speed": SPEED, "serving": SERVING, "stream": STREAM}
 _SECTIONS: Final = [name for chapter in CHAPTERS.values() for name in chapter.texts]
 
 

@@ -19,8 +19,8 @@ from batch_layer.bronze import daily, splits
 from fiblake import Lake
 from lake.errors import FiblakeError, MisuseError, UnknownSymbolError
 from lake.horizon import move_horizon
+from serving_layer.answers import MEDIA
 from serving_layer.backtest import dataset, indicators, universe
-from serving_layer.backtest.forms import MEDIA_TYPES
 from serving_layer.backtest.query import BacktestQuery
 from tests.conftest import NOW
 from tests.frames import set_clock, split
@@ -282,11 +282,23 @@ def test_each_form_tells_the_same_rows(api: Api, sample_lake: Lake, form: str) -
     expected = sample_lake.backtest(NAMES, "5d", start="2012-01-03", indicators=["ema_9"])
 
     by_name = post(api, "bars", {**asked, "format": form})
-    by_accept = post(api, "bars", asked, MEDIA_TYPES[form])  # type: ignore[index]
+    by_accept = post(api, "bars", asked, MEDIA[form])  # type: ignore[index]
 
     assert by_name.content == by_accept.content
-    assert MEDIA_TYPES[form] == by_accept.headers["content-type"].partition(";")[0]  # type: ignore[index]
+    assert MEDIA[form] == by_accept.headers["content-type"].partition(";")[0]  # type: ignore[index]
     assert rows_of(form, expected) == rows_of(form, read(form, by_name.content))
+
+
+def test_the_accepted_forms_are_weighed_and_others_are_a_problem(api: Api) -> None:
+    asked = {"universe": ["AAPL"], "intervals": ["34d"]}
+
+    weighed = post(api, "matrix", asked, "application/json;q=0.1, text/*")
+    told = [problem(post(api, kind, asked, "text/html")) for kind in ("bars", "matrix")]
+
+    assert MEDIA["csv"] == weighed.headers["content-type"].partition(";")[0]
+    assert [(406, "leave Accept out, or add format=csv.")] * 2 == [
+        (each["status"], each["hint"]) for each in told
+    ]
 
 
 def read(form: str, content: bytes) -> pl.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +19,12 @@ from tests.bench import equality
 from tests.bench.__main__ import CHAPTERS, PAGE, main, write
 from tests.bench.chapter import with_chapter
 from tests.bench.floor import fold_lake
+from tests.bench.load import load_task
+from tests.bench.serving import bare_server
 from tests.bench.timing import BenchmarkError, run_alone, seconds_of, together
 from tests.bench.with_polars import resample_with_polars
 from tests.conftest import NOW
+from tests.parts import RedisServer
 
 PARTITION = keys.silver(Interval.parse("13d"), 2015)
 BATCH = ("demo", "generate", "resample", "growth", "daily", "fetch", "intraday", "readers")
@@ -32,8 +37,9 @@ SPEED = {
     "latency": "reader, view | prices/s | p50 ms | p95 ms | p99 ms | max ms | CPU",
     "memory": "MiB after session | engine and view | feed",
 }
+SERVING = ("serving",)
 STREAM = ("subscribers",)
-HEADINGS = ("# Benchmarks", "# The speed layer", "# The stream")
+HEADINGS = ("# Benchmarks", "# The speed layer", "# The serving layer", "# The stream")
 
 
 @pytest.fixture(scope="module")
@@ -193,10 +199,44 @@ def test_the_stream_is_measured_with_a_few_subscribers(tiny: Tiny) -> None:
     assert int(rows[0][1].replace(",", "")) > 1_000
 
 
+def test_what_serves_is_measured_beside_the_floor_on_a_small_market(
+    tiny: Tiny, redis_server: RedisServer
+) -> None:
+    del redis_server  # It is skipped where there is none.
+    out, sections = tiny("--chapter=serving")
+    rows = [line.split(" | ") for line in out.splitlines() if line.startswith(("| price", "| all"))]
+
+    assert [*SERVING] == sections
+    assert [HEADINGS[2]] == [line for line in out.splitlines() if line.startswith("# ")]
+    assert ["0"] * 4 == [row[2] for row in rows]
+    sizes = [row[3] for row in rows]
+    assert sizes[0::2] == sizes[1::2]
+    # Of price and bars each request of the second after the warm-up.
+    assert 2 * [50] == [sum(int(row[1]) for row in rows[who::2]) for who in (0, 1)]
+
+
+def test_a_load_counts_what_is_not_answered(tmp_path: Path) -> None:
+    plan, sizes = tmp_path / "plan.json", tmp_path / "sizes.json"
+    requests = [["good", "/a?b=c"], ["bad", "/none"]] * 5
+    plan.write_text(json.dumps({"requests": requests, "per_second": 100, "skipped": 2}), "utf-8")
+    sizes.write_text(json.dumps({"/a?b=c": 2048}), "utf-8")
+    with bare_server(sizes, dict(os.environ)) as (url, process):
+        kinds = load_task(url, str(plan), str(sizes), process)["kinds"]
+
+    good, bad = kinds["good"], kinds["bad"]
+    assert (4, 0, 2.0) == (good["answered"], good["errors"], good["kib"])
+    assert (0, 5, "ValueError('/none was answered with 500')") == (
+        *(bad["answered"], bad["errors"], bad["first_error"]),
+    )
+    assert 0 < good["ms"][0] <= good["ms"][3]
+    assert {"/a?b=c": 2048} == json.loads(sizes.read_text("utf-8"))
+
+
 def test_each_section_is_of_one_chapter() -> None:
     assert [*BATCH] == [*CHAPTERS["batch"].texts]
     assert [*SPEED] == [*CHAPTERS["speed"].texts]
     assert [*STREAM] == [*CHAPTERS["stream"].texts]
+    assert [*SERVING] == [*CHAPTERS["serving"].texts]
     assert [*HEADINGS] == [each.heading for each in CHAPTERS.values()]
 
 

@@ -6,9 +6,10 @@ import csv
 import datetime as dt
 import io
 import json
+import threading
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -17,16 +18,20 @@ import pyarrow as pa
 import pytest
 
 from fiblake import Lake
+from lake.bar import Hours
 from lake.instant import microseconds
-from lake.interval import SESSION_INTERVALS
+from lake.interval import SESSION_INTERVALS, Interval
 from lake.live import LiveBars
 from lake.schemas import BARS, INTRADAY_BARS
 from lake.settings import Settings
 from serving_layer.answers import CSV_COLUMNS
 from serving_layer.app import create_app
+from serving_layer.merged import MergedReader
+from serving_layer.query import BarsQuery
 from serving_layer.routes import BarsAnswer, ManyBarsAnswer
 from speed_layer.views import View, open_view
 from tests.integration.test_api import Api, problem
+from tests.integration.test_listings import tell
 from tests.integration.test_merged import day_bar
 from tests.live import NO_BARS, NO_PRICES, bar, bars_of, price, prices_of
 from tests.minutes import at, every_minute
@@ -453,18 +458,35 @@ def test_another_view_answers_while_redis_does_not(
     assert ("merged", 11) == (answer["live"], answer["bars"][0]["sessions"])
 
 
+class Noticed:
+    """A view that lets know when it is first asked for bars."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.is_asked = threading.Event()
+
+    def price(self, symbols: Iterable[str] | None = None) -> pl.DataFrame:
+        return self.view.price(symbols)
+
+    def bars(self, symbol: str, interval: Interval, hours: Hours = "regular") -> pl.DataFrame:
+        self.is_asked.set()
+        return self.view.bars(symbol, interval, hours)
+
+
 def test_while_redis_hangs_the_lake_answers_all_but_those_that_wait_for_it(
     sample_lake: Lake, own_redis: RedisServer, views: list[View]
 ) -> None:
     hung = redis_view(own_redis, views)
     hung.put(bars_of(day("AAPL", MON, 500.0)), prices_of(price("AAPL", version=9, session=MON)))
-    served = Served(sample_lake, hung)
+    noticed = Noticed(hung)
+    served = Served(sample_lake, noticed)
     asked: dict[str, Any] = {"interval": "13d", "start": "2013-02-19"}
     served.get("/v1/bars/AAPL", **asked)  # the first one reads more of the lake before it waits
 
     own_redis.pause()
     with ThreadPoolExecutor() as pool:
         waits = pool.submit(served.get, "/v1/bars/AAPL", **asked)
+        assert noticed.is_asked.wait(30)
         time.sleep(0.6)
         began = time.monotonic()
         away = served.get("/v1/bars/AAPL", **asked).json()
@@ -520,10 +542,51 @@ def test_a_live_price_that_batch_has_overtaken_is_none(sample_lake: Lake, open_m
     assert "lake" == Served(sample_lake, view).get("/v1/prices/AAPL").json()["source"]
 
 
+def test_closes_are_found_in_one_look_a_year_whatever_is_asked_beside_them(
+    own_sample_lake: Lake, csv_file: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ["GONE,2005-02-28,1,1,1,1,9", "OLD,2005-03-01,2,2,2,2,9"]
+    own_sample_lake.import_files(csv_file("symbol,date,open,high,low,close,volume", *rows))
+    looks: list[BarsQuery] = []
+    stored = MergedReader.stored
+
+    def looked(reader: MergedReader, query: BarsQuery) -> pa.Table:
+        looks.append(query)
+        return stored(reader, query)
+
+    monkeypatch.setattr(MergedReader, "stored", looked)
+
+    answer = Served(own_sample_lake).get("/v1/prices", symbols="AAPL,GONE,IBM,NOPE,OLD").json()
+
+    assert [430.47, 1.0, 202.91, 2.0] == [each["price"] for each in answer["prices"]]
+    assert (["NOPE"], 2) == (answer["unknown"], len(looks))
+
+
+def test_names_of_one_listing_all_have_its_price(lake: Lake, csv_file: Any) -> None:
+    rows = ["FB,2020-06-08,1,1,1,1,9", "META,2020-06-09,2,2,2,2,9"]
+    lake.import_files(csv_file("symbol,date,open,high,low,close,volume", *rows))
+    renamed = dt.date(2020, 6, 9)
+    tell(
+        lake,
+        ("L1", "FB", dt.date(2012, 5, 18), renamed - dt.timedelta(days=1)),
+        ("L1", "META", renamed, None),
+    )
+
+    told = Served(lake).get("/v1/prices", symbols="FB,L1,META,NOPE").json()
+
+    assert {"FB": 2.0, "L1": 2.0, "META": 2.0} == {
+        each["symbol"]: each["price"] for each in told["prices"]
+    }
+
+
 def test_a_price_of_nothing_is_a_problem(sample_lake: Lake) -> None:
     served = Served(sample_lake)
 
     assert 404 == problem(served.get("/v1/prices/NOPE"))["status"]
+    several = problem(served.get("/v1/prices/AAPL,NOPE"))
+    assert (400, "'AAPL,NOPE' names several symbols: here is the price of one.") == (
+        *(several["status"], several["detail"]),
+    )
     assert [400, 400, 422] == [
         problem(answer)["status"]
         for answer in (

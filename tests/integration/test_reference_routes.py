@@ -80,6 +80,20 @@ def test_actions_are_those_in_force_or_known_then(api: Api, lake: Lake) -> None:
     assert [] == api.get("/v1/splits/B").json()["splits"]
 
 
+@pytest.mark.parametrize("path", ["splits", "dividends", "reconciliation"])
+def test_of_a_symbol_that_is_unknown_nothing_is_told(api: Api, path: str) -> None:
+    told = problem(api.get(f"/v1/{path}/NOPE"))
+
+    assert (404, "it has A, B.") == (told["status"], told["hint"])
+    assert 200 == api.get(f"/v1/{path}/B").status_code
+
+
+def test_what_a_symbol_without_bars_has_is_told(api: Api, lake: Lake) -> None:
+    splits.commit(lake.store, split("NEW", DAY, 2), clock=lake.clock)
+
+    assert 1 == len(api.get("/v1/splits/NEW").json()["splits"])
+
+
 def test_quality_counts_what_is_missing_corrected_and_refused(
     api: Api, lake: Lake, tmp_path: Path
 ) -> None:
