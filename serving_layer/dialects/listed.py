@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import datetime as dt
 
+    from serving_layer.known_symbols import Symbol
     from serving_layer.merged import MergedReader
-    from serving_layer.reader import Symbol
     from serving_layer.reference_data import ReferenceData
 
 

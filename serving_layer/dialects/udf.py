@@ -252,7 +252,7 @@ def symbols(
 ) -> SymbolInfo:
     """What a chart needs to know of a symbol."""
     name = _name(symbol)
-    listing = reader.listing(name)
+    listing = reader.listings([name]).get(name)
     of_listing = [each for each in listed(reader, reference) if each.listing == listing]
     if not of_listing:
         fact = f"{name}: no such symbol."

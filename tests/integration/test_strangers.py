@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from database import open_database, prepare
-from fiblake.local import _listen
+from fiblake.address import listen
 from lake.errors import MisuseError
 from lake.settings import Settings, read_settings
 from serving_layer.auth.managing import NewKey, create
@@ -142,7 +142,7 @@ def test_what_is_no_proxy_s_address_is_refused(
 
 def test_answers_are_sent_at_once_over_what_is_accepted() -> None:
     with (
-        _listen("127.0.0.1", 0) as listener,
+        listen("127.0.0.1", 0) as listener,
         socket.create_connection(listener.getsockname()),
         listener.accept()[0] as accepted,
     ):
