@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from speed_layer.views.protocol import View
 
 _ATTEMPTS: Final = 3
-_S3_SILENCE_S: Final = 5.0
+_S3_SILENCE_S: Final = 2.0
 _REDIS_SILENCE_S: Final = 1.0
 """Of what others wait for who ask this server."""
 

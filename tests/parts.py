@@ -83,6 +83,19 @@ class S3Server:
         self._process.terminate()
         self._process.wait()
 
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def pause(self) -> None:
+        """Let it hang: it takes connections, and answers none."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     def settings(self, **others: Any) -> Settings:
         """Return the settings of an empty lake in a new bucket, `others` among them."""
         bucket = f"lake-{uuid.uuid4().hex}"
@@ -164,6 +177,10 @@ class RedisServer:
         self.stop()
         msg = f"{program} did not answer within {_START_S} s"
         raise RuntimeError(msg)
+
+    def kill(self) -> None:
+        """End it at once, as `stop` does."""
+        self.stop()
 
     def pause(self) -> None:
         """Let it hang: it takes connections, and answers none."""
