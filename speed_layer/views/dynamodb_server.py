@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lake.settings import Settings
 
 _LONGEST_PAUSE_S: Final = 5.0
-_TIMEOUT_S: Final = 10
 _MS: Final = 1000
 _THROTTLES: Final = {
     "ProvisionedThroughputExceededException",
@@ -67,8 +66,8 @@ class DynamoDBServer:
         once: Any = {"mode": "standard", "total_max_attempts": 1}
         config = Config(
             retries=once,
-            connect_timeout=_TIMEOUT_S,
-            read_timeout=_TIMEOUT_S,
+            connect_timeout=settings.dynamodb_timeout_seconds,
+            read_timeout=settings.dynamodb_timeout_seconds,
             max_pool_connections=settings.dynamodb_workers,
         )
         try:
