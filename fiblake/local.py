@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from speed_layer.views.protocol import View
 
 _ATTEMPTS: Final = 3
-_S3_SILENCE_S: Final = 5.0
-_REDIS_SILENCE_S: Final = 1.0
+_S3_SILENCE_S: Final = 2.0
+_VIEW_SILENCE_S: Final = 1.0
 """Of what others wait for who ask this server."""
 
 
@@ -198,13 +198,15 @@ def _served_reader(lake: Lake) -> Reader:
 
 def _served_view(lake: Lake, **others: str) -> View:
     """Return a shared view that says soon that it does not answer: whoever asks waits for it."""
+    settings = lake.settings
     soon = {
         "redis_attempts": _ATTEMPTS,
-        "redis_timeout_seconds": min(lake.settings.redis_timeout_seconds, _REDIS_SILENCE_S),
+        "redis_timeout_seconds": min(settings.redis_timeout_seconds, _VIEW_SILENCE_S),
         "dynamodb_attempts": _ATTEMPTS,
+        "dynamodb_timeout_seconds": min(settings.dynamodb_timeout_seconds, _VIEW_SILENCE_S),
         **others,
     }
-    return open_view(lake.settings.model_copy(update=soon), lake.clock)
+    return open_view(settings.model_copy(update=soon), lake.clock)
 
 
 @contextmanager

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lake.settings import Settings
 
 _LONGEST_PAUSE_S: Final = 5.0
-_TIMEOUT_S: Final = 10
 _MS: Final = 1000
 _THROTTLES: Final = {
     "ProvisionedThroughputExceededException",
@@ -57,22 +56,21 @@ class DynamoDBServer:
     Credentials, region and endpoint come from where AWS's tools look for them.
 
     Args:
-        settings: How often it asks, and how many may ask at once.
-        timeout_s: How long an attempt may wait for a connection, and for an answer.
+        settings: How often it asks, how long it waits, and how many may ask at once.
 
     Raises:
         ViewRefusedError: If what they find there makes no sense.
     """
 
-    def __init__(self, settings: Settings, *, timeout_s: float = _TIMEOUT_S) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._attempts = settings.dynamodb_attempts
         self._first_pause_s = settings.dynamodb_retry_ms / _MS
         # Once: botocore's own pauses are not ours to set, nor does it tell of them.
         once: Any = {"mode": "standard", "total_max_attempts": 1}
         config = Config(
             retries=once,
-            connect_timeout=timeout_s,
-            read_timeout=timeout_s,
+            connect_timeout=settings.dynamodb_timeout_seconds,
+            read_timeout=settings.dynamodb_timeout_seconds,
             max_pool_connections=settings.dynamodb_workers,
         )
         try:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Few, and without jitter: a statement that fails all the same runs again after a longer pause.
 _RETRIES_A_REQUEST: Final = 3
+_LEAST_TIMEOUT_S: Final = 10
+"""For the whole of a request it may be, and not for silence alone."""
 _TOLD: Final = PASSING | {400, 401, 403}
 _CODE: Final = re.compile(r"<Code>(.*?)</Code>.*?<Message>(.*?)</Message>", re.DOTALL)
 # Of two secrets made at once, DuckDB refuses one.
@@ -38,7 +40,7 @@ def reach(connection: duckdb.DuckDBPyConnection, store: S3Store) -> None:
     """
     connection.execute(f"LOAD '{_extension()}'")
     options = {
-        "http_timeout": math.ceil(store.timeout_s),
+        "http_timeout": max(_LEAST_TIMEOUT_S, math.ceil(store.timeout_s)),
         "http_retries": _RETRIES_A_REQUEST,
         "http_retry_wait_ms": store.retry_ms,
         "http_retry_backoff": 2,

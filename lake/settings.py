@@ -250,6 +250,9 @@ class Settings(BaseSettings):
     dynamodb_attempts: int = Field(
         default=8, ge=1, description="How often DynamoDB is asked before it is given up on."
     )
+    dynamodb_timeout_seconds: float = Field(
+        default=10, gt=0, description="Of silence, which count as a break."
+    )
     dynamodb_retry_ms: int = Field(
         default=50, ge=0, description="Up to how long the first pause is; the next, twice that."
     )

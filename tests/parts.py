@@ -83,6 +83,19 @@ class S3Server:
         self._process.terminate()
         self._process.wait()
 
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def pause(self) -> None:
+        """Let it hang: it takes connections, and answers none."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     def settings(self, **others: Any) -> Settings:
         """Return the settings of an empty lake in a new bucket, `others` among them."""
         bucket = f"lake-{uuid.uuid4().hex}"
@@ -169,6 +182,10 @@ class RedisServer:
         """End it at once, and start it again: empty."""
         self.stop()
         self.start(*options)
+
+    def kill(self) -> None:
+        """End it at once, as `stop` does."""
+        self.stop()
 
     def pause(self) -> None:
         """Let it hang: it takes connections, and answers none."""

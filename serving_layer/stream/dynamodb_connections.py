@@ -73,8 +73,8 @@ class DynamoDBConnections:
     """
 
     def __init__(self, settings: Settings, process: str, clock: Clock | None = None) -> None:
-        soon = settings.model_copy(update={"dynamodb_attempts": _ATTEMPTS})
-        self._server = DynamoDBServer(soon, timeout_s=_TIMEOUT_S)
+        soon = {"dynamodb_attempts": _ATTEMPTS, "dynamodb_timeout_seconds": _TIMEOUT_S}
+        self._server = DynamoDBServer(settings.model_copy(update=soon))
         self._table = table.connections_table(settings.dynamodb_prefix)
         self.process = process
         self._clock = clock or SystemClock()
