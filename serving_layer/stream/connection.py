@@ -137,17 +137,25 @@ class Connection:
         try:
             if await self._is_let_in(self._at_handshake):
                 self._welcome()
-                await self._listen()
+                await self._listen(watch)
         finally:
             watch.cancel()
             if self._hub is not None:
                 self._hub.leave(self._subscriber)
             if self._counting is not None:
                 await self._counting.closed(self)
+            await self._outlet.ended()
 
-    async def _listen(self) -> None:
+    async def _listen(self, watch: asyncio.Task[None]) -> None:
         while self._outlet.is_open:
-            message = await self._websocket.receive()
+            receiving = asyncio.ensure_future(self._websocket.receive())
+            # A client that was closed may never say that it heard so.
+            await asyncio.wait((receiving, watch), return_when=asyncio.FIRST_COMPLETED)
+            if watch.done():
+                receiving.cancel()
+                watch.result()  # what went wrong with it is our error too
+                return
+            message = receiving.result()
             if message["type"] != "websocket.receive":
                 return
             text = message.get("text")
