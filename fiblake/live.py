@@ -33,6 +33,7 @@ from speed_layer.views.choosing import open_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     import polars as pl
 
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
     from lake.session import SessionTable
     from lake.store import ObjectStore
     from serving_layer.dialects.relay import Relay
-    from speed_layer.feed import FeedSpec
+    from speed_layer.feed import Feed, FeedSpec
+    from speed_layer.streams import Stream
     from speed_layer.views.protocol import View
 
 _CAPACITY: Final = 200_000
@@ -76,12 +78,8 @@ def fed_view(
         view = _view(lake, asked)
         stack.callback(view.close)
         stream, health = InProcess(_CAPACITY), Health()
-        told = _Relayed(stream, relay) if relay else stream
-        how: dict[str, Any] = {"sessions": table, "clock": lake.clock, "health": health}
-        source = stack.enter_context(opened(spec, lake.settings, store, told, **how))
         engine = _Engine(lake, spec, store, table, view)
-        if relay:
-            relay.kind = engine.kind()
+        source = stack.enter_context(engine.fed(_relayed(stream, relay, engine.kind()), health))
         running = engine.running(stream, stack)
         # What there is by now stays: to look through it for garbage takes a tenth of a second.
         gc.freeze()
@@ -95,6 +93,13 @@ def fed_view(
             source.stop()
             for thread in threads:
                 thread.join(_STOP_S)
+
+
+def _relayed(stream: InProcess, relay: Relay | None, kind: Kind) -> Stream:
+    if relay is None:
+        return stream
+    relay.kind = kind
+    return _Relayed(stream, relay)
 
 
 def _view(lake: Lake, asked: FeedSpec) -> View:
@@ -134,6 +139,18 @@ class _Engine:
     store: ObjectStore
     table: SessionTable
     view: View
+
+    def fed(self, stream: Stream, health: Health) -> AbstractContextManager[Feed]:
+        """Return what feeds a stream, to be entered."""
+        return opened(
+            self.spec,
+            self.lake.settings,
+            self.store,
+            stream,
+            sessions=self.table,
+            clock=self.lake.clock,
+            health=health,
+        )
 
     def running(self, stream: InProcess, stack: ExitStack) -> Running:
         """Return the engine at work on a stream, as it was when it was stopped.

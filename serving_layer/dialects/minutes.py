@@ -4,9 +4,10 @@
     feed's time       10:00  10:01 ..
     told                      b      u
 
-A minute is over once the feed's time is past its end: no vendor waits for what may still come late,
-as the speed layer does before it calls a bar final. Feed time is that of the events that are seen,
-and runs on with this machine's while none come; so replays are told at their own pace.
+A minute is over once the feed's time is past its end, and is told half a second later: no vendor
+waits for what may still come late, as the speed layer does before it calls a bar final. Feed time
+is that of the events that are seen, and runs on with this machine's while none come; so replays are
+told at their own pace.
 
 Units:  instants are microseconds since 1970, UTC; `now_s` is monotonic seconds.
 """
@@ -25,6 +26,8 @@ MINUTE_US: Final = 60_000_000
 _GRACE_US: Final = 1_000_000
 """Trades are reported within it, but for the late ones."""
 _KEPT_US: Final = 30 * MINUTE_US
+_SETTLED_S: Final = 0.5
+"""Prices are told at once, the bars that they are in soon after."""
 _AGAIN_S: Final = 1.0
 _SECOND_US: Final = 1_000_000
 
@@ -56,6 +59,7 @@ class Minutes:
     _changed_days: dict[str, BarRow] = field(default_factory=dict)
     _pending: dict[int, dict[str, BarRow]] = field(default_factory=dict)
     _told: dict[int, dict[str, int]] = field(default_factory=dict)
+    _over_s: dict[int, float] = field(default_factory=dict)
     _since: int | None = None
     _forgotten: int = 0
     _time: int = 0
@@ -88,6 +92,8 @@ class Minutes:
         for start in sorted(self._pending):
             if start + MINUTE_US + _GRACE_US > time:
                 break
+            if now_s - self._over_s.setdefault(start, now_s) < _SETTLED_S:
+                continue
             due += self._due(start, is_again_due=is_again_due)
         if any(minute.again for minute in due):
             self._again_s = now_s
@@ -157,6 +163,7 @@ class Minutes:
             self._forgotten = until
             for start in [start for start in self._told if start + MINUTE_US <= until]:
                 del self._told[start]
+                self._over_s.pop(start, None)
 
 
 def _time_of(bar: BarRow) -> int:

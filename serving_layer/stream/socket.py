@@ -198,3 +198,6 @@ def _header(size: int) -> bytes:
 def _bound(raw: socket.socket | None) -> None:
     if raw is not None:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        # asyncio sets it where a socket names its protocol, which accepted ones here do not: a
+        # small frame would wait up to 40 ms for the answer to the one before.
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -36,6 +36,12 @@ def since_open() -> Minutes:
     return minutes
 
 
+def settled(minutes: Minutes, now_s: float) -> list[Minute]:
+    """Return what is told half a second later."""
+    assert [] == minutes.over(now_s)
+    return minutes.over(now_s + 0.5)
+
+
 def test_a_minute_is_told_once_the_feed_is_past_its_end() -> None:
     #   trades  |x  x|      x
     #   told             0
@@ -46,8 +52,19 @@ def test_a_minute_is_told_once_the_feed_is_past_its_end() -> None:
     assert [] == minutes.over(now_s=1)
     minutes.take([row(1, version=2)], [at(1.1)], now_s=2)
 
-    assert [("AAPL", 0, 4, False)] == told(minutes.over(now_s=2))
     assert [] == minutes.over(now_s=2)
+    assert [("AAPL", 0, 4, False)] == told(minutes.over(now_s=2.5))
+    assert [] == minutes.over(now_s=3)
+
+
+def test_bars_come_after_the_prices_that_they_are_in() -> None:
+    minutes = since_open()
+    minutes.take([row(version=2)], [at(1.5)], now_s=0)
+    minutes.over(now_s=0)
+    minutes.take([row(version=8)], [], now_s=0.4)
+
+    assert [("AAPL", 0, 8, False)] == told(minutes.over(now_s=0.5))
+    assert [] == minutes.over(now_s=9)
 
 
 def test_while_nothing_trades_time_runs_on() -> None:
@@ -55,13 +72,13 @@ def test_while_nothing_trades_time_runs_on() -> None:
     minutes.take([row()], [at(0.5)], now_s=100)
 
     assert [] == minutes.over(now_s=130)
-    assert [("AAPL", 0, 2, False)] == told(minutes.over(now_s=132))
+    assert [("AAPL", 0, 2, False)] == told(settled(minutes, 132))
 
 
 def test_a_late_trade_tells_its_minute_again_at_most_once_a_second() -> None:
     minutes = since_open()
     minutes.take([row(), row(symbol="MSFT")], [at(1.5)], now_s=0)
-    minutes.over(now_s=0)
+    settled(minutes, 0)
     minutes.take([row(version=4)], [], now_s=1)
 
     assert [("AAPL", 0, 4, True)] == told(minutes.over(now_s=1))
@@ -74,7 +91,7 @@ def test_a_late_trade_tells_its_minute_again_at_most_once_a_second() -> None:
 def test_that_a_minute_turns_final_is_no_news() -> None:
     minutes = since_open()
     minutes.take([row(version=4)], [at(1.5)], now_s=0)
-    minutes.over(now_s=0)
+    settled(minutes, 0)
 
     minutes.take([row(version=5, state="final")], [at(17)], now_s=5)
     assert [] == minutes.over(now_s=5)
@@ -88,13 +105,13 @@ def test_what_was_over_before_anybody_listened_is_told_when_it_changes_alone() -
 
     minutes.take([row(4, version=11, state="final"), row(5, version=8)], [], now_s=1)
     minutes.take([], [at(21.1)], now_s=1)
-    assert [("AAPL", 5, 8, True), ("AAPL", 20, 2, False)] == told(minutes.over(now_s=1))
+    assert [("AAPL", 5, 8, True), ("AAPL", 20, 2, False)] == told(settled(minutes, 1))
 
 
 def test_older_states_change_nothing() -> None:
     minutes = since_open()
     minutes.take([row(version=8), row(version=6)], [at(1.5)], now_s=0)
-    assert [("AAPL", 0, 8, False)] == told(minutes.over(now_s=0))
+    assert [("AAPL", 0, 8, False)] == told(settled(minutes, 0))
 
     minutes.take([row(version=6)], [], now_s=2)
     assert [] == minutes.over(now_s=2)
@@ -106,7 +123,7 @@ def test_a_minute_that_has_vanished_is_not_told() -> None:
     minutes.take([row(version=2)], [at(0.5)], now_s=0)
     minutes.take(gone, [at(1.5)], now_s=0)
 
-    assert [] == minutes.over(now_s=0)
+    assert [] == settled(minutes, 0)
 
 
 def test_minutes_bring_the_day_of_their_session() -> None:
@@ -114,7 +131,7 @@ def test_minutes_bring_the_day_of_their_session() -> None:
     day = row(interval="1d", version=8, volume=400.0)
     minutes.take([row(), row(symbol="MSFT"), day], [at(1.5)], now_s=0)
 
-    aapl, msft = minutes.over(now_s=0)
+    aapl, msft = settled(minutes, 0)
     assert 400.0 == aapl.day.volume if aapl.day else None
     assert msft.day is None
     assert [day] == minutes.changed_days()
@@ -129,6 +146,6 @@ def test_a_whole_day_at_once_is_told_minute_by_minute() -> None:
     minutes.take([], [at(391)], now_s=1)
 
     assert [("AAPL", each) for each in range(390)] == [
-        each[:2] for each in told(minutes.over(now_s=1))
+        each[:2] for each in told(settled(minutes, 1))
     ]
     assert OPEN + 361 * MINUTE == minutes.kept_since
