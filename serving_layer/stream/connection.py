@@ -46,12 +46,14 @@ _COUNTED: Final = frozenset({"bad_frame", "bad_action", "rate_limited"})
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """What a connection may, and how it is treated.
+    """What connections may, and how they are treated.
 
     Attributes:
         auth_s: How long it may take to say who it is.
         heartbeat_s: After how long without any frame it is told that it lives.
         recheck_s: How often it is looked whether its key still holds.
+        stalled_s: For how long it may take nothing while changes wait for it.
+        idle_s: For how long a channel is kept that nobody subscribes to, for who comes back.
         channels: How many it may be subscribed to.
         actions: How often it may ask for something.
         bad: How often for what makes no sense.
@@ -60,6 +62,8 @@ class Manners:
     auth_s: float = 10.0
     heartbeat_s: float = 15
     recheck_s: float = 2.0
+    stalled_s: float = 30.0
+    idle_s: float = 60.0
     channels: int = 1_000
     actions: Rate = field(default_factory=lambda: Rate(50, 500))
     bad: Rate = field(default_factory=lambda: Rate(0.1, 10))

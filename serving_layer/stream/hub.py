@@ -42,8 +42,6 @@ _SOON_S: Final = 0.02
 _LOOK_S: Final = 1.0
 """How often the lake is asked whether batch has committed."""
 _MERGED_S: Final = 0.5
-IDLE_S: Final = 60.0
-STALLED_S: Final = 30.0
 TOO_SLOW: Final = 4008
 FAILED: Final = 1011
 Found = TypeVar("Found")
@@ -68,8 +66,8 @@ class Hub:
         reads: Reads,
         *,
         seconds: Callable[[], float] = time.monotonic,
-        idle_s: float = IDLE_S,
-        stalled_s: float = STALLED_S,
+        idle_s: float = 60.0,
+        stalled_s: float = 30.0,
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.is_away = False

@@ -28,7 +28,7 @@ class Streams:
     Args:
         live: The realtime view; where there is none, or one that tells no changes, there is no hub.
         reader: Of the lake and the view.
-        manners: What a connection may.
+        manners: What connections may.
         counting: Who counts connections; None: nobody does.
     """
 
@@ -42,11 +42,16 @@ class Streams:
     ) -> None:
         self.flow: Flow | None = None
         self.hub: Hub | None = None
-        if isinstance(live, Subscribable):
-            self.flow = Flow(cast("Followed", live))
-            self.hub = Hub(self.flow, Reads(live, reader))
         self._now = reader.now
         self._manners = manners or Manners()
+        if isinstance(live, Subscribable):
+            self.flow = Flow(cast("Followed", live))
+            self.hub = Hub(
+                self.flow,
+                Reads(live, reader),
+                idle_s=self._manners.idle_s,
+                stalled_s=self._manners.stalled_s,
+            )
         self._counting = counting
 
     async def serve(self, websocket: WebSocket) -> None:
