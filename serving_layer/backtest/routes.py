@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import StreamingResponse
@@ -23,6 +23,9 @@ from serving_layer.backtest.query import (
 )
 from serving_layer.problems import CONFLICTS, PROBLEMS, documented, one_of
 from serving_layer.query import Adjustment
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 HEADER: Final = "X-Fiblake-Dataset"
 router = APIRouter(tags=["backtest"])
@@ -142,4 +145,19 @@ def _answer(
     size = len(before) + written.size_bytes + len(behind)
     headers = {HEADER: name, "Content-Length": str(size)}
     chunks = written.chunks(before, behind)
-    return StreamingResponse(chunks, media_type=MEDIA[form], headers=headers)
+    answer = _Answer(chunks, media_type=MEDIA[form], headers=headers)
+    answer.written = written
+    return answer
+
+
+class _Answer(StreamingResponse):
+    """Drops what was written once it is sent, or nobody takes it any more."""
+
+    written: Written
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.written.close()
