@@ -77,9 +77,10 @@ class Guarded:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """Serve an app from a thread, and yield host and port."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", **SOCKETS))
+def serving(app: FastAPI, **options: Any) -> Iterator[str]:
+    """Serve an app from a thread, as the command does but for `options`; yield host and port."""
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", **SOCKETS | options)
+    server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

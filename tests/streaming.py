@@ -24,11 +24,13 @@ Frame = dict[str, Any]
 
 
 @contextmanager
-def streaming(lake: Lake, view: LiveBars | None, **manners: Any) -> Iterator[str]:
-    """Serve a lake and a view, and yield host and port."""
+def streaming(
+    lake: Lake, view: LiveBars | None, *, options: dict[str, Any] | None = None, **manners: Any
+) -> Iterator[str]:
+    """Serve a lake and a view, and yield host and port; options are those of uvicorn."""
     app = create_app(lake.reader, view)
     app.state.streams = Streams(view, app.state.reader, manners=Manners(**manners))
-    with serving(app) as host:
+    with serving(app, **options or {}) as host:
         yield host
 
 
@@ -44,7 +46,7 @@ class Client:
     def __init__(self, host: str, path: str = "/v1/stream", **options: Any) -> None:
         self.host = host
         self._stack = ExitStack()
-        opening = connect(f"ws://{host}{path}", compression=None, **options)
+        opening = connect(f"ws://{host}{path}", **{"compression": None} | options)
         self._socket = self._stack.enter_context(opening)
         self._told_at = time.monotonic()
         self.frames: list[Frame] = []

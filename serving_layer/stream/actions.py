@@ -30,7 +30,8 @@ Code = Literal[
 Id = str | int | None
 _ACTS: Final[tuple[Act, ...]] = get_args(Act)
 _LONGEST_ID: Final = 200
-_MOST_NAMES: Final = 10_000
+MOST_CHANNELS: Final = 1_000
+"""In one action."""
 
 
 class RefusedActionError(MisuseError):
@@ -128,8 +129,11 @@ def _key(frame: dict[str, Any]) -> str:
 
 
 def _channels(given: object) -> tuple[ChannelName, ...]:
-    if not isinstance(given, list) or not given or len(given) > _MOST_NAMES:
-        fact = f"The channels are no list of 1 to {_MOST_NAMES:,} names."
+    if isinstance(given, list) and len(given) > MOST_CHANNELS:
+        fact = f"The action names {len(given):,} channels. Allowed: {MOST_CHANNELS:,} at once."
+        raise RefusedActionError(fact, "too_many_channels", hint="subscribe to price:*.")
+    if not isinstance(given, list) or not given:
+        fact = "The channels are no list of names."
         raise RefusedActionError(fact, "bad_frame", hint='send "channels":["price:AAPL"].')
     return tuple(dict.fromkeys(map(_channel, given)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lake.interval import DAILY
 from serving_layer.stream.barrier import Barrier
@@ -12,8 +12,9 @@ from serving_layer.stream.channels import ALL, ChannelName
 from serving_layer.stream.reads import bar_state, price_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from lake.interval import Interval
     from serving_layer.stream.channel import State
     from serving_layer.stream.flow import BarRow, News, PriceRow
 
@@ -32,6 +33,22 @@ class Moved:
 
     events: dict[Channel, tuple[int, list[bytes]]] = field(default_factory=dict)
     stale: set[ChannelName] = field(default_factory=set)
+
+
+class Complete(NamedTuple):
+    """A start whose known bars are all final.
+
+    Attributes:
+        interval: Of the bars.
+        start: In microseconds.
+        symbols: How many have one.
+        channels: Those that are told.
+    """
+
+    interval: Interval
+    start: int
+    symbols: int
+    channels: Sequence[Channel]
 
 
 class Board:
@@ -119,13 +136,17 @@ class Board:
         moved, self._moved = self._moved, Moved()
         return moved
 
-    def completed(self) -> Iterator[tuple[Channel, int, int]]:
-        """Yield the channels that are told of starts that are complete, and of how many symbols."""
-        for key, (_, barrier) in self._barriers.items():
+    def completed(self) -> Iterator[Complete]:
+        """Yield the starts that are complete since the last call."""
+        for key, (market, barrier) in self._barriers.items():
             for start, symbols in barrier.completed():
-                for channel in self._channels.values():
-                    if channel.is_loaded and _barrier_key(channel.name) == key:
-                        yield channel, start, symbols
+                channels = [
+                    channel
+                    for channel in self._channels.values()
+                    if channel.is_loaded and _barrier_key(channel.name) == key
+                ]
+                assert market.interval is not None  # noqa: S101 - of bars; tells mypy so
+                yield Complete(market.interval, start, symbols, channels)
 
     def _hear_price(self, row: PriceRow) -> None:
         one = self._routes.get((row.symbol, _PRICE, ""))

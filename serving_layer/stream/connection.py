@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ NOT_AUTHENTICATED: Final = 4001
 FORBIDDEN: Final = 4003
 TOO_MANY: Final = 4009
 TOO_BAD: Final = 4010
-_LOOK_S: Final = 0.5
+_LOOK_S: Final = 1.0
 _SOON_S: Final = 0.02
 _COUNTED: Final = frozenset({"bad_frame", "bad_action", "rate_limited"})
 
@@ -137,17 +138,25 @@ class Connection:
         try:
             if await self._is_let_in(self._at_handshake):
                 self._welcome()
-                await self._listen()
+                await self._listen(watch)
         finally:
             watch.cancel()
             if self._hub is not None:
                 self._hub.leave(self._subscriber)
             if self._counting is not None:
                 await self._counting.closed(self)
+            await self._outlet.ended()
 
-    async def _listen(self) -> None:
+    async def _listen(self, watch: asyncio.Task[None]) -> None:
         while self._outlet.is_open:
-            message = await self._websocket.receive()
+            receiving = asyncio.ensure_future(self._websocket.receive())
+            # A client that was closed may never say that it heard so.
+            await asyncio.wait((receiving, watch), return_when=asyncio.FIRST_COMPLETED)
+            if watch.done():
+                receiving.cancel()
+                watch.result()  # what went wrong with it is our error too
+                return
+            message = receiving.result()
             if message["type"] != "websocket.receive":
                 return
             text = message.get("text")
@@ -287,8 +296,9 @@ class Connection:
 
     async def _watch(self) -> None:
         """Now and then, see that it lives, that it said who it is, and that its key still holds."""
+        # Not all at once, where a thousand come at once.
+        await asyncio.sleep(random.uniform(0, _LOOK_S))  # noqa: S311 - no secret
         while self._outlet.is_open:
-            await asyncio.sleep(_LOOK_S)
             now = time.monotonic()
             if self.principal is None:
                 if now - self._opened_at > self._manners.auth_s:
@@ -300,6 +310,7 @@ class Connection:
             is_quiet = now - self._subscriber.told_at > self._manners.heartbeat_s
             if is_quiet and self._outlet.waiting <= HIGH_BYTES:
                 self._answer({"type": "heartbeat", "time": self._now()})
+            await asyncio.sleep(_LOOK_S)
 
     async def _still(self) -> None:
         if self._access is None:

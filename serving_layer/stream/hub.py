@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from serving_layer.stream.board import Complete
     from serving_layer.stream.channel import Channel, State
     from serving_layer.stream.channels import ChannelName
     from serving_layer.stream.flow import Flow, Listener, News
@@ -201,11 +202,13 @@ class Hub:
             self._merged.ask(name)
         for channel, (seq, events) in moved.events.items():
             self._fan_out(channel, seq, events)
-        for channel, start, symbols in self._board.completed():
-            text = self._complete(channel, start, symbols)
-            for subscriber in channel.subscribers:
-                subscriber.complete(channel, start, text)
-                self._turns.add(subscriber)
+        for complete in self._board.completed():
+            text = self._complete(complete)
+            for channel in complete.channels:
+                told = b'{"type":"complete","channel":%b,%b' % (written(channel.text), text)
+                for subscriber in channel.subscribers:
+                    subscriber.complete(channel, complete.start, told)
+                    self._turns.add(subscriber)
         self._turns.shorten()
 
     def _fan_out(self, channel: Channel, seq: int, events: list[bytes]) -> None:
@@ -373,18 +376,16 @@ class Hub:
     def _boundary(self, channel: Channel) -> dt.date | None:
         return self._seen.boundary(channel.name.interval)
 
-    def _complete(self, channel: Channel, start: int, symbols: int) -> bytes:
-        interval = channel.name.interval or DAILY
-        begun = from_microseconds(start)
+    def _complete(self, complete: Complete) -> bytes:
+        """Return what is said of a start that is complete, after on which channel."""
+        begun = from_microseconds(complete.start)
         told = {
-            "type": "complete",
-            "channel": channel.text,
-            "interval": str(interval),
-            "start": begun.date() if interval == DAILY else begun,
-            "end": self._seen.end(interval, start),
-            "symbols": symbols,
+            "interval": str(complete.interval),
+            "start": begun.date() if complete.interval == DAILY else begun,
+            "end": self._seen.end(complete.interval, complete.start),
+            "symbols": complete.symbols,
         }
-        return written(told)
+        return written(told)[1:]
 
 
 def _first_due(channel: Channel, seq: int | None, *, is_ours: bool) -> Due:

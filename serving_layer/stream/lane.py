@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _RETRY_S: Final = 1.0
-Work = "Callable[[Sequence[ChannelName]], Awaitable[None]]"
 
 
 class Lane:
@@ -45,7 +44,7 @@ class Lane:
         self._asked: dict[ChannelName, float] = {}
         self._read_at: dict[ChannelName, float] = {}
         self._woken = asyncio.Event()
-        self._is_failing = False
+        self._failing: set[ChannelName] = set()
 
     def ask(self, name: ChannelName) -> None:
         """Let it be read for a channel; once, however often it is asked before it is."""
@@ -57,6 +56,7 @@ class Lane:
         """Read no more for a channel."""
         self._asked.pop(name, None)
         self._read_at.pop(name, None)
+        self._failing.discard(name)
 
     async def run(self) -> None:
         """Read, until it is cancelled."""
@@ -72,21 +72,35 @@ class Lane:
         for name in names:
             del self._asked[name]
         begun = time.monotonic()
-        try:
-            await self._work(names)
-        except FiblakeError as error:
-            if not self._is_failing:
-                _log.warning("what a channel begins with cannot be read", error=str(error))
-            self._is_failing = True
+        if not await self._is_done(names) and len(names) > 1:
+            # What is wrong with one of them is no reason to let the others wait.
             for name in names:
-                self._asked[name] = begun + _RETRY_S
-        else:
-            self._is_failing = False
-            if self._pace_s:
-                self._read_at |= dict.fromkeys(names, begun)
+                self._asked.pop(name, None)
+                await self._is_done([name])
         took_s = time.monotonic() - begun
         if self._share < 1:
             await asyncio.sleep(took_s / self._share - took_s)
+
+    async def _is_done(self, names: Sequence[ChannelName]) -> bool:
+        begun = time.monotonic()
+        try:
+            await self._work(names)
+        except Exception as error:  # noqa: BLE001 - of one channel; the others are told on
+            self._retry(names, error)
+            return False
+        self._failing.difference_update(names)
+        if self._pace_s:
+            self._read_at |= dict.fromkeys(names, begun)
+        return True
+
+    def _retry(self, names: Sequence[ChannelName], error: Exception) -> None:
+        self._asked |= dict.fromkeys(names, time.monotonic() + _RETRY_S)
+        if not self._failing.issuperset(names):
+            told = error if isinstance(error, FiblakeError) else repr(error)
+            trace = None if isinstance(error, FiblakeError) else error
+            channels = [str(name) for name in names]
+            _log.warning("not read", channels=channels, error=str(told), exc_info=trace)
+        self._failing.update(names)
 
     async def _asked_again(self, now: float) -> None:
         self._woken.clear()

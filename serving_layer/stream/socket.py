@@ -80,6 +80,9 @@ class StreamSocket(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(_PATIENCE_S, self.transport.abort)
 
+    async def ended(self) -> None:
+        """Wait for nothing: what ends it does so by itself."""
+
     def shutdown(self) -> None:
         """End the connection, as the server goes away."""
         if self.handshake_complete and not self.close_sent:
@@ -135,6 +138,12 @@ class AsgiOutlet:
         if self.is_open:
             self._end = code, shortened(reason)
             self._go_on()
+
+    async def ended(self) -> None:
+        """Wait until the end is told, but for a while at most."""
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=_PATIENCE_S)
+            self._task.cancel()
 
     def _go_on(self) -> None:
         if self._task is None or self._task.done():

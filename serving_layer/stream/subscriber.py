@@ -48,6 +48,10 @@ class Outlet(Protocol):
         """Close the connection, whatever else is waiting."""
         ...
 
+    async def ended(self) -> None:
+        """Wait until the end is told, or cannot be; nothing is written after it."""
+        ...
+
 
 class Due(NamedTuple):
     """What a subscriber has to be told of a channel.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import polars as pl
 import pytest
 
 from fiblake import Lake
@@ -237,8 +238,8 @@ def test_what_was_let_go_is_told_as_a_gap(lake: Lake, held: MemoryView) -> None:
         ("{", "bad_frame", "not JSON"),
         ('{"action":"ping","id":1.5}', "bad_frame", "neither an integer nor a string"),
         ('{"action":"jump"}', "bad_action", "'jump' is not an action. Allowed: auth, subscribe"),
-        ('{"action":"subscribe"}', "bad_frame", "The channels are no list"),
-        ('{"action":"subscribe","channels":[]}', "bad_frame", "The channels are no list"),
+        ('{"action":"subscribe"}', "bad_frame", "The channels are no list of names"),
+        ('{"action":"subscribe","channels":[]}', "bad_frame", "The channels are no list of names"),
         ('{"action":"subscribe","channels":[5]}', "bad_channel", "'5' is not a channel"),
         ('{"action":"subscribe","channels":["AAPL"]}', "bad_channel", "'AAPL' is not a channel"),
         ('{"action":"subscribe","channels":["bars:7m:A"]}', "unknown_interval", "'7m' is not"),
@@ -293,6 +294,46 @@ def test_too_many_channels_are_refused(lake: Lake, held: MemoryView) -> None:
         assert "at most 2 channels" in told["message"]
         client.send("unsubscribe", "price:A")
         client.subscribe("price:C")
+
+
+def test_an_action_names_a_thousand_channels_at_most(client: Client) -> None:
+    client.send("subscribe", *[f"price:S{n}" for n in range(1001)])
+    assert "too_many_channels" == client.until("error")["code"]
+    client.subscribe(*[f"price:S{n}" for n in range(1000)])
+
+
+def test_while_nobody_listens_the_view_is_left_alone(lake: Lake, held: MemoryView) -> None:
+    with streaming(lake, held, idle_s=0.1) as host:
+        for version in (1, 2):
+            held.put(NO_BARS, prices_of(price(version=version)))
+            with Client(host) as client:
+                client.subscribe("price:AAPL")
+                assert float(version) == client.price("AAPL")
+                assert [] != held._mailboxes  # noqa: SLF001 - nobody else tells
+            assert eventually(lambda: held._mailboxes == [])  # noqa: SLF001
+
+
+class BadView(MemoryView):
+    """A view that cannot be asked for one symbol."""
+
+    def bars(self, symbol: str, *others: Any, **more: Any) -> pl.DataFrame:
+        if symbol == "BAD" and self.is_bad:
+            msg = "a defect"
+            raise ZeroDivisionError(msg)
+        return super().bars(symbol, *others, **more)
+
+    is_bad = True
+
+
+def test_what_cannot_be_read_of_one_channel_hinders_no_other(lake: Lake) -> None:
+    view = BadView()
+    view.put(bars_of(bar("BAD"), bar("AAPL")), NO_PRICES)
+    with streaming(lake, view) as host, Client(host) as client:
+        client.send("subscribe", "bars:1m:BAD", "bars:1m:AAPL", "bars:1d:BAD", "bars:1d:AAPL")
+        client.until_known(lambda it: it.items.keys() == {"bars:1m:AAPL", "bars:1d:AAPL"})
+        view.is_bad = False
+        client.until_known(lambda it: len(it.items) == 4)
+        assert 1 == len(client.items["bars:1m:BAD"])
 
 
 def test_where_nothing_feeds_a_view_there_is_nothing_to_subscribe_to(lake: Lake) -> None:

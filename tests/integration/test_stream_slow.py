@@ -26,6 +26,7 @@ from tests.live import NO_BARS, price, prices_of
 from tests.streaming import PATIENCE_S, Client, streaming
 
 SYMBOLS = 500
+TOO_SLOW = struct.pack(">H", 4008) + b"Too slow: nothing was taken for 1 s."
 MOST = 32 * 2**20
 """More than the system takes in between two of this machine."""
 
@@ -71,12 +72,13 @@ class Raw:
         head += bytes([0x80 | size]) if size < 126 else b"\xfe" + struct.pack(">H", size)
         self.socket.sendall(head + bytes(4) + payload)
 
-    def rest(self) -> bytes:
-        """Return all that comes until the end."""
+    def until(self, end: bytes) -> bytes:
+        """Return all that comes until something does."""
         got = bytearray()
-        with suppress(ConnectionResetError):
-            while part := self.socket.recv(1 << 20):
-                got += part
+        while end not in got[-(1 << 21) :]:
+            part = self.socket.recv(1 << 20)
+            assert part, got[-200:]
+            got += part
         return bytes(got)
 
 
@@ -106,15 +108,48 @@ def test_a_stalled_client_is_closed_and_the_others_are_told_all(
             version += 1
             put(held, version)
             client.until_known(partial(knows, float(version)))
-        told = stalled.rest()
+        told = stalled.until(TOO_SLOW)
         last = f"S{SYMBOLS - 1}"
         client.until_known(lambda it: it.price(last, "price:*") == float(version))
 
     # What it had not taken was not kept for it, but for some hundred KiB.
     assert len(told) < 4 * 2**20
-    assert struct.pack(">H", 4008) + b"Too slow: nothing was taken for 1 s." == told[-38:]
     kinds = {each["type"] for each in client.frames}
     assert {"welcome", "subscribed", "snapshot", "changes"} == kinds
+
+
+def test_another_server_s_sockets_do_as_well(lake: Lake, held: MemoryView) -> None:
+    put(held, 1)
+    options = {"ws": "websockets-sansio"}
+    with (
+        streaming(lake, held, options=options, stalled_s=1.0) as host,
+        Client(host) as client,
+        raw(host) as stalled,
+    ):
+        stalled.send(b'{"action":"subscribe","channels":["price:*"]}')
+        client.subscribe("price:*", "price:S7")
+        version, begun = 1, time.monotonic()
+        while version < 30 or time.monotonic() < begun + 2:
+            version += 1
+            put(held, version)
+            client.until_known(partial(knows, float(version)))
+        told = stalled.until(TOO_SLOW)
+        client.until_known(partial(knows, float(version)))
+        client.send_raw(b"\x00")
+        assert 1003 == client.ended()[0]
+
+    assert len(told) < 4 * 2**20
+
+
+def test_frames_are_compressed_where_the_server_is_told_to(lake: Lake, held: MemoryView) -> None:
+    put(held, 1)
+    with (
+        streaming(lake, held, options={"ws_per_message_deflate": True}) as host,
+        Client(host, compression="deflate") as client,
+    ):
+        client.subscribe("price:*", "price:S7")
+        put(held, 2)
+        client.until_known(partial(knows, 2.0))
 
 
 def test_who_lags_is_told_the_latest_state_alone(lake: Lake, held: MemoryView) -> None:
@@ -126,13 +161,9 @@ def test_who_lags_is_told_the_latest_state_alone(lake: Lake, held: MemoryView) -
             put(held, version)
             client.until_known(partial(knows, float(version)))
         # Now it reads, and what it is told ends with what is.
-        got = bytearray()
-        end = f'"symbol":"S{SYMBOLS - 1}","price":100.0'.encode()
-        while end not in got:
-            got += slow.socket.recv(1 << 20)
+        got = slow.until(f'"symbol":"S{SYMBOLS - 1}","price":100.0'.encode())
         slow.send(b'{"action":"ping","id":"here"}')
-        while b'"id":"here"' not in got:
-            got += slow.socket.recv(1 << 20)
+        got += slow.until(b'"id":"here"')
 
     every = 100 * SYMBOLS
     assert got.count(b'"price":{"symbol"') < every / 4
