@@ -1,10 +1,11 @@
 """The hub of this process: what changes in the view goes through it to all who subscribed.
 
-    flow ──► News ──► board ──► a round: each event's JSON once ──► subscribers
+    flow ──► News ──► board ──► each event's JSON once ──► turns ──► subscribers
     view, lake ──► reads (threads) ──► what channels begin with, bars of sessions ──┘
 
-All of it but the reads happens in one event loop, round after round: while one is written, what
-changes gathers for the next. So there are as many rounds as the machine can do, and none is late.
+All of it but the reads happens in one event loop: news are handed out, some of those who have any
+are written to, and so on. So one frame has all that there is for its subscriber, and the busier the
+machine, the more there is in each.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from serving_layer.stream.frames import pieces, written
 from serving_layer.stream.lane import Lane
 from serving_layer.stream.reads import Reads, Seen, vanished_json
 from serving_layer.stream.subscriber import SNAPSHOT, Due
+from serving_layer.stream.turns import Turns
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -79,6 +81,7 @@ class Hub:
         self._stalled_s = stalled_s
         self._board = Board()
         self._subscribers: dict[Subscriber, None] = {}
+        self._turns = Turns(self._boundary)
         self._gaps = 0
         self._seen = Seen()
         self._ticked = 0.0
@@ -117,12 +120,14 @@ class Hub:
         now = self._seconds()
         if self.is_away:
             subscriber.answer(now, self.status())
-        subscriber.flush(now, self._boundary)
+        self._turns.write(subscriber, now)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def unsubscribe(self, subscriber: Subscriber, names: Iterable[ChannelName]) -> None:
         """Tell a connection no more of some channels; of those that it has not, nothing happens."""
+        if subscriber.out:
+            self._turns.write(subscriber, self._seconds())
         for name in names:
             channel = self._board.get(name)
             if channel is not None and subscriber in channel.subscribers:
@@ -142,14 +147,15 @@ class Hub:
         return {"type": "status", "live": live, "boundary": self._seen.daily}
 
     def hear(self, news: News) -> None:
-        """Take in what changed, and tell those who subscribed to it."""
+        """Take in what changed, and tell the first of those who subscribed to it."""
         if news.is_away != self.is_away:
             self.is_away = news.is_away
             self._tell_status()
         if news.is_gap:
             self._lose()
         self._board.hear(news)
-        self._round()
+        self._hand_out()
+        self._write_some()
 
     async def _run(self) -> None:
         try:
@@ -170,12 +176,11 @@ class Hub:
         beside = [asyncio.ensure_future(each) for each in work]
         try:
             while len(self._board):
-                is_behind = any(each.due for each in self._subscribers)
-                news = await listener.take(_SOON_S if is_behind else _TICK_S)
-                if news is not None:
+                news = await listener.take(self._patience_s())
+                if news is None:
+                    self._write_some()
+                else:
                     self.hear(news)
-                elif is_behind:
-                    self._round()
                 self._tick()
                 for task in beside:
                     if task.done():
@@ -184,24 +189,43 @@ class Hub:
             for task in beside:
                 task.cancel()
 
-    def _round(self) -> None:
-        """Tell what moved: in step those who keep pace, and the others as far as they take it."""
-        now = self._seconds()
-        for subscriber in self._subscribers:
-            subscriber.look(now)
+    def _patience_s(self) -> float:
+        """Return how long there is nothing to do but to wait for news."""
+        if self._turns:
+            return 0
+        return _SOON_S if any(each.is_behind for each in self._subscribers) else _TICK_S
+
+    def _hand_out(self) -> None:
+        """Hand what moved to those who keep pace; of the others it is noted what they lack."""
         moved = self._board.moved()
         for name in moved.stale:
             self._merged.ask(name)
         for channel, (seq, events) in moved.events.items():
-            _fan_out(channel, seq, events)
+            self._fan_out(channel, seq, events)
         for complete in self._board.completed():
             text = self._complete(complete)
             for channel in complete.channels:
                 told = b'{"type":"complete","channel":%b,%b' % (written(channel.text), text)
                 for subscriber in channel.subscribers:
                     subscriber.complete(channel, complete.start, told)
-        for subscriber in self._subscribers:
-            subscriber.flush(now, self._boundary)
+                    self._turns.add(subscriber)
+        self._turns.shorten()
+
+    def _fan_out(self, channel: Channel, seq: int, events: list[bytes]) -> None:
+        parts = pieces(events)
+        for subscriber in channel.subscribers:
+            if subscriber.is_behind:
+                subscriber.due.setdefault(channel, Due("changes", seq))
+            elif subscriber.out:  # in line already
+                subscriber.out += parts
+            else:
+                subscriber.out += parts
+                self._turns.add(subscriber)
+
+    def _write_some(self) -> None:
+        now = self._seconds()
+        self._turns.write_some(now)
+        self._turns.catch_up(self._subscribers, now)
 
     def _tick(self) -> None:
         """Now and then, close who is stalled, and let go of channels that nobody needs."""
@@ -250,6 +274,7 @@ class Hub:
         for channel in self._board:
             self._let_go(channel)
         self._subscribers.clear()
+        self._turns.clear()
         self.is_away = False
 
     def _lose(self) -> None:
@@ -280,7 +305,7 @@ class Hub:
         if found is not None and barrier is not None:
             self._begin(names[0], found.states)
             barrier.learn(found.known)
-            self._round()
+            self._tell()
 
     async def _read_merged(self, names: Sequence[ChannelName]) -> None:
         found = await self._read(lambda: [self._reads.merged(name) for name in names])
@@ -296,7 +321,12 @@ class Hub:
                 seq = channel.seq
                 events = channel.update(states, partial(vanished_json, name))
                 self._board.tell(channel, seq, events)
-        self._round()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Tell all what moved."""
+        self._hand_out()
+        self._turns.write_all(self._seconds())
 
     async def _read(self, work: Callable[[], Found]) -> Found | None:
         """Return what is read in a thread; None where there was a gap since: it is read again."""
@@ -318,7 +348,7 @@ class Hub:
         channel.waiting.clear()
         now = self._seconds()
         for subscriber in channel.subscribers:
-            subscriber.flush(now, self._boundary)
+            self._turns.write(subscriber, now)
 
     async def _watch_lake(self) -> None:
         """Tell that batch has committed, and read anew what it moves."""
@@ -356,15 +386,6 @@ class Hub:
             "symbols": complete.symbols,
         }
         return written(told)[1:]
-
-
-def _fan_out(channel: Channel, seq: int, events: list[bytes]) -> None:
-    parts = pieces(events)
-    for subscriber in channel.subscribers:
-        if subscriber.is_behind:
-            subscriber.due.setdefault(channel, Due("changes", seq))
-        else:
-            subscriber.out += parts
 
 
 def _first_due(channel: Channel, seq: int | None, *, is_ours: bool) -> Due:

@@ -1,6 +1,6 @@
 """Who is told: what a connection still has to be told, and how it is when it cannot take it.
 
-A connection that keeps pace is told each round's events, built once for all. One that does not is
+A connection that keeps pace is told events that were built once for all. One that does not is
 `behind`: of each channel it is known up to which seq it was told, and that is all that is kept for
 it. Once it takes again, it is told the latest state of what changed since.
 """
@@ -84,6 +84,7 @@ class Subscriber:
         "channels",
         "due",
         "is_behind",
+        "is_in_line",
         "out",
         "outlet",
         "taken_at",
@@ -95,9 +96,10 @@ class Subscriber:
         self.outlet = outlet
         self.channels: dict[str, Channel] = {}
         self.out: list[bytes] = []
-        """This round's events."""
+        """Events that wait for its turn."""
         self.due: dict[Channel, Due] = {}
         self.is_behind = False
+        self.is_in_line = False
         self.told_at = now
         self.taken_at = now
         """When it last took something, or nothing was waiting for it."""
@@ -130,7 +132,7 @@ class Subscriber:
             boundary: Tells the last session that batch has committed, for a channel's snapshot.
         """
         if self.out:
-            self._write_round(now)
+            self._write_out(now)
         if self.due and self.outlet.waiting <= HIGH_BYTES:
             for frame in self._catching_up(boundary):
                 self._write(frame, now)
@@ -152,7 +154,7 @@ class Subscriber:
         for key in [key for key in self._complete if key[0] is channel]:
             del self._complete[key]
 
-    def _write_round(self, now: float) -> None:
+    def _write_out(self, now: float) -> None:
         frame = changes_frame(self.out)
         if len(frame) <= HIGH_BYTES:
             self._write(frame, now)

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any, Final
 
-from tests.bench.stream_server import STACKS, Served
+from tests.bench.stream_server import APP, STACKS, Served
 from tests.bench.subscribers import Asked
 from tests.bench.timing import ROOT, BenchmarkError, markdown
 from tests.parts import free_port
@@ -28,6 +28,8 @@ _START_S: Final = 60.0
 _FULL: Final = {"warm_up_s": 5.0, "seconds": 20.0}
 _TINY: Final = {"warm_up_s": 0.5, "seconds": 1.0}
 _PACKAGES: Final = {"granian": "granian", "floor: picows": "picows"}
+_OURS: Final = (APP, "floor: asyncio")
+"""Those that say whether it measures at all."""
 _COLUMNS: Final = (
     ("updates/s", "updates", "{:,.0f}"),
     ("frames/s", "frames", "{:,.0f}"),
@@ -100,9 +102,10 @@ def subscribers(symbols: int) -> str:
     """Return the table of all stacks that are installed; of few subscribers to a small market."""
     is_full = symbols >= SYMBOLS
     most, length = (SUBSCRIBERS, _FULL) if is_full else (_FEW, _TINY)
+    stacks = STACKS if is_full else _OURS
     rows = [
         _row(stack, measured(stack, most, **length))
-        for stack in STACKS
+        for stack in stacks
         if stack not in _PACKAGES or find_spec(_PACKAGES[stack])
     ]
     return markdown(["server", *(name for name, _, _ in _COLUMNS)], rows)

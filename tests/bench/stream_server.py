@@ -145,7 +145,6 @@ APP: Final = "uvicorn, as fiblake up"
 STACKS: Final[dict[str, Callable[[Served], None]]] = {
     APP: lambda served: _serve_uvicorn(served, StreamSocket),
     "uvicorn, websockets-sansio": lambda served: _serve_uvicorn(served, "websockets-sansio"),
-    "uvicorn, websockets": lambda served: _serve_uvicorn(served, "websockets"),
     "granian": _serve_granian,
     "floor: asyncio": lambda served: _serve_board(served, serve_plain),
     "floor: picows": lambda served: _serve_board(served, serve_picows),

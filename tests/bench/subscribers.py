@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -298,6 +298,12 @@ class Crowd:
         for subscriber in (*self.probes, *self.others):
             subscriber.read()
 
+    def close(self) -> None:
+        """Let all go."""
+        self._poll.close()
+        for subscriber in (*self.all, *self.stalled):
+            subscriber.socket.close()
+
     @property
     def all(self) -> Sequence[Subscriber]:
         """Those that read."""
@@ -313,7 +319,12 @@ class Crowd:
 
 def measured(asked: Asked, zero: float) -> dict[str, float]:
     """Subscribe, and return what came."""
-    crowd = Crowd(asked, zero)
+    with closing(Crowd(asked, zero)) as crowd:
+        return _measured(crowd)
+
+
+def _measured(crowd: Crowd) -> dict[str, float]:
+    asked = crowd.asked
     crowd.connect()
     crowd.read_for(asked.warm_up_s)
     for probe in crowd.probes:

@@ -191,7 +191,7 @@ def test_a_section_of_the_speed_layer_is_measured_on_a_small_market(
 
 def test_the_stream_is_measured_with_a_few_subscribers(tiny: Tiny) -> None:
     out, sections = tiny("--chapter=stream")
-    rows = [line.split(" | ") for line in out.splitlines() if ", websockets-sansio |" in line]
+    rows = [line.split(" | ") for line in out.splitlines() if "as fiblake up |" in line]
 
     assert [*STREAM] == sections
     assert 1 == len(rows)

@@ -6,6 +6,7 @@ import os
 import statistics
 import sys
 import time
+from contextlib import closing
 from typing import Final
 
 from tests.bench.stream import CHANNELS, PER_SECOND, SUBSCRIBERS, SYMBOLS, served
@@ -32,11 +33,11 @@ def test_a_thousand_subscribers_are_told_for_minutes_and_memory_stays_as_it_is()
             probes=10,
             stalled=1,
         )
-        crowd = Crowd(asked, zero)
-        crowd.connect()
-        crowd.read_for(_WARM_UP_S)
-        held, ended = _soaked(crowd)
-    closed = sum(not each.is_open for each in crowd.all)
+        with closing(Crowd(asked, zero)) as crowd:
+            crowd.connect()
+            crowd.read_for(_WARM_UP_S)
+            held, ended = _soaked(crowd)
+        closed = sum(not each.is_open for each in crowd.all)
     part = max(1, len(held) // 4)
     first, last = statistics.median(held[:part]), statistics.median(held[-part:])
 
@@ -51,14 +52,14 @@ def _soaked(crowd: Crowd) -> tuple[list[float], int]:
     held: list[float] = []
     begun, stalled_at = time.monotonic(), time.monotonic()
     while time.monotonic() < begun + _SECONDS:
+        for probe in crowd.probes:
+            probe.ages.clear()
         before, told_at = [each.updates for each in crowd.all], time.monotonic()
         crowd.read_for(_ROUND_S)
         took = time.monotonic() - told_at
         told = [each.updates - was for each, was in zip(crowd.all, before, strict=True)]
         held.append(rss_mib(crowd.asked.pid))
         ages = sorted(age for probe in crowd.probes for age in probe.ages)
-        for probe in crowd.probes:
-            probe.ages.clear()
         _show(time.monotonic() - begun, sum(told) / took, ages[len(ages) * 99 // 100], held[-1])
         assert 0 < min(told)
         if time.monotonic() > stalled_at + _STALLED_S:
