@@ -117,7 +117,7 @@ class LiveAnswer:
     gaps: list[LiveGap] | None
 
 
-def _live(request: Request) -> LiveBars:
+async def _live(request: Request) -> LiveBars:
     live: LiveBars | None = request.app.state.live
     if live is None:
         fact = "There is no live feed here."

@@ -69,7 +69,7 @@ class DifferencesAnswer:
     differences: list[dict[str, Any]]
 
 
-def _reference(request: Request) -> ReferenceData:
+async def _reference(request: Request) -> ReferenceData:
     reference: ReferenceData = request.app.state.reference
     return reference
 

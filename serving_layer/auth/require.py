@@ -34,7 +34,7 @@ class _Scheme(SecurityBase):
         self.scheme_name = name
         self.model = model
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         """Do nothing."""
 
 

@@ -21,13 +21,13 @@ _NAME = Field(min_length=1, max_length=100)
 _SECRET = {"Cache-Control": "no-store"}
 
 
-def _access(request: Request) -> Access:
+async def _access(request: Request) -> Access:
     access = access_of(request)
     assert access is not None  # noqa: S101 - an app without has no such routes; tells mypy so
     return access
 
 
-def _no_store(response: Response) -> None:
+async def _no_store(response: Response) -> None:
     response.headers.update(_SECRET)
 
 

@@ -93,7 +93,7 @@ _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 _ASKED_RESPONSES: Final = {**_RESPONSES, **documented(406)}
 
 
-def _backtests(request: Request) -> Backtests:
+async def _backtests(request: Request) -> Backtests:
     backtests: Backtests = request.app.state.backtests
     return backtests
 

@@ -6,13 +6,14 @@ import asyncio
 import datetime as dt
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jwt
 import pytest
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from sqlalchemy import Engine, event
+from starlette.concurrency import run_in_threadpool
 
 from lake.settings import Settings
 from serving_layer.auth import SCOPES, Scope
@@ -461,3 +462,19 @@ def test_settings_hide_what_is_secret() -> None:
     )
 
     assert [] == [each for each in (SECRET, "word@") if each in repr(settings)]
+
+
+def test_what_routes_depend_on_takes_no_thread_of_those_that_answer(
+    server: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    async def take(call: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        taken.append(call)
+        return await run_in_threadpool(call, *given, **named)
+
+    monkeypatch.setattr("fastapi.dependencies.utils.run_in_threadpool", take)
+    key = server.key().secret
+    server.ask(*(asked(method, path, key) for method, path in routes(server.app)))
+
+    assert [] == taken
