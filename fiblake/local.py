@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from contextlib import closing, contextmanager, suppress
@@ -75,6 +76,8 @@ def serve(
         if threading.current_thread() is threading.main_thread():
             # As Ctrl-C does: the server takes it first, then all else ends in order.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # What there is by now stays: to look through it for garbage takes a tenth of a second.
+        gc.freeze()
         on_start(f"http://{in_url(host)}:{listener.getsockname()[1]}/")
         with _beside(reader.keep_warm), suppress(KeyboardInterrupt):
             server.run(sockets=[listener])

@@ -20,6 +20,7 @@ from lake.errors import EmptyLakeError, UnknownSymbolError, ViewError, ViewUnava
 from lake.interval import DAILY
 from lake.schemas import BARS, INTRADAY_BARS
 from serving_layer.asked import by_id
+from serving_layer.cores import CORE
 from serving_layer.known_symbols import Symbol
 from serving_layer.reader import in_pieces
 from serving_layer.splicing import spliced
@@ -253,7 +254,11 @@ class MergedReader:
             # The lake has its first days, and silver is not made of them yet.
             return self._folded(replace(query, until=dt.date.max), market, told, covered)
         as_of = self.as_of(query)
-        return self._reader.split_factors().rebased(bars, as_of) if as_of else bars
+        if as_of is None:
+            return bars
+        factors = self._reader.split_factors()
+        with CORE:
+            return factors.rebased(bars, as_of)
 
     def _folded(
         self, query: BarsQuery, market: Market, told: Told, covered: dt.date | None
@@ -266,13 +271,14 @@ class MergedReader:
     ) -> pa.Table:
         """Return raw bars, the lake's and the tails of those that are live."""
         stored = self._stored(query, market, told)
-        table, interval = self._reader.sessions(), query.interval
-        if interval.is_intraday:
-            tails = told.intraday_tails(interval, covered, table)
-        else:
-            buckets = Buckets(table, interval.sessions)
-            tails = told.session_tails(buckets, covered, self._reader.split_factors())
-        bars = spliced(stored, tails, query, market).slice(0, query.limit)
+        table, splits = self._reader.sessions(), self._reader.split_factors()
+        with CORE:
+            if query.interval.is_intraday:
+                tails = told.intraday_tails(query.interval, covered, table)
+            else:
+                buckets = Buckets(table, query.interval.sessions)
+                tails = told.session_tails(buckets, covered, splits)
+            bars = spliced(stored, tails, query, market).slice(0, query.limit)
         if query.limit is None or stored.num_rows < query.limit or bars.num_rows == query.limit:
             return bars
         # Stored bars made way for fewer live ones: those behind them fill up the answer.

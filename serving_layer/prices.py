@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import polars as pl
 from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic_core import to_json
 
 from lake.errors import MisuseError, UnknownSymbolError, ViewError
 from lake.exchange import trading_day
@@ -65,17 +67,17 @@ class PricesAnswer:
     live: Live | None
 
 
-@router.get("/v1/prices", responses=PROBLEMS)
+@router.get("/v1/prices", response_model=PricesAnswer, responses=PROBLEMS)
 def prices(
     reader: TheReader,
     symbols: Annotated[str, Query(description="AAPL,MSFT: at most 500")],
-) -> PricesAnswer:
+) -> Response:
     """The latest prices of symbols, each with its source and age."""
-    return prices_of(reader, symbols_of(symbols))
+    return _written(prices_of(reader, symbols_of(symbols)))
 
 
-@router.get("/v1/prices/{symbol:path}", responses=PROBLEMS)
-def price(reader: TheReader, symbol: str) -> Price:
+@router.get("/v1/prices/{symbol:path}", response_model=Price, responses=PROBLEMS)
+def price(reader: TheReader, symbol: str) -> Response:
     """The latest price of a symbol, with its source and age."""
     if "," in symbol:
         fact = f"{symbol!r:.80} names several symbols: here is the price of one."
@@ -84,7 +86,12 @@ def price(reader: TheReader, symbol: str) -> Price:
     if not found.prices:
         fact = f"{', '.join(found.unknown)}: no such symbol, in the lake or live."
         raise UnknownSymbolError(fact, hint="GET /v1/symbols lists them.")
-    return found.prices[0]
+    return _written(found.prices[0])
+
+
+def _written(answer: Price | PricesAnswer) -> Response:
+    # Written here: FastAPI would hand it to another thread first, to check what is ours.
+    return Response(to_json(answer), media_type="application/json")
 
 
 def prices_of(reader: MergedReader, symbols: Sequence[str]) -> PricesAnswer:

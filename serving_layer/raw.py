@@ -16,10 +16,11 @@ from lake.interval import DAILY
 from lake.scan import connect, scan, sql
 from lake.schemas import BARS
 from serving_layer.asked import arrow_asked
+from serving_layer.cores import CORE
 from serving_layer.direction import directed, turned
 from serving_layer.intraday import TABLES as INTRADAY_TABLES
 from serving_layer.intraday import IntradayBars
-from serving_layer.mapped import MappedSilver, select
+from serving_layer.mapped import MappedPartition, MappedSilver, select
 
 if TYPE_CHECKING:
     import threading
@@ -85,16 +86,8 @@ class RawBars:
         mapped = self._copies.find(objects) if self._copies and query.interval != DAILY else None
         if mapped is None:
             return self._scanned(query, market, objects)
-        asked = market.asked
-        listings = None if asked is None else [each.listing for each in asked]
-        found = select(mapped, listings, query.start, query.end)
-        if query.after is not None:
-            place, start = market.behind(query.after)
-            is_behind = (pc.less if query.descending else pc.greater)(found["start"], start)
-            found = _behind(found, listings or [], place, is_behind)
-        if query.descending:
-            found = turned(found)
-        return found if query.limit is None else found.slice(0, query.limit)
+        with CORE:
+            return _selected(mapped, query, market)
 
     def sign(self) -> str | None:
         """Return what changes whenever a run of the resampler ends; None before the first."""
@@ -177,6 +170,20 @@ class RawBars:
 
 def _by_year(found: Mapping[str, str]) -> _Years:
     return {year: (key, found[key]) for year, key in keys.by_year(found).items()}
+
+
+def _selected(mapped: Sequence[MappedPartition], query: BarsQuery, market: Market) -> pa.Table:
+    """Return the bars asked for out of local copies."""
+    asked = market.asked
+    listings = None if asked is None else [each.listing for each in asked]
+    found = select(mapped, listings, query.start, query.end)
+    if query.after is not None:
+        place, start = market.behind(query.after)
+        is_behind = (pc.less if query.descending else pc.greater)(found["start"], start)
+        found = _behind(found, listings or [], place, is_behind)
+    if query.descending:
+        found = turned(found)
+    return found if query.limit is None else found.slice(0, query.limit)
 
 
 def _behind(

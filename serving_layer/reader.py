@@ -26,6 +26,7 @@ from lake.parquet import read_frame
 from lake.schemas import LISTINGS, SPLITS
 from serving_layer.adjusting import SplitFactors
 from serving_layer.asked import Market, by_id, meant
+from serving_layer.cores import CORE
 from serving_layer.folding import folded_bars
 from serving_layer.known import Known
 from serving_layer.known_symbols import KnownSymbols, SymbolTable
@@ -118,7 +119,11 @@ class Reader:
         if unseen or not found.num_rows:
             self.check_known(query, market, also)
         as_of = self.as_of(query)
-        return self.split_factors().rebased(found, as_of) if as_of else found
+        if as_of is None:
+            return found
+        factors = self.split_factors()
+        with CORE:
+            return factors.rebased(found, as_of)
 
     def stream(self, query: BarsQuery) -> Iterator[pa.Table]:
         """Return the bars asked for, some listings at a time: memory holds no more than those.

@@ -7,6 +7,7 @@ import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
@@ -20,6 +21,7 @@ from lake.interval import INTERVALS, MINUTE, SESSION_INTERVALS, parse_one_of
 from lake.schemas import BARS, INTRADAY_BARS
 from serving_layer.answers import MEDIA, Form, Head, arrow_of, csv_of, form_of
 from serving_layer.auth import access_of
+from serving_layer.cores import CORE
 from serving_layer.merged import Found, Live, MergedReader, Pieces
 from serving_layer.problems import PROBLEMS, documented, one_of
 from serving_layer.query import DATE, Adjustment, BarsQuery
@@ -173,7 +175,13 @@ class BarsParameters:
     accept: Annotated[str, Header(include_in_schema=False)] = "*/*"
 
 
-TheParameters = Annotated[BarsParameters, Depends()]
+async def _parameters(**given: Any) -> BarsParameters:  # noqa: ANN401 - what it has
+    return BarsParameters(**given)
+
+
+# What is no coroutine FastAPI leaves to a thread, which takes longer than all that is done here.
+_parameters.__signature__ = signature(BarsParameters)  # type: ignore[attr-defined]
+TheParameters = Annotated[BarsParameters, Depends(_parameters)]
 
 
 @router.get(
@@ -226,7 +234,9 @@ def _answered(
         cursor = _cursor(reader, query, shown, is_one=is_one)
     head = _head(reader, query, found, cursor, is_one=is_one)
     if form == "json":
-        return Response(head.json(shown.bars), media_type=MEDIA[form], headers=_VARY)
+        with CORE:
+            body = head.json(shown.bars)
+        return Response(body, media_type=MEDIA[form], headers=_VARY)
     pieces = Pieces(iter([shown.bars]), found.boundary, found.live)
     return _written(pieces, query, form, head)
 

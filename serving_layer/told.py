@@ -158,6 +158,8 @@ def _between(bars: pl.DataFrame, named: Named) -> pl.DataFrame:
 
 
 def _days(bars: pl.DataFrame) -> list[LiveDay]:
+    # Column by column: to select some first takes longer than all of the rest.
+    columns = (bars[name] for name in (*_DAY, "state"))
     return [
         LiveDay(
             session=session,
@@ -165,9 +167,9 @@ def _days(bars: pl.DataFrame) -> list[LiveDay]:
             part=contribution((open_, high, low, close), volume, vwap, trades),
             is_final=state == "final",
         )
-        for session, symbol, open_, high, low, close, volume, vwap, trades, state in bars.select(
-            *_DAY, "state"
-        ).iter_rows()
+        for session, symbol, open_, high, low, close, volume, vwap, trades, state in zip(
+            *columns, strict=True
+        )
     ]
 
 
