@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jwt
@@ -15,7 +15,6 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import Engine, event
-from starlette.concurrency import run_in_threadpool
 from starlette.routing import WebSocketRoute
 
 from lake.settings import Settings
@@ -442,19 +441,3 @@ def test_settings_hide_what_is_secret() -> None:
     )
 
     assert [] == [each for each in (SECRET, "word@") if each in repr(settings)]
-
-
-def test_what_routes_depend_on_takes_no_thread_of_those_that_answer(
-    server: Guarded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taken = []
-
-    async def take(call: Callable[..., Any], *given: Any, **named: Any) -> Any:
-        taken.append(call)
-        return await run_in_threadpool(call, *given, **named)
-
-    monkeypatch.setattr("fastapi.dependencies.utils.run_in_threadpool", take)
-    key = server.key().secret
-    server.ask(*(asked(method, path, key) for method, path in routes(server.app)))
-
-    assert [] == taken

@@ -57,6 +57,9 @@ class Pipe:
         self.ends.append((code, reason))
         self.is_open = False
 
+    async def ended(self) -> None:
+        """It is told at once."""
+
 
 def test_each_change_counts_and_what_is_no_news_does_not() -> None:
     channel = loaded()
