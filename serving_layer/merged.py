@@ -306,7 +306,7 @@ class MergedReader:
 
     def _has_days(self) -> bool:
         try:
-            self._reader.symbols()
+            self._reader.last_sessions()
         except EmptyLakeError:
             return False
         return True
