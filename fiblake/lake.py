@@ -123,9 +123,6 @@ class Lake(Fetching, Backtesting, Referring):
         """
         return self.reader.stream(query_of(symbols, interval, **narrowed))
 
-    stream = pieces
-    """Its former name; a `Client` streams what is live."""
-
     def warm(self, *intervals: str) -> int:
         """Copy silver of some intervals (by default of all) to this machine's cache.
 

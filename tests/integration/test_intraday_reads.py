@@ -67,7 +67,7 @@ def test_the_bars_are_what_their_minutes_merge_into(
 
     found = minute_lake.bars(["B", "AA"], interval, session=hours)
     whole = minute_lake.bars(None, interval, session=hours)
-    pieces = list(minute_lake.stream(None, interval, session=hours))
+    pieces = list(minute_lake.pieces(None, interval, session=hours))
 
     assert INTRADAY_BARS.names == found.columns
     assert_bars_equal(wanted, found.to_dicts())
@@ -115,7 +115,7 @@ def test_a_renamed_company_keeps_one_history(minute_lake: Lake) -> None:
 
     found = minute_lake.bars("B", "4h")
     whole = minute_lake.bars(None, "4h")
-    pieces = list(minute_lake.stream(None, "4h"))
+    pieces = list(minute_lake.pieces(None, "4h"))
 
     assert ["AA", "AA", "B"] == found["symbol"].to_list()
     assert ["L1"] == found["listing"].unique().to_list()
@@ -158,7 +158,7 @@ def test_a_symbol_without_minutes_is_unknown_or_has_none(
     with pytest.raises(UnknownSymbolError, match=r"NOPE: no such symbol in the lake .* AAPL"):
         own_sample_lake.bars(["NEW", "NOPE"], interval)
     with pytest.raises(UnknownSymbolError, match="NOPE: no such symbol"):
-        own_sample_lake.stream("NOPE", interval)
+        own_sample_lake.pieces("NOPE", interval)
 
 
 def test_a_lake_of_minutes_alone_tells_unknown_symbols_too(minute_lake: Lake) -> None:

@@ -133,12 +133,12 @@ def test_the_whole_market_has_each_listing_once(renamed: Lake) -> None:
     assert [("AA", "AA"), ("L1", "FB"), ("META<2020-06-09", "META")] == market.select(
         "listing", "symbol"
     ).rows()
-    streamed = pl.concat(map(pl.DataFrame, renamed.stream(None, "1d")))
+    streamed = pl.concat(map(pl.DataFrame, renamed.pieces(None, "1d")))
     assert renamed.bars(None, "1d").equals(streamed)
 
 
 def streamed(lake: Lake, names: list[str] | None, **narrowed: Any) -> pl.DataFrame:
-    return pl.concat(map(pl.DataFrame, lake.stream(names, "1d", **narrowed)))
+    return pl.concat(map(pl.DataFrame, lake.pieces(names, "1d", **narrowed)))
 
 
 def test_a_stream_is_of_what_was_asked_for(renamed: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,7 +191,7 @@ def test_a_copy_that_cannot_be_written_is_one_clear_error(
 
 
 def test_a_stream_gives_the_same_bars_in_pieces(sample_lake: Lake) -> None:
-    pieces = list(sample_lake.stream(None, "5d", start="2005-01-01"))
+    pieces = list(sample_lake.pieces(None, "5d", start="2005-01-01"))
 
     expected = sample_lake.bars(None, "5d", start="2005-01-01")
     assert all(isinstance(piece, pa.Table) for piece in pieces)
@@ -203,7 +203,7 @@ def test_a_stream_goes_some_symbols_at_a_time(
 ) -> None:
     monkeypatch.setattr("serving_layer.reader._LISTINGS_A_PIECE", 2)
 
-    pieces = list(sample_lake.stream(SYMBOLS, "13d"))
+    pieces = list(sample_lake.pieces(SYMBOLS, "13d"))
 
     symbols = [piece["symbol"].unique().to_pylist() for piece in pieces]
     assert [["AAPL", "FB"], ["GOOG", "IBM"], ["MSFT"]] == symbols
@@ -226,9 +226,9 @@ def test_a_stream_behind_a_bar_is_whole_in_every_piece(
 
 def test_a_stream_refuses_before_its_first_piece(sample_lake: Lake) -> None:
     with pytest.raises(UnknownSymbolError):
-        sample_lake.stream([*SYMBOLS, "NOPE"])
+        sample_lake.pieces([*SYMBOLS, "NOPE"])
     with pytest.raises(MisuseError):
-        sample_lake.stream(None, known_at=NOW)
+        sample_lake.pieces(None, known_at=NOW)
 
 
 @pytest.mark.parametrize("day", [dt.datetime(2012, 1, 3, 15, tzinfo=dt.UTC), 20120103])
