@@ -154,7 +154,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
     """Return where a fault is, the value and what is wrong with it: however large that is."""
     where = ".".join(str(part) for part in fault["loc"][1:])
     # What is wrong with a query as a whole says itself which part of it that is.
-    given = "" if fault["type"] == "missing" else f"={_values.repr(fault.get('input'))}"
+    given = "" if fault.get("type") == "missing" else f"={_values.repr(fault.get('input'))}"
     told = (
         f"{where}{given}: {fault['msg']}"
         if where
