@@ -20,7 +20,8 @@ _TEXTS: Final = {
 
 {per_second:,} prices a second of {symbols} symbols are put into a view in memory, in the process
 that serves them: by a thread, and no engine. {subscribers:,} subscribers in one other process, on
-the same cores, have {half} or {channels} symbols each at random; one more has all of them and never reads.
+the same cores, have {half} or {channels} symbols each at random; one more has all of them and
+never reads.
 
 * Of the prices of a symbol between two frames to a subscriber, the last one counts.
 * A price's age is that from its putting until one of {probes} subscribers has parsed it.
