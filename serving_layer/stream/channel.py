@@ -101,12 +101,15 @@ class Channel:
         self._hold(state)
         return event_json(self._head, self.seq, state.body)
 
-    def update(self, states: Sequence[State], gone: Callable[[Key], bytes]) -> list[bytes]:
+    def update(
+        self, states: Sequence[State], gone: Callable[[Key], bytes], since: int
+    ) -> list[bytes]:
         """Take in all recent states, and return the events of those that are news.
 
         Args:
             states: Of what is not among them, what is older is kept, and the rest has vanished.
             gone: Tells as JSON that an item has vanished.
+            since: The seq when the read of the states began; what was put later is kept as well.
         """
         known = {state.key for state in states}
         oldest = min((start for _, start in known), default=None)
@@ -114,8 +117,8 @@ class Channel:
             state._replace(
                 rank=(state.rank[0], state.rank[1] + 1), body=gone(key), is_vanished=True
             )
-            for key, (_, state) in self._items.items()
-            if key not in known and not state.is_vanished
+            for key, (seq, state) in self._items.items()
+            if key not in known and not state.is_vanished and seq <= since
             if oldest is not None and key[1] >= oldest
         ]
         events = map(self.put, [*states, *missing])

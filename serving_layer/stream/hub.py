@@ -19,20 +19,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import structlog
 
 from lake.errors import StoreError
-from lake.instant import from_microseconds
-from lake.interval import DAILY
 from serving_layer.stream.board import Board
 from serving_layer.stream.frames import pieces, written
 from serving_layer.stream.lane import Lane
 from serving_layer.stream.reads import Reads, Seen, vanished_json
-from serving_layer.stream.subscriber import SNAPSHOT, Due
+from serving_layer.stream.subscriber import Due, first_due
 from serving_layer.stream.turns import Turns
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from serving_layer.stream.board import Complete
     from serving_layer.stream.channel import Channel, State
     from serving_layer.stream.channels import ChannelName
     from serving_layer.stream.flow import Flow, Listener, News
@@ -112,7 +109,7 @@ class Hub:
             channel = self._board.get(name) or self._opened(name)
             subscriber.channels[channel.text] = channel
             channel.subscribers[subscriber] = None
-            due = _first_due(channel, (resume or {}).get(name), is_ours=is_ours)
+            due = first_due(channel, (resume or {}).get(name), is_ours=is_ours)
             if channel.is_loaded:
                 subscriber.due[channel] = due
             else:
@@ -203,7 +200,7 @@ class Hub:
         for channel, (seq, events) in moved.events.items():
             self._fan_out(channel, seq, events)
         for complete in self._board.completed():
-            text = self._complete(complete)
+            text = written(self._seen.told_of(complete))[1:]
             for channel in complete.channels:
                 told = b'{"type":"complete","channel":%b,%b' % (written(channel.text), text)
                 for subscriber in channel.subscribers:
@@ -308,6 +305,7 @@ class Hub:
             self._tell()
 
     async def _read_merged(self, names: Sequence[ChannelName]) -> None:
+        begun = {name: channel.seq for name in names if (channel := self._board.get(name))}
         found = await self._read(lambda: [self._reads.merged(name) for name in names])
         for name, states in zip(names, found or (), strict=False):
             channel = self._board.get(name)
@@ -319,7 +317,8 @@ class Hub:
                 self._begin(name, states)
             else:
                 seq = channel.seq
-                events = channel.update(states, partial(vanished_json, name))
+                gone = partial(vanished_json, name)
+                events = channel.update(states, gone, begun.get(name, 0))
                 self._board.tell(channel, seq, events)
         self._tell()
 
@@ -375,22 +374,3 @@ class Hub:
 
     def _boundary(self, channel: Channel) -> dt.date | None:
         return self._seen.boundary(channel.name.interval)
-
-    def _complete(self, complete: Complete) -> bytes:
-        """Return what is said of a start that is complete, after on which channel."""
-        begun = from_microseconds(complete.start)
-        told = {
-            "interval": str(complete.interval),
-            "start": begun.date() if complete.interval == DAILY else begun,
-            "end": self._seen.end(complete.interval, complete.start),
-            "symbols": complete.symbols,
-        }
-        return written(told)[1:]
-
-
-def _first_due(channel: Channel, seq: int | None, *, is_ours: bool) -> Due:
-    if seq is None:
-        return SNAPSHOT
-    if is_ours and channel.is_loaded and channel.can_resume(seq):
-        return Due("resumed", seq)
-    return Due("gap", seq, "slow" if is_ours else "restarted")

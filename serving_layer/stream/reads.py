@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lake.live import LiveBars
     from lake.session import SessionTable
     from serving_layer.merged import MergedReader
+    from serving_layer.stream.board import Complete
     from serving_layer.stream.channel import Key
     from serving_layer.stream.channels import ChannelName
     from serving_layer.stream.flow import BarRow, PriceRow
@@ -82,6 +83,16 @@ class Seen:
         minute = (begun - hours.dawn) // dt.timedelta(minutes=1)
         lasting = int(lengths[minute]) if 0 <= minute < len(lengths) else interval.minutes
         return begun + dt.timedelta(minutes=lasting)
+
+    def told_of(self, complete: Complete) -> dict[str, Any]:
+        """Return what is said of a start that is complete."""
+        begun = from_microseconds(complete.start)
+        return {
+            "interval": str(complete.interval),
+            "start": begun.date() if complete.interval == DAILY else begun,
+            "end": self.end(complete.interval, complete.start),
+            "symbols": complete.symbols,
+        }
 
 
 class MarketBars(NamedTuple):
@@ -183,7 +194,6 @@ class Reads:
         """
         assert name.interval is not None  # noqa: S101 - likewise
         count = next(self._count)
-        days = self._live.bars(name.symbol, DAILY) if name.interval == DAILY else None
         query = BarsQuery((name.symbol,), name.interval, descending=True, limit=_RECENT)
         try:
             found = self._reader.found(query)
@@ -191,6 +201,8 @@ class Reads:
             return []
         if found.live == "away":
             return None
+        # Read last: what came since the merge is news that this read may tell as well.
+        days = self._live.bars(name.symbol, DAILY) if name.interval == DAILY else None
         states = [_merged_state(name, row, count) for row in found.bars.to_pylist()]
         return [*states[1:], *_today(days, states, found.boundary)] if states else []
 
@@ -236,10 +248,12 @@ def _today(
     So its changes, which come as versions, can be told apart from what is known already.
     """
     latest = states[0]
-    for row in bar_rows(days.tail(1)) if days is not None else ():
-        is_live = boundary is None or row.session > boundary
-        if is_live and row.session.toordinal() == latest.session and row.close is not None:
-            latest = bar_state(row)
+    if days is not None and (boundary is None or latest.session > boundary.toordinal()):
+        # Where the view tells it no more, any version that it tells later is later.
+        latest = latest._replace(rank=(0, 0))
+        for row in bar_rows(days.tail(1)):
+            if row.session.toordinal() == latest.session and row.close is not None:
+                latest = bar_state(row)
     yield latest
 
 

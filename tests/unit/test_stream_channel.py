@@ -137,17 +137,23 @@ def test_a_snapshot_tells_the_boundary_of_bars() -> None:
     assert {"type", "channel", "seq", "prices"} == prices.keys()
 
 
+def gone(key: tuple[str, int]) -> bytes:
+    return written({"start": key[1], "gone": True})
+
+
 def test_bars_that_are_read_anew_are_told_where_they_differ() -> None:
     channel = loaded("bars:13d:A")
-    channel.update([state("A", 1, 1), state("A", 1, 2)], lambda _: b"{}")
+    channel.update([state("A", 1, 1), state("A", 1, 2)], lambda _: b"{}", channel.seq)
     news = channel.update(
-        [state("A", 1, 1)._replace(rank=(1, 9)), state("A", 2, 2)], lambda _: b"{}"
+        [state("A", 1, 1)._replace(rank=(1, 9)), state("A", 2, 2)], lambda _: b"{}", channel.seq
     )
     assert [2] == [json.loads(each)["bar"]["version"] for each in news]
 
-    # 1 is too old to be told; 3 has vanished.
-    channel.update([state("A", 2, 2), state("A", 1, 3)], lambda _: b"{}")
-    news = channel.update([state("A", 2, 2)], lambda key: written({"start": key[1], "gone": True}))
+    # 1 is too old to be told; 3 has vanished; 4 came while they were read.
+    channel.update([state("A", 2, 2), state("A", 1, 3)], lambda _: b"{}", channel.seq)
+    begun = channel.seq
+    channel.put(state("A", 1, 4))
+    news = channel.update([state("A", 2, 2)], gone, begun)
     assert [{"start": 3, "gone": True}] == [json.loads(each)["bar"] for each in news]
 
 
