@@ -154,6 +154,9 @@ class Channel:
     def snapshot(self, boundary: dt.date | None) -> Sequence[bytes]:
         """Return the frames that tell all recent items: what does not fit the first are changes.
 
+        Of several frames all but the last event have a seq that cannot be resumed from: who is cut
+        off amid them is told all anew.
+
         Args:
             boundary: The last session that batch has committed, as bars are told with it.
         """
@@ -170,10 +173,13 @@ class Channel:
         bodies = [state.body for state in sorted(standing)]
         first = _fitting(bodies)
         kind, told = ("bars", {"boundary": boundary}) if self.name.interval else ("prices", {})
-        head = {"type": "snapshot", "channel": self.text, "seq": self.seq} | told
+        rest = bodies[first:]
+        begun = self.floor - 1 if rest else self.seq
+        head = {"type": "snapshot", "channel": self.text, "seq": begun} | told
         yield b'%b,"%b":[%b]}' % (json(head)[:-1], kind.encode(), b",".join(bodies[:first]))
-        rest = (event_json(self._head, self.seq, body) for body in bodies[first:])
-        yield from changes_frames(rest)
+        seqs = [begun] * (len(rest) - 1) + [self.seq]
+        events = (event_json(self._head, *each) for each in zip(seqs, rest, strict=False))
+        yield from changes_frames(events)
 
     def _hold(self, state: State) -> None:
         self._items[state.key] = _Item(self.seq, state)

@@ -188,7 +188,7 @@ class Subscriber:
             del self.due[channel]
             if due.what in {"changes", "resumed"} and channel.can_resume(due.seq or 0):
                 if due.what == "resumed":
-                    told = {"type": "resumed", "channel": channel.text, "seq": channel.seq}
+                    told = {"type": "resumed", "channel": channel.text, "seq": due.seq}
                     yield written(told)
                 new = channel.since(due.seq or 0)
                 events += new
