@@ -355,8 +355,10 @@ class Hub:
             await asyncio.sleep(_LOOK_S)
             before = self._seen
             await self._look_at_lake()
-            if (before.daily, before.minute) != (self._seen.daily, self._seen.minute):
+            is_moved = (before.daily, before.minute) != (self._seen.daily, self._seen.minute)
+            if is_moved:
                 self._tell_status()
+            if is_moved or before.sign != self._seen.sign:
                 for channel in self._board:
                     if channel.name.is_merged:
                         self._merged.ask(channel.name)

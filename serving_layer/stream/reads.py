@@ -55,11 +55,13 @@ class Seen:
         daily: The last session whose days batch has committed; None before the first.
         minute: The last one whose minutes it has.
         table: The sessions; None where there is none yet.
+        sign: Changes whenever batch has committed bars, of sessions that had some as well.
     """
 
     daily: dt.date | None = None
     minute: dt.date | None = None
     table: SessionTable | None = None
+    sign: str | None = None
 
     def boundary(self, interval: Interval | None) -> dt.date | None:
         """Return the last session that batch has committed of an interval."""
@@ -127,11 +129,13 @@ class Reads:
         Raises:
             StoreError: If the lake cannot be read.
         """
+        # Read first: what is committed meanwhile is seen the next time.
+        sign = self._reader.sign()
         try:
             table = self._reader.sessions()
         except EmptyLakeError:
             table = None
-        return Seen(self._reader.boundary(DAILY), self._reader.boundary(MINUTE), table)
+        return Seen(self._reader.boundary(DAILY), self._reader.boundary(MINUTE), table, sign)
 
     def prices(self, names: Sequence[ChannelName]) -> list[list[State]]:
         """Return what channels of prices begin with, in one look at the view.

@@ -482,6 +482,24 @@ def test_bars_of_sessions_move_with_ticks_and_when_batch_commits(
         assert 501.0 == client.items["bars:1d:AAPL"]["AAPL", "2013-03-04"]["close"]
 
 
+def test_a_correction_that_batch_commits_is_told(
+    own_sample_lake: Lake, held: MemoryView, csv_file: Any
+) -> None:
+    # lake     ... |02-19 ...     Fri 03-01|     with another close, and no session more
+    with streaming(own_sample_lake, held) as host, Client(host) as client:
+        client.subscribe("bars:13d:AAPL", "bars:1d:AAPL")
+        rows = [f"{name},2013-03-01,500,601,500,600,100" for name in ("AAPL", "IBM")]
+        own_sample_lake.import_files(csv_file("symbol,date,open,high,low,close,volume", *rows))
+        own_sample_lake.resample()
+
+        corrected = ("2013-02-19", "2013-03-01", 600.0)
+        client.until_known(lambda it: bars_through(it, "bars:13d:AAPL")[-1] == corrected)
+        client.until_known(
+            lambda it: it.items["bars:1d:AAPL"]["AAPL", "2013-03-01"]["close"] == 600.0
+        )
+        assert "status" not in {each["type"] for each in client.frames}
+
+
 def test_a_symbol_that_only_the_view_knows_has_bars_of_sessions(
     sample_lake: Lake, held: MemoryView
 ) -> None:
