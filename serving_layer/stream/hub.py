@@ -183,6 +183,8 @@ class Hub:
                     if task.done():
                         task.result()  # it never ends but by an error, which is ours as well
         finally:
+            # Threads cannot be cancelled: a process that ends would wait for them.
+            self._reads.end()
             for task in beside:
                 task.cancel()
 
@@ -260,7 +262,10 @@ class Hub:
             self._bars.ask(name)
 
     def _let_go(self, channel: Channel) -> None:
+        markets = self._board.markets()
         self._board.close(channel)
+        for market in set(markets).difference(self._board.markets()):
+            self._markets.forget(market)
         for lane in (self._prices, self._bars, self._merged):
             lane.forget(channel.name)
 

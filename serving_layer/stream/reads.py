@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from lake.errors import EmptyLakeError, UnknownSymbolError
+from lake.errors import EmptyLakeError, UnknownSymbolError, ViewError
 from lake.exchange import ZONE
 from lake.hours import hours_of
 from lake.instant import from_microseconds, microseconds
@@ -172,9 +172,10 @@ class Reads:
         It takes a while, and leaves time to others.
 
         Raises:
-            ViewError: If the view does not answer.
+            ViewError: If the view does not answer, or `end` was called meanwhile.
         """
         assert name.interval is not None  # noqa: S101 - likewise
+        ended = self._ended
         found = MarketBars([], [])
         symbols = self._live.price()["symbol"].to_list()
         for at in range(0, len(symbols), _AT_ONCE):
@@ -182,8 +183,9 @@ class Reads:
                 bars = self._live.bars(symbol, name.interval, name.hours)
                 found.states.extend(map(bar_state, bar_rows(bars.tail(_RECENT))))
                 found.known.extend(_known(bars.tail(_STARTS)))
-            if self._ended.wait(_REST_S):
-                break
+            if ended.wait(_REST_S):
+                fact = f"The read for {name} was ended: nobody needs it."
+                raise ViewError(fact)
         return found
 
     def merged(self, name: ChannelName) -> list[State] | None:
@@ -211,8 +213,9 @@ class Reads:
         return [*states[1:], *_today(days, states, found.boundary)] if states else []
 
     def end(self) -> None:
-        """Let a long read end soon."""
-        self._ended.set()
+        """Let the long reads that are under way end soon; those after them are not concerned."""
+        ended, self._ended = self._ended, threading.Event()
+        ended.set()
 
 
 def price_state(row: PriceRow) -> State:
