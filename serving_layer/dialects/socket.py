@@ -283,7 +283,8 @@ def _end_of(task: asyncio.Task[NoReturn]) -> EndedError:
     error = task.exception()
     if isinstance(error, EndedError):
         return error
-    if not isinstance(error, WebSocketDisconnect | RuntimeError):
+    is_gone = isinstance(error, WebSocketDisconnect | RuntimeError)
+    if not is_gone or isinstance(error, RecursionError):
         _log.error("a connection failed", exc_info=error)
         return EndedError(Said.AWAY)
     return EndedError(None)

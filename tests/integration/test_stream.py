@@ -33,6 +33,8 @@ from tests.streaming import Client, streaming
 
 MON, TUE = dt.date(2013, 3, 4), dt.date(2013, 3, 5)
 FOUR = ("open", "high", "low", "close")
+DEEP = "[" * 1_000 + "]" * 1_000
+"""It can be read as JSON, and not be written by Python."""
 
 
 def day(symbol: str, session: dt.date, close: float, trades: int) -> dict[str, Any]:
@@ -249,6 +251,10 @@ def test_what_was_let_go_is_told_as_a_gap(lake: Lake, held: MemoryView) -> None:
             *("bad_frame", "The seq of '*' in resume_from is not an integer"),
         ),
         ('{"action":"auth"}', "bad_frame", "has no key"),
+        (f'{{"action":{DEEP}}}', "bad_action", "A list is not an action"),
+        (f'{{"action":"subscribe","channels":[{DEEP}]}}', "bad_channel", "A list is not a channel"),
+        (f'{{"action":"ping","id":{DEEP}}}', "bad_frame", "neither an integer nor a string"),
+        ("[" * 20_000 + "]" * 20_000, "bad_frame", "not JSON"),
     ],
 )
 def test_what_makes_no_sense_is_answered_and_the_connection_lives(
