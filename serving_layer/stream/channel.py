@@ -89,6 +89,11 @@ class Channel:
         """The latest session that it was told of; 0: none yet."""
         return self._latest_session
 
+    @property
+    def has_items(self) -> bool:
+        """Whether it knows any, or that one has vanished."""
+        return bool(self._items)
+
     def put(self, state: State) -> bytes | None:
         """Take in a state, and return its event; None where it is no news."""
         held = self._items.get(state.key)

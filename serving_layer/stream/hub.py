@@ -14,6 +14,7 @@ import asyncio
 import time
 import uuid
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
@@ -42,6 +43,7 @@ _SOON_S: Final = 0.02
 _LOOK_S: Final = 1.0
 """How often the lake is asked whether batch has committed."""
 _MERGED_S: Final = 0.5
+_MOST_IDLE: Final = 20_000
 TOO_SLOW: Final = 4008
 FAILED: Final = 1011
 Found = TypeVar("Found")
@@ -50,7 +52,8 @@ Found = TypeVar("Found")
 class Hub:
     """Channels, and who subscribed to them.
 
-    It listens while there are channels; one that nobody subscribes to is let go after a while.
+    It listens while there are channels; one that nobody subscribes to is let go after a while,
+    and one that has nothing to tell at once.
 
     Args:
         flow: The view's changes.
@@ -78,6 +81,8 @@ class Hub:
         self._stalled_s = stalled_s
         self._board = Board()
         self._subscribers: dict[Subscriber, None] = {}
+        self._idle: dict[Channel, None] = {}
+        """What nobody subscribes to, in the order in which it became so."""
         self._turns = Turns(self._boundary)
         self._gaps = 0
         self._seen = Seen()
@@ -109,6 +114,7 @@ class Hub:
             channel = self._board.get(name) or self._opened(name)
             subscriber.channels[channel.text] = channel
             channel.subscribers[subscriber] = None
+            self._idle.pop(channel, None)
             due = first_due(channel, (resume or {}).get(name), is_ours=is_ours)
             if channel.is_loaded:
                 subscriber.due[channel] = due
@@ -130,8 +136,9 @@ class Hub:
             if channel is not None and subscriber in channel.subscribers:
                 del channel.subscribers[subscriber]
                 channel.waiting.pop(subscriber, None)
-                channel.empty_since = self._seconds()
                 subscriber.drop(channel)
+                if not channel.subscribers:
+                    self._rest(channel)
 
     def leave(self, subscriber: Subscriber) -> None:
         """Forget a connection."""
@@ -237,9 +244,8 @@ class Hub:
             if subscriber.is_behind and now - subscriber.taken_at > self._stalled_s:
                 reason = f"Too slow: nothing was taken for {self._stalled_s:.0f} s."
                 subscriber.outlet.end(TOO_SLOW, reason)
-        for channel in self._board:
-            if not channel.subscribers and now - channel.empty_since > self._idle_s:
-                self._let_go(channel)
+        for channel in takewhile(lambda each: now - each.empty_since > self._idle_s, [*self._idle]):
+            self._let_go(channel)
 
     def _opened(self, name: ChannelName) -> Channel:
         markets = self._board.markets()
@@ -261,7 +267,17 @@ class Hub:
         else:
             self._bars.ask(name)
 
+    def _rest(self, channel: Channel) -> None:
+        """Keep what nobody subscribes to, for who comes back, as far as there is anything in it."""
+        channel.empty_since = self._seconds()
+        self._idle[channel] = None
+        if channel.is_loaded and not channel.has_items:
+            self._let_go(channel)
+        elif len(self._idle) > _MOST_IDLE:
+            self._let_go(next(iter(self._idle)))
+
     def _let_go(self, channel: Channel) -> None:
+        self._idle.pop(channel, None)
         markets = self._board.markets()
         self._board.close(channel)
         for market in set(markets).difference(self._board.markets()):
