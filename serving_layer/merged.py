@@ -195,6 +195,10 @@ class MergedReader:
         boundary, eve = self._reader.boundary(interval), self._eve()
         return boundary if boundary is None or eve is None else min(boundary, eve)
 
+    def sign(self) -> str | None:
+        """Return what changes whenever batch has committed bars; None before the first."""
+        return self._reader.sign()
+
     def symbols(self, text: str = "") -> list[Symbol]:
         """Return the symbols that contain `text`, as `Reader.symbols` does, live ones among them.
 

@@ -234,6 +234,10 @@ class Reader:
         boundary = read_boundary(self._store)
         return boundary.minute if interval.is_intraday else boundary.daily
 
+    def sign(self) -> str | None:
+        """Return what changes whenever batch has committed bars; None before the first."""
+        return self._raw.sign()
+
     def sessions(self) -> SessionTable:
         """Return the lake's session table, read again where it has changed.
 

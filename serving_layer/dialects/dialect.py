@@ -160,5 +160,8 @@ def number(value: float) -> float:
 
 def shown(value: object) -> str:
     """Return what a client sent, so that it can be told what was wrong."""
+    if not isinstance(value, str | int | float | None):
+        # It may be so deep that it cannot be written.
+        return f"a {type(value).__name__}"
     text = repr(value)
     return text if len(text) <= MOST_SYMBOL else f"{text[:MOST_SYMBOL]}..."

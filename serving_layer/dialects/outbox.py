@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 MOST_TRADES: Final = 50_000
 MOST_BARS: Final = 100_000
-_MOST_ANSWERS: Final = 1_000
+_MOST_ANSWERS: Final = 20_000
+"""One message may ask for thousands of topics, each of which some dialects answer."""
 _FRAME_BYTES: Final = 64 * 1024
 
 

@@ -228,6 +228,7 @@ class Socket:
                 await self._websocket.send(self._written(last))
         # Whoever does not answer is cut off.
         self._outlet.end(_LATER if said is Said.AWAY else _REFUSED, detail)
+        await self._outlet.ended()
 
 
 async def admitted(websocket: WebSocket, key: str) -> Principal:
@@ -273,8 +274,13 @@ def _told() -> Iterator[None]:
         yield
     except ForbiddenError as error:
         raise EndedError(Said.FORBIDDEN, error.fact) from None
-    except (TooManyRequestsError, DatabaseError) as error:
+    except TooManyRequestsError as error:
         raise EndedError(Said.AWAY, error.fact) from None
+    except DatabaseError as error:
+        # Where it is, is no business of who connects.
+        _log.warning("keys cannot be read", error=str(error))
+        detail = "The database of keys failed; the server's log says why."
+        raise EndedError(Said.AWAY, detail) from None
     except AccessError as error:
         raise EndedError(Said.AUTH_FAILED, error.fact) from None
 
@@ -283,7 +289,8 @@ def _end_of(task: asyncio.Task[NoReturn]) -> EndedError:
     error = task.exception()
     if isinstance(error, EndedError):
         return error
-    if not isinstance(error, WebSocketDisconnect | RuntimeError):
+    is_gone = isinstance(error, WebSocketDisconnect | RuntimeError)
+    if not is_gone or isinstance(error, RecursionError):
         _log.error("a connection failed", exc_info=error)
         return EndedError(Said.AWAY)
     return EndedError(None)

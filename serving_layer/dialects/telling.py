@@ -132,7 +132,7 @@ class Telling:
         times = [price.time for price in news.prices if price.price is not None]
         self._minutes.take(news.bars, times, time.monotonic())
         if news.is_gap:
-            bars = await asyncio.to_thread(self._read, self._symbols(*_OF_BARS))
+            bars = await asyncio.to_thread(self._read, self._symbols(*_OF_BARS, "seconds"))
             self._minutes.take(bars, (), time.monotonic())
 
     def _read(self, symbols: set[str]) -> list[BarRow]:

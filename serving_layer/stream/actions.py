@@ -98,6 +98,13 @@ def parse_action(text: str) -> Action:
         raise
 
 
+def _shown(given: object) -> str:
+    # No list or object is shown: one may be so deep that it cannot be written.
+    if isinstance(given, str | int | float | None):
+        return repr(str(given)[:60])
+    return f"A {type(given).__name__}"
+
+
 def _is_id(given: object) -> bool:
     if isinstance(given, str):
         return len(given) <= _LONGEST_ID
@@ -107,7 +114,7 @@ def _is_id(given: object) -> bool:
 def _action(frame: dict[str, Any], given: Id) -> Action:
     act = frame.get("action")
     if act not in _ACTS:
-        fact = f"{str(act)[:60]!r} is not an action. Allowed: {', '.join(_ACTS)}."
+        fact = f"{_shown(act)} is not an action. Allowed: {', '.join(_ACTS)}."
         raise RefusedActionError(fact, "bad_action")
     if act == "auth":
         return Action(act, given, key=_key(frame))
@@ -140,7 +147,7 @@ def _channels(given: object) -> tuple[ChannelName, ...]:
 
 def _channel(given: object) -> ChannelName:
     if not isinstance(given, str):
-        fact = f"{str(given)[:60]!r} is not a channel's name."
+        fact = f"{_shown(given)} is not a channel's name."
         raise RefusedActionError(fact, "bad_channel", hint='channels are strings, as "price:AAPL".')
     try:
         return parse_channel(given)

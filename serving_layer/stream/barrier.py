@@ -22,12 +22,17 @@ class _Start:
     """The bars of one start, by symbol.
 
     Attributes:
+        gone: Those that were, and vanished.
         told: With how many final ones it was told to be complete.
     """
 
     forming: set[str] = field(default_factory=set)
     final: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
     told: int = 0
+
+    def knows(self, symbol: str) -> bool:
+        return symbol in self.forming or symbol in self.final or symbol in self.gone
 
 
 class Barrier:
@@ -57,8 +62,8 @@ class Barrier:
             self._forget()
         held.forming.discard(symbol)
         held.final.discard(symbol)
-        if not is_vanished:
-            (held.final if is_final else held.forming).add(symbol)
+        held.gone.discard(symbol)
+        (held.gone if is_vanished else held.final if is_final else held.forming).add(symbol)
         self._touched.add(start)
 
     def learn(self, bars: Iterable[tuple[str, int, bool]]) -> None:
@@ -70,7 +75,7 @@ class Barrier:
         heard = set(self._touched)
         for symbol, start, is_final in bars:
             held = self._starts.get(start)
-            if held is None or symbol not in held.forming | held.final:
+            if held is None or not held.knows(symbol):
                 self.hear(symbol, start, is_final=is_final)
         before = set() if self._has_known else self._touched - heard
         for held in (self._starts[start] for start in before & self._starts.keys()):
@@ -82,6 +87,7 @@ class Barrier:
         self._knows_all = False
         for held in self._starts.values():
             held.forming.clear()
+            held.gone.clear()
 
     def completed(self) -> list[tuple[int, int]]:
         """Return the starts that are complete since the last call, and of how many symbols."""

@@ -61,6 +61,8 @@ class Board:
         self._by_day: dict[str, set[Channel]] = {}
         """Of each symbol those that its bar of the day moves."""
         self._barriers: dict[tuple[str, str], tuple[ChannelName, Barrier]] = {}
+        self._by_barrier: dict[tuple[str, str], set[Channel]] = {}
+        """Those that each barrier tells of."""
         self._highest = 0
         self._moved = Moved()
 
@@ -81,9 +83,11 @@ class Board:
         self._routes[_route(name)] = channel
         if name.is_merged:
             self._by_day.setdefault(name.symbol, set()).add(channel)
-        if (key := _barrier_key(name)) and key not in self._barriers:
-            market = ChannelName(ALL, name.interval, name.hours)
-            self._barriers[key] = (market, Barrier())
+        if key := _barrier_key(name):
+            self._by_barrier.setdefault(key, set()).add(channel)
+            if key not in self._barriers:
+                market = ChannelName(ALL, name.interval, name.hours)
+                self._barriers[key] = (market, Barrier())
         return channel
 
     def close(self, channel: Channel) -> None:
@@ -96,9 +100,10 @@ class Board:
             self._by_day[name.symbol].discard(channel)
             if not self._by_day[name.symbol]:
                 del self._by_day[name.symbol]
-        key = _barrier_key(name)
-        if key and all(_barrier_key(each) != key for each in self._channels):
-            del self._barriers[key]
+        if key := _barrier_key(name):
+            self._by_barrier[key].discard(channel)
+            if not self._by_barrier[key]:
+                del self._by_barrier[key], self._barriers[key]
 
     def barrier(self, market: ChannelName) -> Barrier | None:
         """Return the barrier of an interval's bars, by the name of its channel of all symbols."""
@@ -140,11 +145,7 @@ class Board:
         """Yield the starts that are complete since the last call."""
         for key, (market, barrier) in self._barriers.items():
             for start, symbols in barrier.completed():
-                channels = [
-                    channel
-                    for channel in self._channels.values()
-                    if channel.is_loaded and _barrier_key(channel.name) == key
-                ]
+                channels = [each for each in self._by_barrier[key] if each.is_loaded]
                 assert market.interval is not None  # noqa: S101 - of bars; tells mypy so
                 yield Complete(market.interval, start, symbols, channels)
 

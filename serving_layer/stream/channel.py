@@ -89,6 +89,11 @@ class Channel:
         """The latest session that it was told of; 0: none yet."""
         return self._latest_session
 
+    @property
+    def has_items(self) -> bool:
+        """Whether it knows any, or that one has vanished."""
+        return bool(self._items)
+
     def put(self, state: State) -> bytes | None:
         """Take in a state, and return its event; None where it is no news."""
         held = self._items.get(state.key)
@@ -101,12 +106,15 @@ class Channel:
         self._hold(state)
         return event_json(self._head, self.seq, state.body)
 
-    def update(self, states: Sequence[State], gone: Callable[[Key], bytes]) -> list[bytes]:
+    def update(
+        self, states: Sequence[State], gone: Callable[[Key], bytes], since: int
+    ) -> list[bytes]:
         """Take in all recent states, and return the events of those that are news.
 
         Args:
             states: Of what is not among them, what is older is kept, and the rest has vanished.
             gone: Tells as JSON that an item has vanished.
+            since: The seq when the read of the states began; what was put later is kept as well.
         """
         known = {state.key for state in states}
         oldest = min((start for _, start in known), default=None)
@@ -114,8 +122,8 @@ class Channel:
             state._replace(
                 rank=(state.rank[0], state.rank[1] + 1), body=gone(key), is_vanished=True
             )
-            for key, (_, state) in self._items.items()
-            if key not in known and not state.is_vanished
+            for key, (seq, state) in self._items.items()
+            if key not in known and not state.is_vanished and seq <= since
             if oldest is not None and key[1] >= oldest
         ]
         events = map(self.put, [*states, *missing])
@@ -151,6 +159,9 @@ class Channel:
     def snapshot(self, boundary: dt.date | None) -> Sequence[bytes]:
         """Return the frames that tell all recent items: what does not fit the first are changes.
 
+        Of several frames all but the last event have a seq that cannot be resumed from: who is cut
+        off amid them is told all anew.
+
         Args:
             boundary: The last session that batch has committed, as bars are told with it.
         """
@@ -167,10 +178,13 @@ class Channel:
         bodies = [state.body for state in sorted(standing)]
         first = _fitting(bodies)
         kind, told = ("bars", {"boundary": boundary}) if self.name.interval else ("prices", {})
-        head = {"type": "snapshot", "channel": self.text, "seq": self.seq} | told
+        rest = bodies[first:]
+        begun = self.floor - 1 if rest else self.seq
+        head = {"type": "snapshot", "channel": self.text, "seq": begun} | told
         yield b'%b,"%b":[%b]}' % (json(head)[:-1], kind.encode(), b",".join(bodies[:first]))
-        rest = (event_json(self._head, self.seq, body) for body in bodies[first:])
-        yield from changes_frames(rest)
+        seqs = [begun] * (len(rest) - 1) + [self.seq]
+        events = (event_json(self._head, *each) for each in zip(seqs, rest, strict=False))
+        yield from changes_frames(events)
 
     def _hold(self, state: State) -> None:
         self._items[state.key] = _Item(self.seq, state)

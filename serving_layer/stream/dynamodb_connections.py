@@ -105,6 +105,7 @@ class DynamoDBConnections:
     async def close(self, connection_id: str) -> None:
         """Let a connection go, and its place."""
         await self._here.close(connection_id)
+        self._waiting.discard(connection_id)
         if not self._is_away:
             await self._in_thread(lambda: self._unless_away(lambda: self._leave(connection_id)))
 

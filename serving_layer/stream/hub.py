@@ -14,25 +14,23 @@ import asyncio
 import time
 import uuid
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
 from lake.errors import StoreError
-from lake.instant import from_microseconds
-from lake.interval import DAILY
 from serving_layer.stream.board import Board
 from serving_layer.stream.frames import pieces, written
 from serving_layer.stream.lane import Lane
 from serving_layer.stream.reads import Reads, Seen, vanished_json
-from serving_layer.stream.subscriber import SNAPSHOT, Due
+from serving_layer.stream.subscriber import Due, first_due
 from serving_layer.stream.turns import Turns
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from serving_layer.stream.board import Complete
     from serving_layer.stream.channel import Channel, State
     from serving_layer.stream.channels import ChannelName
     from serving_layer.stream.flow import Flow, Listener, News
@@ -45,6 +43,7 @@ _SOON_S: Final = 0.02
 _LOOK_S: Final = 1.0
 """How often the lake is asked whether batch has committed."""
 _MERGED_S: Final = 0.5
+_MOST_IDLE: Final = 20_000
 TOO_SLOW: Final = 4008
 FAILED: Final = 1011
 Found = TypeVar("Found")
@@ -53,7 +52,8 @@ Found = TypeVar("Found")
 class Hub:
     """Channels, and who subscribed to them.
 
-    It listens while there are channels; one that nobody subscribes to is let go after a while.
+    It listens while there are channels; one that nobody subscribes to is let go after a while,
+    and one that has nothing to tell at once.
 
     Args:
         flow: The view's changes.
@@ -81,6 +81,8 @@ class Hub:
         self._stalled_s = stalled_s
         self._board = Board()
         self._subscribers: dict[Subscriber, None] = {}
+        self._idle: dict[Channel, None] = {}
+        """What nobody subscribes to, in the order in which it became so."""
         self._turns = Turns(self._boundary)
         self._gaps = 0
         self._seen = Seen()
@@ -112,7 +114,8 @@ class Hub:
             channel = self._board.get(name) or self._opened(name)
             subscriber.channels[channel.text] = channel
             channel.subscribers[subscriber] = None
-            due = _first_due(channel, (resume or {}).get(name), is_ours=is_ours)
+            self._idle.pop(channel, None)
+            due = first_due(channel, (resume or {}).get(name), is_ours=is_ours)
             if channel.is_loaded:
                 subscriber.due[channel] = due
             else:
@@ -133,8 +136,9 @@ class Hub:
             if channel is not None and subscriber in channel.subscribers:
                 del channel.subscribers[subscriber]
                 channel.waiting.pop(subscriber, None)
-                channel.empty_since = self._seconds()
                 subscriber.drop(channel)
+                if not channel.subscribers:
+                    self._rest(channel)
 
     def leave(self, subscriber: Subscriber) -> None:
         """Forget a connection."""
@@ -186,6 +190,8 @@ class Hub:
                     if task.done():
                         task.result()  # it never ends but by an error, which is ours as well
         finally:
+            # Threads cannot be cancelled: a process that ends would wait for them.
+            self._reads.end()
             for task in beside:
                 task.cancel()
 
@@ -203,7 +209,7 @@ class Hub:
         for channel, (seq, events) in moved.events.items():
             self._fan_out(channel, seq, events)
         for complete in self._board.completed():
-            text = self._complete(complete)
+            text = written(self._seen.told_of(complete))[1:]
             for channel in complete.channels:
                 told = b'{"type":"complete","channel":%b,%b' % (written(channel.text), text)
                 for subscriber in channel.subscribers:
@@ -238,9 +244,8 @@ class Hub:
             if subscriber.is_behind and now - subscriber.taken_at > self._stalled_s:
                 reason = f"Too slow: nothing was taken for {self._stalled_s:.0f} s."
                 subscriber.outlet.end(TOO_SLOW, reason)
-        for channel in self._board:
-            if not channel.subscribers and now - channel.empty_since > self._idle_s:
-                self._let_go(channel)
+        for channel in takewhile(lambda each: now - each.empty_since > self._idle_s, [*self._idle]):
+            self._let_go(channel)
 
     def _opened(self, name: ChannelName) -> Channel:
         markets = self._board.markets()
@@ -262,8 +267,21 @@ class Hub:
         else:
             self._bars.ask(name)
 
+    def _rest(self, channel: Channel) -> None:
+        """Keep what nobody subscribes to, for who comes back, as far as there is anything in it."""
+        channel.empty_since = self._seconds()
+        self._idle[channel] = None
+        if channel.is_loaded and not channel.has_items:
+            self._let_go(channel)
+        elif len(self._idle) > _MOST_IDLE:
+            self._let_go(next(iter(self._idle)))
+
     def _let_go(self, channel: Channel) -> None:
+        self._idle.pop(channel, None)
+        markets = self._board.markets()
         self._board.close(channel)
+        for market in set(markets).difference(self._board.markets()):
+            self._markets.forget(market)
         for lane in (self._prices, self._bars, self._merged):
             lane.forget(channel.name)
 
@@ -308,6 +326,7 @@ class Hub:
             self._tell()
 
     async def _read_merged(self, names: Sequence[ChannelName]) -> None:
+        begun = {name: channel.seq for name in names if (channel := self._board.get(name))}
         found = await self._read(lambda: [self._reads.merged(name) for name in names])
         for name, states in zip(names, found or (), strict=False):
             channel = self._board.get(name)
@@ -319,7 +338,8 @@ class Hub:
                 self._begin(name, states)
             else:
                 seq = channel.seq
-                events = channel.update(states, partial(vanished_json, name))
+                gone = partial(vanished_json, name)
+                events = channel.update(states, gone, begun.get(name, 0))
                 self._board.tell(channel, seq, events)
         self._tell()
 
@@ -356,8 +376,10 @@ class Hub:
             await asyncio.sleep(_LOOK_S)
             before = self._seen
             await self._look_at_lake()
-            if (before.daily, before.minute) != (self._seen.daily, self._seen.minute):
+            is_moved = (before.daily, before.minute) != (self._seen.daily, self._seen.minute)
+            if is_moved:
                 self._tell_status()
+            if is_moved or before.sign != self._seen.sign:
                 for channel in self._board:
                     if channel.name.is_merged:
                         self._merged.ask(channel.name)
@@ -375,22 +397,3 @@ class Hub:
 
     def _boundary(self, channel: Channel) -> dt.date | None:
         return self._seen.boundary(channel.name.interval)
-
-    def _complete(self, complete: Complete) -> bytes:
-        """Return what is said of a start that is complete, after on which channel."""
-        begun = from_microseconds(complete.start)
-        told = {
-            "interval": str(complete.interval),
-            "start": begun.date() if complete.interval == DAILY else begun,
-            "end": self._seen.end(complete.interval, complete.start),
-            "symbols": complete.symbols,
-        }
-        return written(told)[1:]
-
-
-def _first_due(channel: Channel, seq: int | None, *, is_ours: bool) -> Due:
-    if seq is None:
-        return SNAPSHOT
-    if is_ours and channel.is_loaded and channel.can_resume(seq):
-        return Due("resumed", seq)
-    return Due("gap", seq, "slow" if is_ours else "restarted")

@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from lake.errors import EmptyLakeError, UnknownSymbolError
+from lake.errors import EmptyLakeError, UnknownSymbolError, ViewError
 from lake.exchange import ZONE
 from lake.hours import hours_of
 from lake.instant import from_microseconds, microseconds
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lake.live import LiveBars
     from lake.session import SessionTable
     from serving_layer.merged import MergedReader
+    from serving_layer.stream.board import Complete
     from serving_layer.stream.channel import Key
     from serving_layer.stream.channels import ChannelName
     from serving_layer.stream.flow import BarRow, PriceRow
@@ -54,11 +55,13 @@ class Seen:
         daily: The last session whose days batch has committed; None before the first.
         minute: The last one whose minutes it has.
         table: The sessions; None where there is none yet.
+        sign: Changes whenever batch has committed bars, of sessions that had some as well.
     """
 
     daily: dt.date | None = None
     minute: dt.date | None = None
     table: SessionTable | None = None
+    sign: str | None = None
 
     def boundary(self, interval: Interval | None) -> dt.date | None:
         """Return the last session that batch has committed of an interval."""
@@ -82,6 +85,16 @@ class Seen:
         minute = (begun - hours.dawn) // dt.timedelta(minutes=1)
         lasting = int(lengths[minute]) if 0 <= minute < len(lengths) else interval.minutes
         return begun + dt.timedelta(minutes=lasting)
+
+    def told_of(self, complete: Complete) -> dict[str, Any]:
+        """Return what is said of a start that is complete."""
+        begun = from_microseconds(complete.start)
+        return {
+            "interval": str(complete.interval),
+            "start": begun.date() if complete.interval == DAILY else begun,
+            "end": self.end(complete.interval, complete.start),
+            "symbols": complete.symbols,
+        }
 
 
 class MarketBars(NamedTuple):
@@ -116,11 +129,13 @@ class Reads:
         Raises:
             StoreError: If the lake cannot be read.
         """
+        # Read first: what is committed meanwhile is seen the next time.
+        sign = self._reader.sign()
         try:
             table = self._reader.sessions()
         except EmptyLakeError:
             table = None
-        return Seen(self._reader.boundary(DAILY), self._reader.boundary(MINUTE), table)
+        return Seen(self._reader.boundary(DAILY), self._reader.boundary(MINUTE), table, sign)
 
     def prices(self, names: Sequence[ChannelName]) -> list[list[State]]:
         """Return what channels of prices begin with, in one look at the view.
@@ -157,9 +172,10 @@ class Reads:
         It takes a while, and leaves time to others.
 
         Raises:
-            ViewError: If the view does not answer.
+            ViewError: If the view does not answer, or `end` was called meanwhile.
         """
         assert name.interval is not None  # noqa: S101 - likewise
+        ended = self._ended
         found = MarketBars([], [])
         symbols = self._live.price()["symbol"].to_list()
         for at in range(0, len(symbols), _AT_ONCE):
@@ -167,8 +183,9 @@ class Reads:
                 bars = self._live.bars(symbol, name.interval, name.hours)
                 found.states.extend(map(bar_state, bar_rows(bars.tail(_RECENT))))
                 found.known.extend(_known(bars.tail(_STARTS)))
-            if self._ended.wait(_REST_S):
-                break
+            if ended.wait(_REST_S):
+                fact = f"The read for {name} was ended: nobody needs it."
+                raise ViewError(fact)
         return found
 
     def merged(self, name: ChannelName) -> list[State] | None:
@@ -183,7 +200,6 @@ class Reads:
         """
         assert name.interval is not None  # noqa: S101 - likewise
         count = next(self._count)
-        days = self._live.bars(name.symbol, DAILY) if name.interval == DAILY else None
         query = BarsQuery((name.symbol,), name.interval, descending=True, limit=_RECENT)
         try:
             found = self._reader.found(query)
@@ -191,12 +207,15 @@ class Reads:
             return []
         if found.live == "away":
             return None
+        # Read last: what came since the merge is news that this read may tell as well.
+        days = self._live.bars(name.symbol, DAILY) if name.interval == DAILY else None
         states = [_merged_state(name, row, count) for row in found.bars.to_pylist()]
         return [*states[1:], *_today(days, states, found.boundary)] if states else []
 
     def end(self) -> None:
-        """Let a long read end soon."""
-        self._ended.set()
+        """Let the long reads that are under way end soon; those after them are not concerned."""
+        ended, self._ended = self._ended, threading.Event()
+        ended.set()
 
 
 def price_state(row: PriceRow) -> State:
@@ -236,10 +255,12 @@ def _today(
     So its changes, which come as versions, can be told apart from what is known already.
     """
     latest = states[0]
-    for row in bar_rows(days.tail(1)) if days is not None else ():
-        is_live = boundary is None or row.session > boundary
-        if is_live and row.session.toordinal() == latest.session and row.close is not None:
-            latest = bar_state(row)
+    if days is not None and (boundary is None or latest.session > boundary.toordinal()):
+        # Where the view tells it no more, any version that it tells later is later.
+        latest = latest._replace(rank=(0, 0))
+        for row in bar_rows(days.tail(1)):
+            if row.session.toordinal() == latest.session and row.close is not None:
+                latest = bar_state(row)
     yield latest
 
 

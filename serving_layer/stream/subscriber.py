@@ -71,6 +71,21 @@ class Due(NamedTuple):
 SNAPSHOT: Final = Due("snapshot")
 
 
+def first_due(channel: Channel, seq: int | None, *, is_ours: bool) -> Due:
+    """Return what is due to who subscribes.
+
+    Args:
+        channel: To what.
+        seq: Up to which it was told; None: never.
+        is_ours: Whether it was this stream that told it.
+    """
+    if seq is None:
+        return SNAPSHOT
+    if is_ours and channel.is_loaded and channel.can_resume(seq):
+        return Due("resumed", seq)
+    return Due("gap", seq, "slow" if is_ours else "restarted")
+
+
 class Subscriber:
     """One connection, as the hub sees it.
 
@@ -173,7 +188,7 @@ class Subscriber:
             del self.due[channel]
             if due.what in {"changes", "resumed"} and channel.can_resume(due.seq or 0):
                 if due.what == "resumed":
-                    told = {"type": "resumed", "channel": channel.text, "seq": channel.seq}
+                    told = {"type": "resumed", "channel": channel.text, "seq": due.seq}
                     yield written(told)
                 new = channel.since(due.seq or 0)
                 events += new

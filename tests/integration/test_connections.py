@@ -303,6 +303,12 @@ def test_while_dynamodb_is_away_connections_are_let_in_and_entered_later(
                 await registry.open(connection("c"))
                 await registry.close("a")
                 await registry.open(connection("d"))
+                await registry.close("d")
+                await registry.open(connection("d"))
+                await registry.open(connection("late", key="another"))
+                await registry.close("late")
+                assert isinstance(registry, DynamoDBConnections)
+                assert {"c", "d"} == registry._waiting  # noqa: SLF001 - none takes room for good
                 await registry.touch({})
                 # This process still knows how many it has itself.
                 with pytest.raises(TooManyConnectionsError):

@@ -22,7 +22,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from fiblake import Lake
-from lake.errors import TooManyRequestsError
+from lake.errors import DatabaseUnavailableError, TooManyRequestsError
 from lake.event import Kind
 from serving_layer.app import create_app
 from serving_layer.dialects import socket as dialect_socket
@@ -149,6 +149,38 @@ def test_attempts_are_counted(
         assert LATER == code
 
     run(serve_dialects(market.view, market.relay, guarded.access), work)
+
+
+def test_where_the_database_is_is_not_told(
+    guarded: Guarded, market: Market, serve_dialects: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(*_: object) -> None:
+        fact = "keys@10.1.2.3:5432 does not answer."
+        raise DatabaseUnavailableError(fact)
+
+    monkeypatch.setattr(guarded.access, "authenticate", failing)
+
+    async def work(host: str) -> None:
+        async with connected(f"ws://{host}/stocks") as client:
+            await client.say(action="auth", params=FOREIGN)
+            told = await client.only()
+            assert "error" == told["status"]
+            assert "The database of keys failed" in told["message"]
+            assert "10.1.2.3" not in told["message"]
+            assert LATER == await client.ended()
+
+    run(serve_dialects(market.view, market.relay, guarded.access), work)
+
+
+def test_another_servers_sockets_tell_the_end_as_well(lake: Lake, market: Market) -> None:
+    async def work(host: str) -> None:
+        async with connected(f"ws://{host}/stocks") as client:
+            for _ in range(21):
+                await client.socket.send("nonsense")
+            assert REFUSED == await client.ended()
+
+    app = create_app(lake.reader, market.view, relay=market.relay)
+    run(serving(app, ws="websockets-sansio"), work)
 
 
 class Full:

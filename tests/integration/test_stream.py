@@ -33,6 +33,8 @@ from tests.streaming import Client, streaming
 
 MON, TUE = dt.date(2013, 3, 4), dt.date(2013, 3, 5)
 FOUR = ("open", "high", "low", "close")
+DEEP = "[" * 1_000 + "]" * 1_000
+"""It can be read as JSON, and not be written by Python."""
 
 
 def day(symbol: str, session: dt.date, close: float, trades: int) -> dict[str, Any]:
@@ -249,6 +251,10 @@ def test_what_was_let_go_is_told_as_a_gap(lake: Lake, held: MemoryView) -> None:
             *("bad_frame", "The seq of '*' in resume_from is not an integer"),
         ),
         ('{"action":"auth"}', "bad_frame", "has no key"),
+        (f'{{"action":{DEEP}}}', "bad_action", "A list is not an action"),
+        (f'{{"action":"subscribe","channels":[{DEEP}]}}', "bad_channel", "A list is not a channel"),
+        (f'{{"action":"ping","id":{DEEP}}}', "bad_frame", "neither an integer nor a string"),
+        ("[" * 20_000 + "]" * 20_000, "bad_frame", "not JSON"),
     ],
 )
 def test_what_makes_no_sense_is_answered_and_the_connection_lives(
@@ -480,6 +486,24 @@ def test_bars_of_sessions_move_with_ticks_and_when_batch_commits(
         through = ("2013-02-19", "2013-03-05", 502.0)
         client.until_known(lambda it: bars_through(it, "bars:13d:AAPL")[-1] == through)
         assert 501.0 == client.items["bars:1d:AAPL"]["AAPL", "2013-03-04"]["close"]
+
+
+def test_a_correction_that_batch_commits_is_told(
+    own_sample_lake: Lake, held: MemoryView, csv_file: Any
+) -> None:
+    # lake     ... |02-19 ...     Fri 03-01|     with another close, and no session more
+    with streaming(own_sample_lake, held) as host, Client(host) as client:
+        client.subscribe("bars:13d:AAPL", "bars:1d:AAPL")
+        rows = [f"{name},2013-03-01,500,601,500,600,100" for name in ("AAPL", "IBM")]
+        own_sample_lake.import_files(csv_file("symbol,date,open,high,low,close,volume", *rows))
+        own_sample_lake.resample()
+
+        corrected = ("2013-02-19", "2013-03-01", 600.0)
+        client.until_known(lambda it: bars_through(it, "bars:13d:AAPL")[-1] == corrected)
+        client.until_known(
+            lambda it: it.items["bars:1d:AAPL"]["AAPL", "2013-03-01"]["close"] == 600.0
+        )
+        assert "status" not in {each["type"] for each in client.frames}
 
 
 def test_a_symbol_that_only_the_view_knows_has_bars_of_sessions(

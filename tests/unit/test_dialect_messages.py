@@ -208,6 +208,14 @@ def test_frames_that_make_no_sense_to_alpaca_are_refused(frame: Any) -> None:
         MSGPACK.read(msgpack.packb(frame))
 
 
+@pytest.mark.parametrize("depth", [1_000, 20_000])
+@pytest.mark.parametrize("frame", ['{"action":%s}', '{"action":"subscribe","trades":%s}'])
+@pytest.mark.parametrize("dialect", [JSON, MASSIVE])
+def test_a_frame_that_is_too_deep_is_refused(dialect: Dialect, frame: str, depth: int) -> None:
+    with pytest.raises(BadFrameError):
+        dialect.read(frame % ("[" * depth + "]" * depth))
+
+
 def test_alpaca_says_by_number_what_is_wrong() -> None:
     errors = {}
     for said in set(Said) - {Said.CONNECTED, Said.AUTHENTICATED}:

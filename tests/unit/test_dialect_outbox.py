@@ -66,8 +66,10 @@ def test_too_many_trades_are_the_end_and_not_left_out() -> None:
 
 def test_too_many_answers_are_the_end_too() -> None:
     box = outbox()
-    box.answer([b"x"] * 1_001)
+    box.answer([b"x"] * 5_000)
+    assert box.ended is None
 
+    box.answer([b"x"] * 15_001)
     assert Said.SLOW is box.ended
 
 

@@ -48,6 +48,15 @@ def test_a_bar_that_vanished_holds_up_nobody() -> None:
     assert [(0, 1)] == held.completed()
 
 
+def test_a_bar_that_vanished_while_all_was_learnt_holds_up_nobody() -> None:
+    held = Barrier()
+    held.hear("A", 0, is_final=True)
+    held.hear("B", 0, is_final=False, is_vanished=True)
+    held.learn([("A", 0, False), ("B", 0, False)])
+
+    assert [(0, 1)] == held.completed()
+
+
 def test_a_start_of_no_bars_is_not_complete() -> None:
     held = barrier()
     held.hear("B", 0, is_final=True, is_vanished=True)

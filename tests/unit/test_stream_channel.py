@@ -129,6 +129,35 @@ def test_a_snapshot_of_the_market_is_of_its_last_two_starts() -> None:
     assert {("A", 120), ("A", 180), ("B", 120)} == told(list(channel.snapshot(None))).keys()
 
 
+def test_who_is_cut_off_amid_a_snapshot_cannot_resume() -> None:
+    channel = loaded()
+    body = b'{"symbol":"%b","start":0,"version":1,"more":"' + b"x" * 1_000 + b'"}'
+    for symbol in (f"S{n}" for n in range(800)):
+        channel.put(State((symbol, 0), (1, 1), 1, body % symbol.encode()))
+    frames = list(map(json.loads, channel.snapshot(None)))
+    seqs = [frame["seq"] for frame in frames[:1]]
+    seqs += [event["seq"] for frame in frames[1:] for event in frame["events"]]
+
+    assert len(frames) > 2
+    assert not any(map(channel.can_resume, seqs[:-1]))
+    assert sorted(seqs) == seqs
+    assert channel.seq == seqs[-1]
+
+
+def test_who_is_cut_off_once_it_is_resumed_can_resume_again() -> None:
+    channel, pipe = loaded(), Pipe()
+    channel.put(state("A", 1))
+    seq = channel.seq
+    channel.put(state("A", 2))
+    subscriber = Subscriber(pipe, 0.0)
+    subscriber.due[channel] = Due("resumed", seq)
+    subscriber.flush(0.0, lambda _: None)
+
+    resumed, changes = map(json.loads, pipe.frames)
+    assert ("resumed", seq) == (resumed["type"], resumed["seq"])
+    assert [seq + 1] == [event["seq"] for event in changes["events"]]
+
+
 def test_a_snapshot_tells_the_boundary_of_bars() -> None:
     bars = json.loads(loaded("bars:13d:A").snapshot(dt.date(2013, 3, 1))[0])
     prices = json.loads(loaded().snapshot(dt.date(2013, 3, 1))[0])
@@ -137,17 +166,23 @@ def test_a_snapshot_tells_the_boundary_of_bars() -> None:
     assert {"type", "channel", "seq", "prices"} == prices.keys()
 
 
+def gone(key: tuple[str, int]) -> bytes:
+    return written({"start": key[1], "gone": True})
+
+
 def test_bars_that_are_read_anew_are_told_where_they_differ() -> None:
     channel = loaded("bars:13d:A")
-    channel.update([state("A", 1, 1), state("A", 1, 2)], lambda _: b"{}")
+    channel.update([state("A", 1, 1), state("A", 1, 2)], lambda _: b"{}", channel.seq)
     news = channel.update(
-        [state("A", 1, 1)._replace(rank=(1, 9)), state("A", 2, 2)], lambda _: b"{}"
+        [state("A", 1, 1)._replace(rank=(1, 9)), state("A", 2, 2)], lambda _: b"{}", channel.seq
     )
     assert [2] == [json.loads(each)["bar"]["version"] for each in news]
 
-    # 1 is too old to be told; 3 has vanished.
-    channel.update([state("A", 2, 2), state("A", 1, 3)], lambda _: b"{}")
-    news = channel.update([state("A", 2, 2)], lambda key: written({"start": key[1], "gone": True}))
+    # 1 is too old to be told; 3 has vanished; 4 came while they were read.
+    channel.update([state("A", 2, 2), state("A", 1, 3)], lambda _: b"{}", channel.seq)
+    begun = channel.seq
+    channel.put(state("A", 1, 4))
+    news = channel.update([state("A", 2, 2)], gone, begun)
     assert [{"start": 3, "gone": True}] == [json.loads(each)["bar"] for each in news]
 
 
