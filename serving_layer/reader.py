@@ -273,7 +273,7 @@ class Reader:
         )
         if query.symbols is None:
             return Market(listings, None)
-        day = query.as_of or trading_day(query.known_at or self._clock.now())
+        day = query.names_on or query.as_of or trading_day(query.known_at or self._clock.now())
         return Market(listings, meant(query.symbols, listings, day))
 
     def _present_listings(self) -> Listings:

@@ -31,8 +31,10 @@ ARROW: Final = "application/vnd.apache.arrow.stream"
 AGENT: Final = f"fiblake/{version('fiblake')}"
 _CONNECT_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 10.0
-_LONGEST_WAIT_S: Final = 60.0
+LONGEST_WAIT_S: Final = 60.0
 _BUFFER_BYTES: Final = 1 << 20
+_END: Final = b"\xff\xff\xff\xff\0\0\0\0"
+"""Of each Arrow stream."""
 _FOR_A_WHILE: Final = (502, 503, 504)
 
 
@@ -124,7 +126,7 @@ class Server:
         """Wait before the next attempt; return whether there is to be one."""
         pause(number, first_s=self._asking.retry_ms / 1000, longest_s=_LONGEST_PAUSE_S)
         if isinstance(error, TooManyRequestsError):
-            if error.retry_after_s > _LONGEST_WAIT_S:
+            if error.retry_after_s > LONGEST_WAIT_S:
                 return False
             time.sleep(error.retry_after_s * random.uniform(1, 1.1))  # noqa: S311 - jitter is no secret
         return True
@@ -191,7 +193,12 @@ class _Body(io.RawIOBase):
 
     def __init__(self, response: httpx.Response) -> None:
         self._chunks = response.iter_bytes()
-        self._rest = b""
+        self._rest = self._tail = b""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the mark of an Arrow stream's end was the last that came."""
+        return self._tail == _END
 
     def readable(self) -> bool:
         return True
@@ -201,10 +208,22 @@ class _Body(io.RawIOBase):
             chunk = next(self._chunks, None)
             if chunk is None:
                 return 0
-            self._rest = chunk
+            self._rest, self._tail = chunk, (self._tail + chunk)[-len(_END) :]
         taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
         buffer[: len(taken)] = taken
         return len(taken)
+
+
+def _finish(body: io.BufferedReader[_Body]) -> None:
+    """Read an answer to its end: only then the connection can be used again.
+
+    Raises:
+        RemoteProtocolError: If it is not whole: without chunks, as of HTTP/1.0, nothing else tells.
+    """
+    body.read()
+    if not body.raw.is_whole:
+        fact = "the answer ended before its end"
+        raise httpx.RemoteProtocolError(fact)
 
 
 def _document(response: httpx.Response) -> Any:  # noqa: ANN401 - whatever it holds
@@ -214,8 +233,7 @@ def _document(response: httpx.Response) -> Any:  # noqa: ANN401 - whatever it ho
 def _table(response: httpx.Response) -> pa.Table:
     body = io.BufferedReader(_Body(response), _BUFFER_BYTES)
     table = pa.ipc.open_stream(body).read_all()
-    # To its end: only then the answer was whole, and the connection can be used again.
-    body.read()
+    _finish(body)
     return table
 
 
@@ -228,7 +246,7 @@ def _begun(
 
 
 def _whole_listings(
-    batches: Iterable[pa.RecordBatch], body: io.BufferedIOBase
+    batches: Iterable[pa.RecordBatch], body: io.BufferedReader[_Body]
 ) -> Iterator[pa.Table]:
     """Yield tables that none of the listings is in two of, as the server had them in pieces."""
     kept: list[pa.RecordBatch] = []
@@ -244,7 +262,7 @@ def _whole_listings(
             yield _table_of([*kept, batch.slice(0, begin)])
             kept = []
         kept.append(batch.slice(begin))
-    body.read()
+    _finish(body)
     if kept:
         yield _table_of(kept)
 

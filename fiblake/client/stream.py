@@ -19,7 +19,7 @@ from fiblake.client.channels import Channels
 from fiblake.client.events import Status, status_of
 from fiblake.client.problems import error_of
 from fiblake.client.refusals import closed, refused, unreachable
-from fiblake.client.server import AGENT
+from fiblake.client.server import AGENT, LONGEST_WAIT_S
 from lake.errors import FiblakeError, ServerError, ServerUnavailableError, TooManyRequestsError
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Stream:
         shown = {}
         if self._key is not None:
             shown["Authorization"] = f"Bearer {self._key.get_secret_value()}"
-        opening = connect(
+        opening = _Straight(
             self._address.socket,
             additional_headers=shown,
             user_agent_header=AGENT,
@@ -171,6 +171,8 @@ class Stream:
         answer = refusal.response
         after = answer.headers.get("Retry-After")
         error = error_of(self._address.url, answer.status_code, bytes(answer.body), after)
+        if isinstance(error, TooManyRequestsError) and error.retry_after_s > LONGEST_WAIT_S:
+            return error
         is_passing = isinstance(error, ServerUnavailableError | TooManyRequestsError)
         return _BrokenError(error) if is_passing else error
 
@@ -180,15 +182,19 @@ class Stream:
         if welcome["type"] != "welcome":
             fact = f"{self._address.url} begins a stream with {welcome['type']!r:.40}, not welcome."
             raise ServerError(fact, hint="is the client of the server's version?")
-        if self._key is not None and not welcome["authenticated"]:
+        try:
+            is_known, stream = bool(welcome["authenticated"]), str(welcome["stream"])
+            silent_s = 2 * float(welcome.get("heartbeat_seconds", _HEARTBEAT_S)) + _OPEN_S
+        except (KeyError, TypeError, ValueError):
+            raise self._unreadable() from None
+        if self._key is not None and not is_known:
             # A proxy may drop the header that the key is in.
             await self._say(socket, action="auth", key=self._key.get_secret_value())
         actions = list(self._channels.actions())
         for action in actions:
             await self._say(socket, **action)
-        self._channels.open(welcome["stream"])
+        self._channels.open(stream)
         self._unanswered, self._subscribed = len(actions), []
-        silent_s = 2 * float(welcome.get("heartbeat_seconds", _HEARTBEAT_S)) + _OPEN_S
         while True:
             frame, size = await self._frame(socket, silent_s)
             try:
@@ -246,6 +252,14 @@ class Stream:
         fact = f"{self._address.url} streams what cannot be read."
         hint = "is that the URL of a fiblake server, and the client of its version?"
         return ServerError(fact, hint=hint)
+
+
+class _Straight(connect):
+    """Follows no redirects: a key is for one server alone."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        """Take it for the answer."""
+        return exc
 
 
 def _pause_s(failures: int, error: FiblakeError) -> float:

@@ -35,9 +35,11 @@ class Watch:
         return self
 
     def __next__(self) -> Event:
-        if not self._thread.is_alive():
-            raise StopIteration
-        coming = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
+        # Whoever closes it cancels what was asked for before, and nothing is afterwards.
+        with self._closing:
+            if not self._thread.is_alive():
+                raise StopIteration
+            coming = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
         try:
             event = coming.result()
         except CancelledError:

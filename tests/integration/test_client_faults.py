@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from fiblake import Client, Lake
@@ -111,6 +112,26 @@ def test_half_an_answer_in_pieces_is_no_whole_one(lake: Lake, csv_file: Any) -> 
         assert next(pieces).num_rows > 0
         with pytest.raises(ServerUnavailableError, match="the connection broke"):
             list(pieces)
+
+
+def test_half_an_answer_that_does_not_tell_its_length_is_no_whole_one(
+    lake: Lake, csv_file: Any
+) -> None:
+    rows = [f"S{number:04},2013-01-02,2,3,1,2,5" for number in range(3)]
+    lake.import_files(csv_file("symbol,date,open,high,low,close,volume", *rows))
+    table = lake.bars(None, "1d").arrow()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    whole = sink.getvalue().to_pybytes()
+    head = b"HTTP/1.0 200 OK\r\nContent-Type: application/vnd.apache.arrow.stream\r\n\r\n"
+    with answering(head + whole, head + whole) as (url, _), Client(url, attempts=1) as client:
+        assert 3 == len(client.bars(None, "1d"))
+        assert 3 == sum(piece.num_rows for piece in client.pieces(None, "1d"))
+    with answering(*[head + whole[:-8]] * 2) as (url, _), Client(url, attempts=1) as client:
+        for ask in (client.bars, client.pieces):
+            with pytest.raises(ServerUnavailableError, match="before its end"):
+                list(ask(None, "1d"))
 
 
 def test_who_is_not_there_is_named_with_a_hint() -> None:

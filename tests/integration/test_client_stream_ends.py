@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 import pytest
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 from fiblake import Client
@@ -80,6 +82,8 @@ def refusal(code: str) -> dict[str, Any]:
         (["<html>"], ServerError, "streams what cannot be read"),
         (["[1]"], ServerError, "streams what cannot be read"),
         ([WELCOME, {"type": "snapshot"}], ServerError, "streams what cannot be read"),
+        ([{"type": "welcome"}], ServerError, "streams what cannot be read"),
+        ([WELCOME | {"heartbeat_seconds": None}], ServerError, "streams what cannot be read"),
         ([{"type": "hello"}], ServerError, "'hello', not welcome"),
     ],
 )
@@ -162,3 +166,46 @@ def test_a_key_that_a_proxy_drops_is_shown_in_a_frame() -> None:
         next(events)
 
     assert {"action": "auth", "key": "a-key"} == asked[0]
+
+
+def test_a_key_goes_to_no_server_that_it_is_sent_on_to() -> None:
+    unknown = WELCOME | {"authenticated": False}
+    with saying([unknown, SUBSCRIBED, None]) as (other, asked):
+
+        def send_on(_: ServerConnection, __: Request) -> Response:
+            there = other.replace("http", "ws").replace("127.0.0.1", "localhost")
+            return Response(307, "Temporary Redirect", Headers(Location=f"{there}/v1/stream"))
+
+        with serve(lambda _: None, "127.0.0.1", 0, process_request=send_on) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            url = f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+            with (
+                Client(url, "a-key") as client,
+                client.watch("price:AAPL") as events,
+                pytest.raises(ServerError, match="307"),
+            ):
+                next(events)
+            server.shutdown()
+            thread.join()
+    assert [] == asked
+
+
+def test_a_limit_that_lasts_is_told_at_once() -> None:
+    def refuse(_: ServerConnection, __: Request) -> Response:
+        told = Headers({"Retry-After": "3600", "Content-Type": "application/problem+json"})
+        body = b'{"status": 429, "detail": "Too often.", "code": "too_many_requests"}'
+        return Response(429, "Too Many Requests", told, body)
+
+    with serve(lambda _: None, "127.0.0.1", 0, process_request=refuse) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+        with (
+            Client(url) as client,
+            client.watch("price:AAPL") as events,
+            pytest.raises(TooManyRequestsError, match="Too often"),
+        ):
+            next(events)
+        server.shutdown()
+        thread.join()
