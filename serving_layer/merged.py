@@ -138,6 +138,15 @@ class MergedReader:
         """Return what the lake alone has of the bars asked for, as `Reader.bars` does."""
         return self._reader.bars(self._before_told_again(query))
 
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a realtime view."""
+        return self._live is not None
+
+    def symbols_now(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the symbol under which each of some names trades today; none of who does not."""
+        return self._reader.symbols_now(names)
+
     def prices(self, symbols: Sequence[str]) -> pl.DataFrame | None:
         """Return the latest live prices of some symbols, schema `PRICES`; None: none are told here.
 

@@ -229,6 +229,12 @@ class Reader:
         listings, today = self._present_listings(), trading_day(self._clock.now())
         return {name: listings.named(name, today) for name in names}
 
+    def symbols_now(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the symbol under which each of some names trades today; none of who does not."""
+        listings, today = self._present_listings(), trading_day(self._clock.now())
+        last = {name: listings.symbols_of(listings.named(name, today))[-1] for name in names}
+        return {name: each.symbol for name, each in last.items() if each.last >= today}
+
     def boundary(self, interval: Interval = DAILY) -> dt.date | None:
         """Return the last session that batch has committed; None before the first."""
         boundary = read_boundary(self._store)
