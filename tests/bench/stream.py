@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -49,7 +51,10 @@ def served(stack: str, *, symbols: int, per_second: int, zero: float) -> Iterato
     """Serve by a stack, in a process of its own; yield port and process."""
     given = Served(stack, free_port(), symbols, per_second, zero)
     command = [sys.executable, "-m", "tests.bench.stream_server", json.dumps(asdict(given))]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL) as process:
+    # Of a group of its own: granian's workers outlive the process that made them.
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True
+    ) as process:
         try:
             _await(given.port, process)
             yield given.port, process.pid
@@ -57,7 +62,8 @@ def served(stack: str, *, symbols: int, per_second: int, zero: float) -> Iterato
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(10)
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _await(port: int, process: subprocess.Popen[bytes]) -> None:
