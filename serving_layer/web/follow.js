@@ -121,17 +121,20 @@ class Following {
 
   /** Return whether the API answered with all that is live. */
   async #askForLatest() {
-    const start = this.#isWhole ? {} : startOfLast(this.#answer.bars.at(-1));
+    // Batch may commit while this is under way: then all bars are to be asked for after it.
+    const isWhole = this.#isWhole;
+    this.#isWhole = false;
+    const start = isWhole ? {} : startOfLast(this.#answer.bars.at(-1));
     try {
       const latest = await barsOf(this.#view, this.#signal, start);
-      const bars = this.#isWhole ? latest.bars : withTail(this.#answer.bars, latest.bars);
-      this.#isWhole = false;
+      const bars = isWhole ? latest.bars : withTail(this.#answer.bars, latest.bars);
       this.#answer = { ...this.#answer, ...latest, bars };
       this.#isExact = areOfOneBasis(latest.bars, [...this.#told.values()]);
       this.#put(this.#isExact ? this.#told.values() : []);
       polled(true);
       return latest.live !== "away";
     } catch {
+      this.#isWhole ||= isWhole;
       if (!this.#signal.aborted) polled(false);
       return false;
     }
