@@ -31,8 +31,11 @@ ARROW: Final = "application/vnd.apache.arrow.stream"
 AGENT: Final = f"fiblake/{version('fiblake')}"
 _CONNECT_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 10.0
-_LONGEST_WAIT_S: Final = 60.0
+LONGEST_WAIT_S: Final = 60.0
+"""A server that asks for a longer one is not waited for."""
 _BUFFER_BYTES: Final = 1 << 20
+_END: Final = b"\xff\xff\xff\xff\0\0\0\0"
+"""With which a stream of Arrow ends."""
 _FOR_A_WHILE: Final = (502, 503, 504)
 
 
@@ -124,7 +127,7 @@ class Server:
         """Wait before the next attempt; return whether there is to be one."""
         pause(number, first_s=self._asking.retry_ms / 1000, longest_s=_LONGEST_PAUSE_S)
         if isinstance(error, TooManyRequestsError):
-            if error.retry_after_s > _LONGEST_WAIT_S:
+            if error.retry_after_s > LONGEST_WAIT_S:
                 return False
             time.sleep(error.retry_after_s * random.uniform(1, 1.1))  # noqa: S311 - jitter is no secret
         return True
@@ -192,6 +195,7 @@ class _Body(io.RawIOBase):
     def __init__(self, response: httpx.Response) -> None:
         self._chunks = response.iter_bytes()
         self._rest = b""
+        self._tail = b""
 
     def readable(self) -> bool:
         return True
@@ -202,9 +206,22 @@ class _Body(io.RawIOBase):
             if chunk is None:
                 return 0
             self._rest = chunk
+            self._tail = (self._tail + chunk)[-len(_END) :]
         taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
         buffer[: len(taken)] = taken
         return len(taken)
+
+    def check_whole(self) -> None:
+        """Refuse a stream of Arrow that has no end, once it is read.
+
+        Over HTTP/1.0, as some proxies speak it, an answer that broke off looks like a whole one.
+
+        Raises:
+            httpx.RemoteProtocolError: If it has none.
+        """
+        if self._tail != _END:
+            fact = "the answer ended before its end"
+            raise httpx.RemoteProtocolError(fact)
 
 
 def _document(response: httpx.Response) -> Any:  # noqa: ANN401 - whatever it holds
@@ -212,24 +229,32 @@ def _document(response: httpx.Response) -> Any:  # noqa: ANN401 - whatever it ho
 
 
 def _table(response: httpx.Response) -> pa.Table:
-    body = io.BufferedReader(_Body(response), _BUFFER_BYTES)
+    raw = _Body(response)
+    body = io.BufferedReader(raw, _BUFFER_BYTES)
     table = pa.ipc.open_stream(body).read_all()
     # To its end: only then the answer was whole, and the connection can be used again.
     body.read()
+    raw.check_whole()
     return table
 
 
 def _begun(
     response: httpx.Response,
 ) -> tuple[httpx.Response, pa.Table | None, Iterator[pa.Table]]:
-    body = io.BufferedReader(_Body(response), _BUFFER_BYTES)
-    pieces = _whole_listings(pa.ipc.open_stream(body), body)
+    raw = _Body(response)
+    body = io.BufferedReader(raw, _BUFFER_BYTES)
+    pieces = _whole_listings(_all_of(raw, body))
     return response, next(pieces, None), pieces
 
 
-def _whole_listings(
-    batches: Iterable[pa.RecordBatch], body: io.BufferedIOBase
-) -> Iterator[pa.Table]:
+def _all_of(raw: _Body, body: io.BufferedIOBase) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of an answer; after the last one, it was whole."""
+    yield from pa.ipc.open_stream(body)
+    body.read()
+    raw.check_whole()
+
+
+def _whole_listings(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     """Yield tables that none of the listings is in two of, as the server had them in pieces."""
     kept: list[pa.RecordBatch] = []
     for batch in batches:
@@ -244,7 +269,6 @@ def _whole_listings(
             yield _table_of([*kept, batch.slice(0, begin)])
             kept = []
         kept.append(batch.slice(begin))
-    body.read()
     if kept:
         yield _table_of(kept)
 

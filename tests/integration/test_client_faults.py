@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import logging
 import socket
 import threading
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from fiblake import Client, Lake
@@ -24,7 +26,10 @@ from lake.errors import (
     ServerUnavailableError,
     TooManyRequestsError,
 )
+from lake.interval import DAILY
+from lake.schemas import BARS
 from serving_layer.app import create_app
+from serving_layer.query import BarsQuery
 from tests.access import FOREIGN, Guarded, MakeGuarded, serving
 from tests.fault_proxy import Answer, Cut, FaultProxy
 
@@ -111,6 +116,23 @@ def test_half_an_answer_in_pieces_is_no_whole_one(lake: Lake, csv_file: Any) -> 
         assert next(pieces).num_rows > 0
         with pytest.raises(ServerUnavailableError, match="the connection broke"):
             list(pieces)
+
+
+def test_half_an_answer_without_a_length_is_no_whole_one(sample_lake: Lake) -> None:
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, BARS) as writer:
+        for symbol in ("AAPL", "IBM"):
+            writer.write_table(sample_lake.reader.bars(BarsQuery((symbol,), DAILY)))
+        cut = sink.tell()
+    head = b"HTTP/1.0 200 OK\r\nContent-Type: application/vnd.apache.arrow.stream\r\n\r\n"
+    whole, half = head + sink.getvalue(), head + sink.getvalue()[:cut]
+    with answering(half, half, whole) as (url, _), Client(url, attempts=1) as client:
+        with pytest.raises(ServerUnavailableError, match="ended before its end"):
+            client.bars(["AAPL", "IBM"])
+        pieces = client.pieces(["AAPL", "IBM"])
+        with pytest.raises(ServerUnavailableError, match="ended before its end"):
+            list(pieces)
+        assert {"AAPL", "IBM"} == set(client.bars(["AAPL", "IBM"])["symbol"])
 
 
 def test_who_is_not_there_is_named_with_a_hint() -> None:
