@@ -35,9 +35,11 @@ class Watch:
         return self
 
     def __next__(self) -> Event:
-        if not self._thread.is_alive():
-            raise StopIteration
-        coming = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
+        # What is scheduled on a loop that another thread stops meanwhile would never be done.
+        with self._closing:
+            if not self._thread.is_alive():
+                raise StopIteration
+            coming = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
         try:
             event = coming.result()
         except CancelledError:
