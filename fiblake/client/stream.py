@@ -19,7 +19,7 @@ from fiblake.client.channels import Channels
 from fiblake.client.events import Status, status_of
 from fiblake.client.problems import error_of
 from fiblake.client.refusals import closed, refused, unreachable
-from fiblake.client.server import AGENT
+from fiblake.client.server import AGENT, LONGEST_WAIT_S
 from lake.errors import FiblakeError, ServerError, ServerUnavailableError, TooManyRequestsError
 
 if TYPE_CHECKING:
@@ -64,6 +64,13 @@ class _BrokenError(Exception):
     def __init__(self, error: FiblakeError) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+class _Straight(connect):
+    """A connection that goes nowhere else: the key is for the origin that was named."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
 
 
 class Stream:
@@ -144,7 +151,7 @@ class Stream:
         shown = {}
         if self._key is not None:
             shown["Authorization"] = f"Bearer {self._key.get_secret_value()}"
-        opening = connect(
+        opening = _Straight(
             self._address.socket,
             additional_headers=shown,
             user_agent_header=AGENT,
@@ -172,6 +179,8 @@ class Stream:
         after = answer.headers.get("Retry-After")
         error = error_of(self._address.url, answer.status_code, bytes(answer.body), after)
         is_passing = isinstance(error, ServerUnavailableError | TooManyRequestsError)
+        if isinstance(error, TooManyRequestsError) and error.retry_after_s > LONGEST_WAIT_S:
+            is_passing = False
         return _BrokenError(error) if is_passing else error
 
     async def _over(self, socket: ClientConnection) -> AsyncGenerator[Event]:
@@ -180,15 +189,19 @@ class Stream:
         if welcome["type"] != "welcome":
             fact = f"{self._address.url} begins a stream with {welcome['type']!r:.40}, not welcome."
             raise ServerError(fact, hint="is the client of the server's version?")
-        if self._key is not None and not welcome["authenticated"]:
+        try:
+            stream, is_known = welcome["stream"], welcome["authenticated"]
+            silent_s = 2 * float(welcome.get("heartbeat_seconds", _HEARTBEAT_S)) + _OPEN_S
+        except (KeyError, TypeError, ValueError):
+            raise self._unreadable() from None
+        if self._key is not None and not is_known:
             # A proxy may drop the header that the key is in.
             await self._say(socket, action="auth", key=self._key.get_secret_value())
         actions = list(self._channels.actions())
         for action in actions:
             await self._say(socket, **action)
-        self._channels.open(welcome["stream"])
+        self._channels.open(stream)
         self._unanswered, self._subscribed = len(actions), []
-        silent_s = 2 * float(welcome.get("heartbeat_seconds", _HEARTBEAT_S)) + _OPEN_S
         while True:
             frame, size = await self._frame(socket, silent_s)
             try:
