@@ -138,6 +138,15 @@ class MergedReader:
         """Return what the lake alone has of the bars asked for, as `Reader.bars` does."""
         return self._reader.bars(self._before_told_again(query))
 
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a realtime view."""
+        return self._live is not None
+
+    def symbols_now(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the symbol under which each of some names trades today; none of who does not."""
+        return self._reader.symbols_now(names)
+
     def prices(self, symbols: Sequence[str]) -> pl.DataFrame | None:
         """Return the latest live prices of some symbols, schema `PRICES`; None: none are told here.
 
@@ -194,6 +203,10 @@ class MergedReader:
         """Return the last session that batch has committed; None before the first."""
         boundary, eve = self._reader.boundary(interval), self._eve()
         return boundary if boundary is None or eve is None else min(boundary, eve)
+
+    def sign(self) -> str | None:
+        """Return what changes whenever batch has committed bars; None before the first."""
+        return self._reader.sign()
 
     def symbols(self, text: str = "") -> list[Symbol]:
         """Return the symbols that contain `text`, as `Reader.symbols` does, live ones among them.

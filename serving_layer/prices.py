@@ -96,22 +96,37 @@ def _written(answer: Price | PricesAnswer) -> Response:
 
 def prices_of(reader: MergedReader, symbols: Sequence[str]) -> PricesAnswer:
     """Return the latest prices of some symbols."""
-    names = {name: canonical(name) for name in symbols}
-    live: Live | None
+    live: Live | None = "merged" if reader.is_live else None
+    found: dict[str, Price] = {}
     try:
-        told = reader.prices(list(names.values()))
-        live = None if told is None else "merged"
+        found |= _fresh(reader, {name: canonical(name) for name in symbols})
+        missing = [name for name in symbols if name not in found]
+        if missing and live:
+            # A listing that trades under another symbol by now, or is named by its id.
+            found |= _fresh(reader, reader.symbols_now(missing))
     except ViewError:
-        told, live = None, "away"
+        live = "away"
+    missing = [name for name in symbols if name not in found]
+    found |= {each.symbol: each for each in _closes(reader, missing)}
+    in_order = [found[name] for name in sorted(found)]
+    return PricesAnswer(in_order, sorted({*symbols} - found.keys()), live)
+
+
+def _fresh(reader: MergedReader, symbol_of: Mapping[str, str]) -> dict[str, Price]:
+    """Return the live prices of names by the symbols under which they trade.
+
+    Raises:
+        ViewError: If the view does not answer.
+    """
+    told = reader.prices(list(symbol_of.values()))
     rows = [] if told is None else told.iter_rows(named=True)
     fresh = {row["symbol"]: row for row in rows if not _is_outdated(reader, row["session"])}
     now = reader.now()
-    found = {name: _live(name, fresh[each], now) for name, each in names.items() if each in fresh}
-    found |= {
-        each.symbol: each for each in _closes(reader, [name for name in names if name not in found])
+    return {
+        name: _live(name, fresh[symbol], now)
+        for name, symbol in symbol_of.items()
+        if symbol in fresh
     }
-    in_order = [found[name] for name in sorted(found)]
-    return PricesAnswer(in_order, sorted(names.keys() - found.keys()), live)
 
 
 def _is_outdated(reader: MergedReader, session: dt.date) -> bool:

@@ -98,6 +98,7 @@ class BarsQuery:
         session: Which hours' intraday bars: they are kept apart. A session bar is of the whole day.
         descending: Of each name, the last start first.
         until: The last session that is considered, as if the lake had none after it; None: all.
+        names_on: The date on which the symbols name what they name, if it is not that of the basis.
 
     Raises:
         MisuseError: If there is no symbol, the adjustment or the session is not one, the whole
@@ -118,6 +119,7 @@ class BarsQuery:
     session: Hours = "regular"
     descending: bool = False
     until: dt.date | None = None
+    names_on: dt.date | None = None
 
     @property
     def is_folded(self) -> bool:

@@ -229,10 +229,20 @@ class Reader:
         listings, today = self._present_listings(), trading_day(self._clock.now())
         return {name: listings.named(name, today) for name in names}
 
+    def symbols_now(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the symbol under which each of some names trades today; none of who does not."""
+        listings, today = self._present_listings(), trading_day(self._clock.now())
+        last = {name: listings.symbols_of(listings.named(name, today))[-1] for name in names}
+        return {name: each.symbol for name, each in last.items() if each.last >= today}
+
     def boundary(self, interval: Interval = DAILY) -> dt.date | None:
         """Return the last session that batch has committed; None before the first."""
         boundary = read_boundary(self._store)
         return boundary.minute if interval.is_intraday else boundary.daily
+
+    def sign(self) -> str | None:
+        """Return what changes whenever batch has committed bars; None before the first."""
+        return self._raw.sign()
 
     def sessions(self) -> SessionTable:
         """Return the lake's session table, read again where it has changed.
@@ -269,7 +279,7 @@ class Reader:
         )
         if query.symbols is None:
             return Market(listings, None)
-        day = query.as_of or trading_day(query.known_at or self._clock.now())
+        day = query.names_on or query.as_of or trading_day(query.known_at or self._clock.now())
         return Market(listings, meant(query.symbols, listings, day))
 
     def _present_listings(self) -> Listings:

@@ -34,6 +34,7 @@ pytest_plugins = [
     "tests.live_system",
     "tests.databases",
     "tests.access",
+    "tests.dialects",
     "tests.dialect_streams",
 ]
 

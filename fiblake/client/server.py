@@ -32,10 +32,9 @@ AGENT: Final = f"fiblake/{version('fiblake')}"
 _CONNECT_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 10.0
 LONGEST_WAIT_S: Final = 60.0
-"""A server that asks for a longer one is not waited for."""
 _BUFFER_BYTES: Final = 1 << 20
 _END: Final = b"\xff\xff\xff\xff\0\0\0\0"
-"""With which a stream of Arrow ends."""
+"""Of each Arrow stream."""
 _FOR_A_WHILE: Final = (502, 503, 504)
 
 
@@ -194,8 +193,12 @@ class _Body(io.RawIOBase):
 
     def __init__(self, response: httpx.Response) -> None:
         self._chunks = response.iter_bytes()
-        self._rest = b""
-        self._tail = b""
+        self._rest = self._tail = b""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the mark of an Arrow stream's end was the last that came."""
+        return self._tail == _END
 
     def readable(self) -> bool:
         return True
@@ -205,23 +208,22 @@ class _Body(io.RawIOBase):
             chunk = next(self._chunks, None)
             if chunk is None:
                 return 0
-            self._rest = chunk
-            self._tail = (self._tail + chunk)[-len(_END) :]
+            self._rest, self._tail = chunk, (self._tail + chunk)[-len(_END) :]
         taken, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
         buffer[: len(taken)] = taken
         return len(taken)
 
-    def check_whole(self) -> None:
-        """Refuse a stream of Arrow that has no end, once it is read.
 
-        Over HTTP/1.0, as some proxies speak it, an answer that broke off looks like a whole one.
+def _finish(body: io.BufferedReader[_Body]) -> None:
+    """Read an answer to its end: only then the connection can be used again.
 
-        Raises:
-            httpx.RemoteProtocolError: If it has none.
-        """
-        if self._tail != _END:
-            fact = "the answer ended before its end"
-            raise httpx.RemoteProtocolError(fact)
+    Raises:
+        RemoteProtocolError: If it is not whole: without chunks, as of HTTP/1.0, nothing else tells.
+    """
+    body.read()
+    if not body.raw.is_whole:
+        fact = "the answer ended before its end"
+        raise httpx.RemoteProtocolError(fact)
 
 
 def _document(response: httpx.Response) -> Any:  # noqa: ANN401 - whatever it holds
@@ -229,32 +231,23 @@ def _document(response: httpx.Response) -> Any:  # noqa: ANN401 - whatever it ho
 
 
 def _table(response: httpx.Response) -> pa.Table:
-    raw = _Body(response)
-    body = io.BufferedReader(raw, _BUFFER_BYTES)
+    body = io.BufferedReader(_Body(response), _BUFFER_BYTES)
     table = pa.ipc.open_stream(body).read_all()
-    # To its end: only then the answer was whole, and the connection can be used again.
-    body.read()
-    raw.check_whole()
+    _finish(body)
     return table
 
 
 def _begun(
     response: httpx.Response,
 ) -> tuple[httpx.Response, pa.Table | None, Iterator[pa.Table]]:
-    raw = _Body(response)
-    body = io.BufferedReader(raw, _BUFFER_BYTES)
-    pieces = _whole_listings(_all_of(raw, body))
+    body = io.BufferedReader(_Body(response), _BUFFER_BYTES)
+    pieces = _whole_listings(pa.ipc.open_stream(body), body)
     return response, next(pieces, None), pieces
 
 
-def _all_of(raw: _Body, body: io.BufferedIOBase) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of an answer; after the last one, it was whole."""
-    yield from pa.ipc.open_stream(body)
-    body.read()
-    raw.check_whole()
-
-
-def _whole_listings(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+def _whole_listings(
+    batches: Iterable[pa.RecordBatch], body: io.BufferedReader[_Body]
+) -> Iterator[pa.Table]:
     """Yield tables that none of the listings is in two of, as the server had them in pieces."""
     kept: list[pa.RecordBatch] = []
     for batch in batches:
@@ -269,6 +262,7 @@ def _whole_listings(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
             yield _table_of([*kept, batch.slice(0, begin)])
             kept = []
         kept.append(batch.slice(begin))
+    _finish(body)
     if kept:
         yield _table_of(kept)
 

@@ -66,13 +66,6 @@ class _BrokenError(Exception):
         self.error = error
 
 
-class _Straight(connect):
-    """A connection that goes nowhere else: the key is for the origin that was named."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
-
-
 class Stream:
     """Events of some channels: an asynchronous iterator, and a context manager that closes it.
 
@@ -178,9 +171,9 @@ class Stream:
         answer = refusal.response
         after = answer.headers.get("Retry-After")
         error = error_of(self._address.url, answer.status_code, bytes(answer.body), after)
-        is_passing = isinstance(error, ServerUnavailableError | TooManyRequestsError)
         if isinstance(error, TooManyRequestsError) and error.retry_after_s > LONGEST_WAIT_S:
-            is_passing = False
+            return error
+        is_passing = isinstance(error, ServerUnavailableError | TooManyRequestsError)
         return _BrokenError(error) if is_passing else error
 
     async def _over(self, socket: ClientConnection) -> AsyncGenerator[Event]:
@@ -190,7 +183,7 @@ class Stream:
             fact = f"{self._address.url} begins a stream with {welcome['type']!r:.40}, not welcome."
             raise ServerError(fact, hint="is the client of the server's version?")
         try:
-            stream, is_known = welcome["stream"], welcome["authenticated"]
+            is_known, stream = bool(welcome["authenticated"]), str(welcome["stream"])
             silent_s = 2 * float(welcome.get("heartbeat_seconds", _HEARTBEAT_S)) + _OPEN_S
         except (KeyError, TypeError, ValueError):
             raise self._unreadable() from None
@@ -259,6 +252,14 @@ class Stream:
         fact = f"{self._address.url} streams what cannot be read."
         hint = "is that the URL of a fiblake server, and the client of its version?"
         return ServerError(fact, hint=hint)
+
+
+class _Straight(connect):
+    """Follows no redirects: a key is for one server alone."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        """Take it for the answer."""
+        return exc
 
 
 def _pause_s(failures: int, error: FiblakeError) -> float:

@@ -35,7 +35,7 @@ class Watch:
         return self
 
     def __next__(self) -> Event:
-        # What is scheduled on a loop that another thread stops meanwhile would never be done.
+        # Whoever closes it cancels what was asked for before, and nothing is afterwards.
         with self._closing:
             if not self._thread.is_alive():
                 raise StopIteration

@@ -267,23 +267,17 @@ def _page(reader: MergedReader, asked: OneBarsQuery, names: Sequence[str]) -> Pa
         adjustment=_adjustment(asked.adjustment),
         after=None if asked.page_token is None else _behind(asked.page_token, interval),
         descending=asked.sort == "desc",
-    )
-    given = {name: name for name in query.named}
-    if asked.asof is not None:
         # It says what symbols name; the bars are on the basis of today.
-        meant = reader.market(replace(query, as_of=asked.asof)).asked or ()
-        given = {each.listing: each.name for each in meant}
-        query = replace(query, symbols=tuple(given))
+        names_on=asked.asof,
+    )
     times = _times(asked, reader.now())
     try:
-        page = page_of(reader, query, times, asked.limit)
+        return page_of(reader, query, times, asked.limit)
     except UnknownSymbolError:
         known = tuple(name for name in query.named if _is_known(reader, query, name))
         if not known:
             return none(reader, query)
-        page = page_of(reader, replace(query, symbols=known), times, asked.limit)
-    names_given = pl.col("name").replace_strict(given, return_dtype=pl.String())
-    return replace(page, bars=page.bars.with_columns(name=names_given))
+        return page_of(reader, replace(query, symbols=known), times, asked.limit)
 
 
 def _is_known(reader: MergedReader, query: BarsQuery, name: str) -> bool:

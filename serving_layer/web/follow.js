@@ -121,7 +121,7 @@ class Following {
 
   /** Return whether the API answered with all that is live. */
   async #askForLatest() {
-    // Batch may commit while this is under way: then all bars are to be asked for after it.
+    // Batch may commit while the answer is awaited: then all is asked for once more.
     const isWhole = this.#isWhole;
     this.#isWhole = false;
     const start = isWhole ? {} : startOfLast(this.#answer.bars.at(-1));

@@ -21,9 +21,19 @@ import { followTheme, toggleTheme } from "./theme.js";
 import { currentView, go, goInstead, isWithinSession, onView } from "./view.js";
 import { goAlong, toggleWatched } from "./watchlist.js";
 
-const offered = get("v1/intervals");
+const AGAIN_MS = 2000;
+let asked = null;
 let pending = new AbortController();
 let isUnanswered = false; // whether the server did not answer for the view
+
+/** Return what bars there are; where the server does not answer, the next call asks again. */
+function offered() {
+  asked ??= get("v1/intervals").catch((problem) => {
+    asked = null;
+    throw problem;
+  });
+  return asked;
+}
 
 /** Draw a view; a later call makes this one give up. */
 async function show(view) {
@@ -53,7 +63,7 @@ async function goToFirstSymbol(signal) {
 }
 
 async function showBars(view, signal) {
-  const { live } = await offered;
+  const { live } = await offered();
   signal.throwIfAborted();
   await follow(view, signal, showAnswer, live);
 }
@@ -93,7 +103,7 @@ function showControls() {
 }
 
 async function showIntervals() {
-  const { intervals } = await offered;
+  const { intervals } = await offered();
   element("intervals").replaceChildren(...intervals.map(({ interval }) =>
     make("button", interval, { type: "button", "data-interval": interval })));
   showControls();
@@ -107,11 +117,25 @@ function choose(row, by) {
 }
 
 async function startLive() {
-  const { live } = await offered;
+  const { live } = await offered();
   startStatus(live);
   if (!live) return;
   followLivePrices();
   startStream();
+}
+
+/** Begin with what needs the server, however long it takes to answer. */
+async function begin() {
+  for (let failures = 0; ; failures += 1) {
+    try {
+      await showIntervals();
+      if (failures) show(currentView());
+      return await startLive();
+    } catch (problem) {
+      showProblem(problem);
+      await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS); });
+    }
+  }
 }
 
 root.dataset.connection = "none";
@@ -129,6 +153,5 @@ startShortcuts({
 });
 onView(show);
 onOpen(() => { if (isUnanswered) show(currentView()); });
-showIntervals().catch(showProblem);
-startLive().catch(() => {});
+begin();
 show(currentView());

@@ -31,6 +31,7 @@ function keep(next) {
 /** Put the symbol that is shown on the list, or take it off. */
 export function toggleWatched() {
   const { symbol } = currentView();
+  if (!symbol) return;
   if (symbols.includes(symbol)) remove(symbol);
   else if (symbols.length < MOST) keep([...symbols, symbol]);
   else {

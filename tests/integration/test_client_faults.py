@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 import logging
 import socket
 import threading
@@ -26,10 +25,7 @@ from lake.errors import (
     ServerUnavailableError,
     TooManyRequestsError,
 )
-from lake.interval import DAILY
-from lake.schemas import BARS
 from serving_layer.app import create_app
-from serving_layer.query import BarsQuery
 from tests.access import FOREIGN, Guarded, MakeGuarded, serving
 from tests.fault_proxy import Answer, Cut, FaultProxy
 
@@ -118,21 +114,24 @@ def test_half_an_answer_in_pieces_is_no_whole_one(lake: Lake, csv_file: Any) -> 
             list(pieces)
 
 
-def test_half_an_answer_without_a_length_is_no_whole_one(sample_lake: Lake) -> None:
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, BARS) as writer:
-        for symbol in ("AAPL", "IBM"):
-            writer.write_table(sample_lake.reader.bars(BarsQuery((symbol,), DAILY)))
-        cut = sink.tell()
+def test_half_an_answer_that_does_not_tell_its_length_is_no_whole_one(
+    lake: Lake, csv_file: Any
+) -> None:
+    rows = [f"S{number:04},2013-01-02,2,3,1,2,5" for number in range(3)]
+    lake.import_files(csv_file("symbol,date,open,high,low,close,volume", *rows))
+    table = lake.bars(None, "1d").arrow()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    whole = sink.getvalue().to_pybytes()
     head = b"HTTP/1.0 200 OK\r\nContent-Type: application/vnd.apache.arrow.stream\r\n\r\n"
-    whole, half = head + sink.getvalue(), head + sink.getvalue()[:cut]
-    with answering(half, half, whole) as (url, _), Client(url, attempts=1) as client:
-        with pytest.raises(ServerUnavailableError, match="ended before its end"):
-            client.bars(["AAPL", "IBM"])
-        pieces = client.pieces(["AAPL", "IBM"])
-        with pytest.raises(ServerUnavailableError, match="ended before its end"):
-            list(pieces)
-        assert {"AAPL", "IBM"} == set(client.bars(["AAPL", "IBM"])["symbol"])
+    with answering(head + whole, head + whole) as (url, _), Client(url, attempts=1) as client:
+        assert 3 == len(client.bars(None, "1d"))
+        assert 3 == sum(piece.num_rows for piece in client.pieces(None, "1d"))
+    with answering(*[head + whole[:-8]] * 2) as (url, _), Client(url, attempts=1) as client:
+        for ask in (client.bars, client.pieces):
+            with pytest.raises(ServerUnavailableError, match="before its end"):
+                list(ask(None, "1d"))
 
 
 def test_who_is_not_there_is_named_with_a_hint() -> None:

@@ -442,6 +442,23 @@ def test_a_key_is_in_no_log_of_a_stream(
     assert key not in "".join(record.getMessage() for record in client_side)
 
 
+def test_a_watch_may_be_closed_whenever_another_thread_reads(
+    stream_lake: Lake, live_view: MemoryView
+) -> None:
+    with (
+        serving(create_app(stream_lake.reader, live_view)) as at,
+        Client(f"http://{at}") as client,
+    ):
+        for number in range(20):
+            events = client.watch("price:AAPL")
+            reading = threading.Thread(target=list, args=(events,), daemon=True)
+            reading.start()
+            time.sleep(number / 1000)
+            events.close()
+            reading.join(30)
+            assert not reading.is_alive()
+
+
 def test_a_watch_that_is_closed_by_another_thread_ends(
     stream_lake: Lake, live_view: MemoryView
 ) -> None:

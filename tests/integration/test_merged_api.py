@@ -562,7 +562,7 @@ def test_closes_are_found_in_one_look_a_year_whatever_is_asked_beside_them(
     assert (["NOPE"], 2) == (answer["unknown"], len(looks))
 
 
-def test_names_of_one_listing_all_have_its_price(lake: Lake, csv_file: Any) -> None:
+def test_names_of_one_listing_all_have_its_price(lake: Lake, csv_file: Any, view: View) -> None:
     rows = ["FB,2020-06-08,1,1,1,1,9", "META,2020-06-09,2,2,2,2,9"]
     lake.import_files(csv_file("symbol,date,open,high,low,close,volume", *rows))
     renamed = dt.date(2020, 6, 9)
@@ -572,11 +572,14 @@ def test_names_of_one_listing_all_have_its_price(lake: Lake, csv_file: Any) -> N
         ("L1", "META", renamed, None),
     )
 
-    told = Served(lake).get("/v1/prices", symbols="FB,L1,META,NOPE").json()
+    asked = {"symbols": "FB,L1,META,NOPE"}
+    told = Served(lake).get("/v1/prices", **asked).json()
+    view.put(NO_BARS, prices_of(price("META", 9, session=lake.clock.now().date())))
+    live = Served(lake, view).get("/v1/prices", **asked).json()
 
-    assert {"FB": 2.0, "L1": 2.0, "META": 2.0} == {
-        each["symbol"]: each["price"] for each in told["prices"]
-    }
+    assert [dict.fromkeys(("FB", "L1", "META"), close) for close in (2.0, 9.0)] == [
+        {each["symbol"]: each["price"] for each in answer["prices"]} for answer in (told, live)
+    ]
 
 
 def test_a_price_of_nothing_is_a_problem(sample_lake: Lake) -> None:
