@@ -229,6 +229,21 @@ def test_the_page_comes_back_after_its_server_was_killed(
     page.close()
 
 
+def test_the_page_begins_once_its_server_answers(browser: Browser, served: Served) -> None:
+    # The browser itself logs that nothing answers.
+    page = browser.new_page()
+    page.route("**/v1/**", lambda route: route.abort())
+    page.goto(served.url)
+    is_told(page, state="error")
+    page.keyboard.press("w")
+    assert page.evaluate("localStorage.fiblakeWatchlist") is None
+    page.unroute_all(behavior="ignoreErrors")
+
+    is_told(page, state="ready", connection="stream")
+    expect(page.get_by_role("button", name="13d", exact=True)).to_be_visible()
+    page.close()
+
+
 def test_the_page_says_that_the_view_is_away_and_when_it_is_back(
     browser: Browser, sample_lake: Lake
 ) -> None:
