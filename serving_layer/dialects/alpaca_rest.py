@@ -40,7 +40,7 @@ from serving_layer.reference import TheReference
 from serving_layer.routes import Day, TheReader, symbols_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from serving_layer.dialects.bars import Page
     from serving_layer.merged import MergedReader
@@ -270,14 +270,36 @@ def _page(reader: MergedReader, asked: OneBarsQuery, names: Sequence[str]) -> Pa
         # It says what symbols name; the bars are on the basis of today.
         names_on=asked.asof,
     )
-    times = _times(asked, reader.now())
+    times, named = _times(asked, reader.now()), _named(reader, query)
+    limit = max(1, asked.limit // max(map(len, named.values())))
     try:
-        return page_of(reader, query, times, asked.limit)
+        page = page_of(reader, query, times, limit)
     except UnknownSymbolError:
         known = tuple(name for name in query.named if _is_known(reader, query, name))
         if not known:
             return none(reader, query)
-        return page_of(reader, replace(query, symbols=known), times, asked.limit)
+        page = page_of(reader, replace(query, symbols=known), times, limit)
+    return replace(page, bars=_of_all_names(page.bars, named))
+
+
+def _named(reader: MergedReader, query: BarsQuery) -> dict[str, list[str]]:
+    """Return the names of a query by the listings that they mean."""
+    listings, day = reader.market(query).listings, query.names_on or trading_day(reader.now())
+    named: dict[str, list[str]] = {}
+    for name in query.named:
+        named.setdefault(listings.named(name, day), []).append(name)
+    return named
+
+
+def _of_all_names(bars: pl.DataFrame, named: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+    """Return bars under each name that their listing has in a query, not under one alone."""
+    if all(len(names) == 1 for names in named.values()):
+        return bars
+    rows = [(listing, name) for listing, names in named.items() for name in names]
+    names = pl.DataFrame(rows, {"listing": pl.String(), "name": pl.String()}, orient="row")
+    listed = bars.drop("name").with_columns(pl.col("listing").cast(pl.String()))
+    joined = listed.join(names, on="listing", maintain_order="left_right")
+    return joined.sort("name", maintain_order=True)
 
 
 def _is_known(reader: MergedReader, query: BarsQuery, name: str) -> bool:

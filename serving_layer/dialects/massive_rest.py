@@ -69,6 +69,8 @@ _MOST: Final = 50_000
 _LIVE_SESSIONS: Final = 10
 _FARTHEST_MS: Final = 10**13 - 1
 """More sessions than are forming at once."""
+_FARTHEST_MS: Final = 10**13 - 1
+"""As many digits as a time may have."""
 REFUSED: Final[Documented] = {
     status: {"model": MassiveError, "description": "Refused, as Massive does"}
     for status in (400, 404, 503, "4XX")
@@ -214,6 +216,8 @@ def aggregates(
     if not interval.is_intraday:
         # A time amid a day asks for the bar of that day.
         first = midnight(date_of(first))
+    # Beyond, there are no bars, and no time that a next page could be asked with.
+    first, last = max(first, -_FARTHEST_MS), min(last, _FARTHEST_MS)
     query = BarsQuery(
         symbols=(lake_symbol(checked_symbol(path.ticker)),),
         interval=interval,

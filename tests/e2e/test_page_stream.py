@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, WebSocketRoute, expect
 
 from fiblake import Lake
 from lake.settings import Settings
@@ -174,6 +174,34 @@ def test_a_bar_of_sessions_takes_in_the_live_day(served: Served, page: Page, fee
     expect(page.get_by_role("button", name="all", exact=True)).to_be_disabled()
 
 
+def test_a_commit_amid_a_question_leaves_the_page_its_history(served: Served, page: Page) -> None:
+    shown: list[str | None] = []
+    socket: list[WebSocketRoute] = []
+
+    def listen(route: WebSocketRoute) -> None:
+        route.connect_to_server()
+        socket.append(route)
+
+    def commit_first(route: Route) -> None:
+        if "start=" in route.request.url and not shown:
+            shown.append(page.get_attribute("html", "data-bars"))
+            told = {"type": "status", "live": "merged", "boundary": "2013-03-03"}
+            socket[0].send(json.dumps(told))
+            # As long as the page takes to hear of it.
+            page.wait_for_timeout(300)
+        route.continue_()
+
+    page.route_web_socket("**/v1/stream", listen)
+    page.route("**/v1/bars/**", commit_first)
+    page.goto(f"{served.url}#symbol=IBM&interval=13d&adjustment=all")
+    page.wait_for_selector("html[data-live-version]")
+    # Twice as long as until it asks again.
+    page.wait_for_timeout(1000)
+
+    assert shown == [page.get_attribute("html", "data-bars")]
+    page.unroute_all(behavior="ignoreErrors")
+
+
 def test_the_page_comes_back_after_its_server_was_killed(
     browser: Browser, served: Served, feed: View
 ) -> None:
@@ -198,6 +226,21 @@ def test_the_page_comes_back_after_its_server_was_killed(
     is_told(page, connection="stream", live="433", bars=2)
     put_bar(feed, "GOOG", 1, 3, close=435.5)
     is_told(page, live="435.5")
+    page.close()
+
+
+def test_the_page_begins_once_its_server_answers(browser: Browser, served: Served) -> None:
+    # The browser itself logs that nothing answers.
+    page = browser.new_page()
+    page.route("**/v1/**", lambda route: route.abort())
+    page.goto(served.url)
+    is_told(page, state="error")
+    page.keyboard.press("w")
+    assert page.evaluate("localStorage.fiblakeWatchlist") is None
+    page.unroute_all(behavior="ignoreErrors")
+
+    is_told(page, state="ready", connection="stream")
+    expect(page.get_by_role("button", name="13d", exact=True)).to_be_visible()
     page.close()
 
 

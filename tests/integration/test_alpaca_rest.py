@@ -243,6 +243,39 @@ def test_a_symbol_means_what_it_did_on_a_day(renamed: Doors, connect: Connect) -
     assert ["C"] == list({each["symbol"] for each in rows(then, "C")})
 
 
+@pytest.mark.parametrize("sort", ["asc", "desc"])
+def test_all_names_of_a_listing_have_its_bars_page_by_page(renamed: Doors, sort: str) -> None:
+    given = {"symbols": "A,B,C,L1", "timeframe": "1Day", "asof": "2012-01-15", "sort": sort}
+    when = {"start": "2012-01-01", "end": "2012-12-31"}
+    found = pages(renamed, "/v2/stocks/bars", **given, **when, limit=90)
+    times = {
+        name: [bar["t"] for page in found for bar in page["bars"].get(name, [])]
+        for name in ("A", "B", "C", "L1")
+    }
+
+    assert [85] * 4 == [len(set(each)) for each in times.values()]
+    assert [sorted(times["B"], reverse=sort == "desc")] * 4 == list(times.values())
+    assert max(sum(map(len, page["bars"].values())) for page in found) <= 90
+    assert all(list(page["bars"]) == sorted(page["bars"]) for page in found)
+
+
+def test_a_day_of_names_leaves_another_security_s_bars_out(lake: Lake, bars_file: Path) -> None:
+    # The id of what C named on that day is the symbol of another today.
+    lake.import_files(bars_file)
+    told = listing_rows(
+        ("A", "C", dt.date(2012, 1, 1), dt.date(2012, 2, 28)),
+        ("A", "D", dt.date(2012, 2, 29), None),
+        ("L2", "A", dt.date(2012, 2, 29), None),
+    )
+    listings.commit(lake.store, told, clock=lake.clock)
+    asked_ = {"timeframe": "1Day", "start": "2012-01-01", "end": "2012-12-31"}
+    with doors_of(lake) as opened:
+        then = opened.get("/v2/stocks/C/bars", params=asked_ | {"asof": "2012-01-15"}).json()
+        today = opened.get("/v2/stocks/A/bars", params=asked_).json()
+
+    assert ([], 85) == (then["bars"], len(today["bars"]))
+
+
 def test_assets_are_the_symbols(renamed: Doors) -> None:
     trading = TradingClient("any id", "any", url_override=renamed.url)
     found: Any = trading.get_all_assets()

@@ -399,3 +399,28 @@ def test_the_new_client_of_massive_hands_over_the_same(sample_doors: Doors) -> N
     assert ours == aggregates(sample_doors, "MSFT", "21d", kind=massive, limit=2100)
     (last,) = client(sample_doors, kind=massive).get_previous_close_agg("MSFT")
     assert 27.95 == last.close
+
+
+def test_all_pages_of_raw_bars_are_of_the_listing_of_the_first(lake: Lake, bars_file: Path) -> None:
+    lake.import_files(bars_file)
+    told = listing_rows(
+        ("L1", "C", dt.date(2012, 1, 1), dt.date(2012, 2, 28)),
+        ("L1", "A", dt.date(2012, 2, 29), None),
+        ("L2", "C", dt.date(2013, 1, 1), None),
+    )
+    listings.commit(lake.store, told, clock=lake.clock)
+    asked = {"adjusted": False, "as_of": "2012-01-15", "limit": 60}
+    with doors_of(lake) as opened:
+        found = pages(opened, "/v2/aggs/ticker/C/range/1/day/2012-01-01/2012-12-31", **asked)
+
+    assert [60, 25] == [page["resultsCount"] for page in found]
+
+
+@pytest.mark.parametrize("sort", ["asc", "desc"])
+def test_pages_between_any_times_make_the_whole(sample_doors: Doors, sort: str) -> None:
+    path = "/v2/aggs/ticker/AAPL/range/34/day/0001-01-02/9999-12-30"
+    found = pages(sample_doors, path, limit=34 * 60, sort=sort)
+
+    assert {"OK"} == {page["status"] for page in found}, found[-1]
+    assert len(sample_doors.bars("AAPL", "34d")) == sum(page["resultsCount"] for page in found)
+    assert len(found) > 1
