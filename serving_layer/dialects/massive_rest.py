@@ -67,7 +67,6 @@ _TIMES: Final[dict[str, Any]] = {"pattern": r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|-?[0-
 _LIMIT: Final = 5_000
 _MOST: Final = 50_000
 _LIVE_SESSIONS: Final = 10
-_FARTHEST_MS: Final = 10**13 - 1
 """More sessions than are forming at once."""
 _FARTHEST_MS: Final = 10**13 - 1
 """As many digits as a time may have."""
@@ -211,8 +210,6 @@ def aggregates(
     """Bars of a ticker; the one that is forming is the last of them."""
     asked = with_cursor(asked, asked.cursor)
     interval, (first, last) = path.interval, path.times
-    # Beyond, there are no bars, and no time that a next page could be asked with.
-    first, last = max(first, -_FARTHEST_MS), min(last, _FARTHEST_MS)
     if not interval.is_intraday:
         # A time amid a day asks for the bar of that day.
         first = midnight(date_of(first))
