@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from lake.errors import ViewError, ViewUnavailableError
+from lake.rest import Rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from lake.interval import Interval
     from lake.live import LiveBars
 
-_REST_S: Final = 1.0
 _PATIENCE_S: Final = 0.5
 """An answer takes some milliseconds; of all prices, or on a busy machine, some hundred."""
 _AT_ONCE: Final = 8
@@ -76,53 +76,53 @@ class ViewChain:
 
 
 class _Asked:
-    """A view, since when it is being asked, and when and how it failed last."""
+    """A view, since when it is being asked, and whether it rests."""
 
     def __init__(self, view: LiveBars, seconds: Callable[[], float]) -> None:
         self.view = view
         self._seconds = seconds
+        self._rest = Rest(ViewError, seconds=seconds)
         self._ended = threading.Condition()
         self._asking: dict[object, float] = {}
-        self._failed: tuple[float, str] | None = None
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Let the view be asked within the block, and learn how that ends.
 
         Raises:
-            ViewUnavailableError: At once, or soon, where it is not to be asked now.
+            ViewError: At once, or soon, where it is not to be asked now.
         """
         asker = object()
         with self._ended:
             # Healthy, it is done with those before within moments.
-            self._ended.wait_for(lambda: self._has_room() or self._refusal(), _PATIENCE_S)
-            refusal = self._refusal() or ("" if self._has_room() else "It has too much to answer.")
+            self._ended.wait_for(
+                lambda: self._rest.is_on or self._has_room() or self._longest_s() >= _PATIENCE_S,
+                _PATIENCE_S,
+            )
+            # One that rests says itself who may try it.
+            refusal = "" if self._rest.is_on else self._refusal()
             if refusal:
                 raise ViewUnavailableError(refusal, hint=_HINT)
             self._asking[asker] = self._seconds()
-        failed = None
         try:
-            yield
-        except ViewError as error:
-            failed = (self._seconds(), error.fact)
-            raise
+            with self._rest.asking():
+                yield
         finally:
             with self._ended:
                 del self._asking[asker]
-                self._failed = failed
                 self._ended.notify()
+
+    def _refusal(self) -> str:
+        """Return why no more may ask it now; nothing if they may."""
+        longest_s = self._longest_s()
+        if longest_s >= _PATIENCE_S:
+            return f"It has been waited for since {longest_s:.1f} s."
+        return "" if self._has_room() else "It has too much to answer."
 
     def _has_room(self) -> bool:
         return len(self._asking) < _AT_ONCE
 
-    def _refusal(self) -> str:
-        """Return why it is not to be asked now; nothing if it may be."""
-        now = self._seconds()
-        if self._failed is not None:
-            at, fact = self._failed
-            return fact if self._asking or now - at < _REST_S else ""
+    def _longest_s(self) -> float:
         # In order of asking: the first has waited longest.
-        longest_s = now - next(iter(self._asking.values()), now)
-        return (
-            f"It has been waited for since {longest_s:.1f} s." if longest_s >= _PATIENCE_S else ""
-        )
+        now = self._seconds()
+        return now - next(iter(self._asking.values()), now)
