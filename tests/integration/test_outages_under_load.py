@@ -29,7 +29,7 @@ from tests.live import NO_BARS, price, prices_of
 from tests.parts import PostgresServer, RcloneServer, RedisServer, environment
 from tests.served import served
 
-OUTAGE_S = 3
+OUTAGE_S = 10
 SLOWEST_S = 12
 """Docs tell of 7 s at most; machines that test may be busy."""
 
