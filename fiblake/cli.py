@@ -32,6 +32,7 @@ from fiblake import (
     vendor,
     view,
 )
+from fiblake.alerts.commands import app as alerts_app
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
@@ -61,6 +62,7 @@ app.add_typer(flink.app)
 app.add_typer(view.app)
 app.add_typer(reconcile.app)
 app.add_typer(keys.app)
+app.add_typer(alerts_app)
 app.add_typer(db.app)
 _EXTRAS = {
     "boto3": "s3",

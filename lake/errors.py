@@ -6,6 +6,8 @@ FiblakeError
 │   ├── InvalidRangeError         start after end, a cursor, date or instant that cannot be read
 │   ├── NotAcceptableError        an answer is asked for in forms that are not offered (HTTP 406)
 │   ├── InvalidDatasetError       a dataset id that is damaged, or none
+│   ├── InvalidRuleError          an alert's rule that cannot be
+│   ├── InvalidDestinationError   where alerts cannot be told
 │   └── InvalidLocationError      a lake location that is neither a folder nor s3://bucket/prefix
 ├── NotFoundError                 the thing named does not exist (exit 1, HTTP 404)
 │   ├── UnknownSymbolError
@@ -13,7 +15,9 @@ FiblakeError
 │   ├── ForgottenError            what was known then is no longer kept
 │   ├── NoFeedError               live bars are asked for where nothing feeds them
 │   ├── UnknownJobError           AWS Batch knows no job of that id
-│   └── UnknownKeyError           no API key has that public part
+│   ├── UnknownKeyError           no API key has that public part
+│   ├── UnknownAlertError         its owner has no alert, and no firing, of that id
+│   └── UnknownDestinationError   its owner has no destination of that name
 ├── DatasetChangedError           what a dataset id pins cannot be answered as it was (HTTP 409)
 ├── SourceError                   a file to import cannot be read as bars, splits or dividends
 ├── CalendarError
@@ -119,6 +123,14 @@ class InvalidDatasetError(MisuseError):
     """A dataset id that is damaged, or none."""
 
 
+class InvalidRuleError(MisuseError):
+    """An alert's rule that cannot be."""
+
+
+class InvalidDestinationError(MisuseError):
+    """A destination to which alerts cannot be told."""
+
+
 class InvalidLocationError(MisuseError):
     """A lake location that is neither a folder nor `s3://bucket/prefix`."""
 
@@ -149,6 +161,14 @@ class UnknownJobError(NotFoundError):
 
 class UnknownKeyError(NotFoundError):
     """No API key has that public part."""
+
+
+class UnknownAlertError(NotFoundError):
+    """Its owner has no alert, and no firing, of that id."""
+
+
+class UnknownDestinationError(NotFoundError):
+    """Its owner has no destination of that name."""
 
 
 class DatasetChangedError(FiblakeError):

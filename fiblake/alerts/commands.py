@@ -1,0 +1,7 @@
+"""All commands of `fiblake alerts`: importing the modules that tell them adds them to the group."""
+
+from __future__ import annotations
+
+from fiblake.alerts.app import app
+
+__all__ = ["app"]

@@ -1,0 +1,1 @@
+"""Alert rules and their evaluation, pure: what the live service and the dry-run share."""
