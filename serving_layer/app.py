@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
+from serving_layer.alerts.routes import router as alerts_router
 from serving_layer.auth import require
 from serving_layer.auth.borders import Borders
 from serving_layer.auth.protecting import protect
@@ -119,6 +120,7 @@ def _include(app: FastAPI, access: Access | None) -> None:
     app.include_router(stream_router)
     if access:
         app.include_router(keys_router)
+        app.include_router(alerts_router)
     if access and app.state.connections:
         admins = [require("admin")]
         app.include_router(connections_router, dependencies=admins, responses=told)
