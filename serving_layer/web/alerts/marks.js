@@ -13,8 +13,10 @@ export function markFirings(symbol, firings) {
 
 export function drawMarks() {
   const { symbol, firings } = marked;
+  const shown = symbol === currentView().symbol ? firings : [];
+  if (shown.length === 0 && marks.markers().length === 0) return;
   const counts = new Map();
-  for (const { time } of symbol === currentView().symbol ? firings : []) {
+  for (const { time } of shown) {
     const bar = barTimeAt(time);
     if (bar !== null) counts.set(bar, (counts.get(bar) ?? 0) + 1);
   }
