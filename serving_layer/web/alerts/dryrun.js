@@ -1,6 +1,7 @@
 /* A rule tried on history: how often it would have fired, and what the price did then. */
 import { lastBar } from "../chart.js";
 import { make } from "../elements.js";
+import { countText } from "../format.js";
 import { secondText } from "../times.js";
 import { markFirings } from "./marks.js";
 import { problemText } from "./panel.js";
@@ -65,14 +66,14 @@ async function run(read, { start, resolution, button, said, fault, result }) {
   }
 }
 
-const timesText = (count) => (count === 1 ? "once" : `${count.toLocaleString("en-US")} times`);
+const timesText = (count) => (count === 1 ? "once" : `${countText(count)} times`);
 
-function summaryOf({ symbol, fired, start, end, seen }) {
+function summaryOf({ symbol, fired, start, end, sessions, untold, seen }) {
   const how = fired ? `It would have fired ${timesText(fired)}` : "It would not have fired";
-  return `${how}: ${symbol}, ${dateOf(start)} to ${dateOf(end)}, ${seen.toLocaleString("en-US")} prices and bars.`;
+  const without = untold ? `, ${countText(untold)} of them without a price` : "";
+  const of = `${countText(sessions)} sessions from ${start} to ${end}${without}`;
+  return `${how}: ${symbol}, ${of}; ${countText(seen)} prices and bars.`;
 }
-
-const dateOf = (text) => (text.includes("T") ? secondText(text).slice(0, 10) : text);
 
 function percentText(percent) {
   if (percent == null) return "–";
@@ -108,10 +109,10 @@ function outcomesOf({ outcomes }) {
 
 function firingsOf({ firings, fired }) {
   const details = make("details");
-  const latest = firings.toReversed().slice(0, MOST_SHOWN);
-  const which = latest.length < fired ? `The latest ${latest.length} firings` : "The firings";
+  const first = firings.slice(0, MOST_SHOWN);
+  const which = first.length < fired ? `The first ${first.length} firings` : "The firings";
   const list = make("ul", "", { class: "fates" });
-  list.append(...latest.map(({ time, text, outcomes }) => {
+  list.append(...first.map(({ time, text, outcomes }) => {
     const changes = outcomes.map(({ sessions, change_percent: change }) => `${sessions}: ${percentText(change)}`);
     const item = make("li");
     item.append(make("time", secondText(time), { datetime: time }), ` ${text} `, make("small", changes.join("  ")));

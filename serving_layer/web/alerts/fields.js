@@ -120,18 +120,31 @@ function numberOf({ type, minimum, maximum, exclusiveMinimum }, isRequired) {
 
 function instantOf() {
   const control = make("input", "", { type: "datetime-local" });
-  const write = (value) => {
+  const shown = (value) => {
     const local = new Date(Date.parse(value) - new Date(value).getTimezoneOffset() * 60_000);
-    control.value = local.toISOString().slice(0, 16);
+    return local.toISOString().slice(0, 16);
   };
-  return [control, () => (control.value ? new Date(control.value).toISOString() : undefined), write];
+  return [control, ...kept(control, shown, (text) => new Date(text).toISOString())];
 }
 
 function clockOf() {
   const control = make("input", "", { type: "time" });
   // The last moment of a day is not to be written: it is the end by default.
-  const write = (value) => { control.value = value === LAST_OF_DAY ? "" : value.slice(0, 5); };
-  return [control, () => control.value || undefined, write];
+  return [control, ...kept(control, (value) => (value === LAST_OF_DAY ? "" : value.slice(0, 5)), (text) => text)];
+}
+
+/** Return how a control is read and written that shows minutes: what is not changed keeps its seconds. */
+function kept(control, textOfValue, valueOfText) {
+  let written;
+  const read = () => {
+    if (written !== undefined && control.value === textOfValue(written)) return written;
+    return control.value ? valueOfText(control.value) : undefined;
+  };
+  const write = (value) => {
+    written = value;
+    control.value = textOfValue(value);
+  };
+  return [read, write];
 }
 
 function textOf({ maxLength, minLength }, isRequired) {
