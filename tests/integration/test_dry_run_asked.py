@@ -234,6 +234,23 @@ def test_who_asks_over_http_may_ask_for_so_much(past_lake: Lake) -> None:
     assert 2 == run(few, UP, *MINUTES[:2], "1m").sessions
 
 
+def test_a_session_that_is_told_again_is_still_to_come(past_lake: Lake) -> None:
+    reader = past_lake.reader
+    again = DryRuns(reader, MergedReader(reader, told_again=MINUTES[1]))
+
+    for resolution in ("1d", "1m"):
+        found = run(again, UP, None, LAST, resolution)
+
+        whole = run(runs_of(past_lake), UP, None, MINUTES[0], resolution)
+        assert MINUTES[0] == found.end
+        assert [(each.time, each.text) for each in whole.firings] == [
+            (each.time, each.text) for each in found.firings
+        ]
+        known = [each.session for firing in found.firings for each in firing.outcomes]
+        assert found.firings
+        assert all(each <= MINUTES[0] for each in known if each)
+
+
 def test_as_many_bars_before_the_start_are_found_as_a_rule_looks_at(
     past_lake: Lake, market: Market
 ) -> None:
