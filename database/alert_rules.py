@@ -83,7 +83,8 @@ def hold_owner(connection: Connection, owner: str) -> None:
 def add_alert(connection: Connection, row: AlertRow) -> bool:
     """Keep a new alert; return whether its id was free."""
     added = insert(ALERT_RULES).values(asdict(row)).on_conflict_do_nothing()
-    return connection.execute(added).rowcount == 1
+    # What it returns tells: not every driver counts the rows of an insert.
+    return connection.execute(added.returning(ALERT_RULES.c.alert)).first() is not None
 
 
 def count_alerts(connection: Connection, owner: str) -> int:
