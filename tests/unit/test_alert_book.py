@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import given, settings
 
 from lake.alerts.book import Book, Changed, Firing
 from lake.alerts.rule import Rule
-from lake.alerts.seen import Seen, SeenBar, Tick
+from lake.alerts.seen import Seen, SeenBar
 from lake.exchange import ZONE
 from lake.instant import from_microseconds, written
-from tests.alerting import DAY_US, OPEN, SECOND_US, Alone, Past, bar, rule_of, tick
+from tests.alerting import OPEN, SECOND_US, Alone, Past, bar, rule_of, tick
 
 LEVELS = (98.0, 99.5, 100.0, 101.0)
 RELATIONS = ("above", "below", "crosses", "crosses_up", "crosses_down")
