@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from database.notifications import NotificationRow
-from database.tables import DELIVERIES, NOTIFICATIONS
+from database.tables import NOTIFICATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy import Connection
 
 _KINDS: Final = ("alert", "test")
@@ -44,19 +42,6 @@ class FiringsAsked:
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryRow:
-    """A notification's delivery to a destination, as it is kept; see `database.tables`."""
-
-    notification: str
-    destination: str
-    state: str
-    attempts: int
-    error: str
-    due: dt.datetime | None
-    done: dt.datetime | None
-
-
 def list_firings(connection: Connection, owner: str, asked: FiringsAsked) -> list[NotificationRow]:
     """Return an owner's firings, those that were put down last first: of deleted alerts too."""
     made, number = NOTIFICATIONS.c.made, NOTIFICATIONS.c.notification
@@ -80,14 +65,6 @@ def find_firing(connection: Connection, owner: str, firing: str) -> Notification
     asked = _asked(owner).where(NOTIFICATIONS.c.notification == firing)
     found = connection.execute(asked).first()
     return NotificationRow(*found) if found else None
-
-
-def deliveries_of(connection: Connection, notifications: Sequence[str]) -> list[DeliveryRow]:
-    """Return the deliveries of some notifications, in order of notification and destination."""
-    columns = [DELIVERIES.c[name] for name in DeliveryRow.__dataclass_fields__]
-    asked = sa.select(*columns).where(DELIVERIES.c.notification.in_(notifications))
-    in_order = asked.order_by(DELIVERIES.c.notification, DELIVERIES.c.destination)
-    return [DeliveryRow(*row) for row in connection.execute(in_order)]
 
 
 def _asked(owner: str) -> sa.Select[tuple[Any, ...]]:

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from database.alert_rules import Kept
-    from database.firings import DeliveryRow
+    from database.deliveries import Delivery as DeliveryRow
     from database.notifications import NotificationRow
 
 AlertState = Literal["active", "muted", "done", "expired", "waiting"]
 FiringKind = Literal["alert", "test"]
+DestinationKind = Literal["log", "sns", "webhook"]
 DeliveryState = Literal["waiting", "delivered", "dead"]
 
 
@@ -122,6 +123,30 @@ class FiringsPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """Where alerts can be told.
+
+    Attributes:
+        name: By which rules name it.
+        kind: `log`, `sns` or `webhook`.
+        url: Of a webhook; what it is signed with is never told.
+        created: When it was put; null of those that everybody has.
+    """
+
+    name: str
+    kind: DestinationKind
+    url: str | None
+    created: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationsAnswer:
+    """Destinations: those that everybody has first, then webhooks by name."""
+
+    destinations: list[Destination]
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A notification on its way; `GET /v1/alerts/firings/{firing}` tells what becomes of it."""
 
@@ -177,8 +202,7 @@ def firing_of(row: NotificationRow, deliveries: Sequence[DeliveryRow]) -> Firing
 
 
 def _delivery(row: DeliveryRow) -> Delivery:
-    state = cast("DeliveryState", row.state)
-    return Delivery(row.destination, state, row.attempts, row.error, row.due, row.done)
+    return Delivery(row.destination, row.state, row.attempts, row.error, row.due, row.done)
 
 
 def json_of(answer: object, *, indent: int | None = None) -> bytes:

@@ -45,6 +45,16 @@ async def firings(asked: Annotated[Narrowing, Depends(_parameters)], asking: The
     return await asking.answer(lambda own: own.firings.listed(asked))
 
 
+@router.post("/v1/alerts/firings/{firing}/redeliver", response_model=Firing)
+async def redeliver(
+    firing: TheFiring,
+    asking: TheAsking,
+    destination: Annotated[str | None, Query(description="to this one alone; to all")] = None,
+) -> Response:
+    """Tell a firing once more, by the same id, though it was delivered or given up on."""
+    return await asking.answer(lambda own: own.firings.redeliver(firing, destination))
+
+
 @router.get("/v1/alerts/firings/{firing}", response_model=Firing)
 async def firing(firing: TheFiring, asking: TheAsking) -> Response:
     """A firing, and what became of it at each destination."""

@@ -1,4 +1,4 @@
-"""What one owner keeps: alerts, and what they fired."""
+"""What one owner keeps: alerts, what they fired, and where that can be told."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serving_layer.alerts.own_alerts import OwnAlerts
+from serving_layer.alerts.own_destinations import OwnDestinations
 from serving_layer.alerts.own_firings import OwnFirings
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Holdings:
 
     alerts: OwnAlerts
     firings: OwnFirings
+    destinations: OwnDestinations
 
     @classmethod
     def of(cls, database: Database, whose: Whose, settings: Settings, clock: Clock) -> Holdings:
@@ -32,4 +34,8 @@ class Holdings:
             settings: How much one may keep, and where one may be told.
             clock: Tells the present.
         """
-        return cls(OwnAlerts(database, whose, settings, clock), OwnFirings(database, whose))
+        return cls(
+            OwnAlerts(database, whose, settings, clock),
+            OwnFirings(database, whose, clock),
+            OwnDestinations(database, whose, settings, clock),
+        )

@@ -22,6 +22,7 @@ from database.alert_rules import (
     replace_rule,
 )
 from database.audit import note
+from database.destinations import names_of
 from database.notifications import NotificationRow, add_notification
 from lake.alerts.rule import Rule, parse_rule, rule_document
 from lake.envelope import Envelope, encode_envelope
@@ -197,11 +198,12 @@ class OwnAlerts:
     def _must_have_room(self, connection: Connection) -> None:
         most = self._settings.alerts_per_owner
         if count_alerts(connection, self._owner) >= most:
-            fact = f"{self._owner} has {most:,} alerts, and may have no more."
+            fact = f"{self._owner!r} has {most:,} alerts, and may have no more."
             raise TooManyAlertsError(fact, hint="delete some, or set FIBLAKE_ALERTS_PER_OWNER.")
 
-    def _must_lead_somewhere(self, connection: Connection, rule: Rule) -> None:  # noqa: ARG002 - destinations are to come
-        check_destinations(rule, (), has_topic=False)
+    def _must_lead_somewhere(self, connection: Connection, rule: Rule) -> None:
+        known = names_of(connection, self._owner)
+        check_destinations(rule, known, has_topic=self._settings.sns_alerts is not None)
 
     def _row(self, rule: Rule, now: dt.datetime) -> AlertRow:
         alert = f"al_{secrets.token_hex(_ID_BYTES)}"

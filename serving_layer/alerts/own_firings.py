@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from database.alert_rules import had_alert
-from database.firings import FiringsAsked, deliveries_of, find_firing, list_firings
+from database.deliveries import deliveries_of, redeliver
+from database.destinations import Author
+from database.firings import FiringsAsked, find_firing, list_firings
 from lake.errors import InvalidRangeError
 from lake.instant import utc, written
 from lake.symbol import canonical
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from database import Database
     from database.notifications import NotificationRow
+    from lake.clock import Clock
     from serving_layer.alerts.whose import Whose
 
 
@@ -71,14 +73,16 @@ class OwnFirings:
     Args:
         database: Which keeps them, and is prepared.
         whose: The owner, and who asks.
+        clock: Tells the present.
 
     Each method raises a `DatabaseError` if the database does not answer; and an
     `UnknownAlertError` if a firing or an alert is asked for that is not there, or is another's.
     """
 
-    def __init__(self, database: Database, whose: Whose) -> None:
+    def __init__(self, database: Database, whose: Whose, clock: Clock) -> None:
         self._database = database
         self._whose = whose
+        self._clock = clock
 
     def listed(self, narrowing: Narrowing) -> FiringsPage:
         """Return firings, the latest put down first: those of deleted alerts too.
@@ -104,6 +108,26 @@ class OwnFirings:
         with self._database.read() as connection:
             return _with_deliveries(connection, [self._found(connection, firing)])[0]
 
+    def redeliver(self, firing: str, destination: str | None = None) -> Firing:
+        """Let a firing be told once more, by the same id, though it was delivered or given up on.
+
+        Args:
+            firing: Its id.
+            destination: To this one alone; None: to all that it was told to.
+
+        Raises:
+            UnknownDestinationError: If it was not told there.
+            MisuseError: If it was told to nobody: its alert was muted.
+        """
+        whose = self._whose
+        author = Author(whose.actor.name, whose.actor.address)
+        with self._database.write() as connection:
+            row = self._found(connection, firing)
+            redeliver(
+                connection, whose.owner, firing, destination, author=author, at=self._clock.now()
+            )
+            return _with_deliveries(connection, [row])[0]
+
     def _found(self, connection: Connection, firing: str) -> NotificationRow:
         is_one = FIRING.fullmatch(firing)
         found = find_firing(connection, self._whose.owner, firing) if is_one else None
@@ -118,7 +142,5 @@ class OwnFirings:
 
 
 def _with_deliveries(connection: Connection, rows: Sequence[NotificationRow]) -> list[Firing]:
-    found = defaultdict(list)
-    for each in deliveries_of(connection, [row.notification for row in rows]):
-        found[each.notification].append(each)
+    found = deliveries_of(connection, [row.notification for row in rows])
     return [firing_of(row, found[row.notification]) for row in rows]

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime  # noqa: TC002 - FastAPI reads annotations at
 from lake.alerts.rule import Rule
 from serving_layer.alerts.answers import Alert, AlertsPage, Sent
 from serving_layer.alerts.asking import TheAsking  # noqa: TC001 - likewise
+from serving_layer.alerts.destination_routes import router as destination_router
 from serving_layer.alerts.firing_routes import MOST
 from serving_layer.alerts.firing_routes import router as firing_router
 from serving_layer.auth import require
@@ -18,7 +19,9 @@ from serving_layer.auth.require import ACCESS_PROBLEMS
 from serving_layer.problems import PROBLEMS
 
 router = APIRouter(tags=["alerts"], responses={**PROBLEMS, **ACCESS_PROBLEMS})
-router.include_router(firing_router)  # first: it has paths that would be alerts' ids below
+# First: they have paths that would be alerts' ids below.
+router.include_router(firing_router)
+router.include_router(destination_router)
 TheAlert = Annotated[str, Path(description="Its id, as al_5f0c9b2e7d31.")]
 _DEFAULT: Final = 100
 

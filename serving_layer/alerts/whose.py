@@ -29,10 +29,10 @@ class Whose:
 
     def no_alert(self, alert: str) -> UnknownAlertError:
         """Return the error that is told of an alert that is not there, or another's: the same."""
-        fact = f"{self.owner} has no alert {alert!r:.80}."
+        fact = f"{self.owner!r} has no alert {alert!r:.80}."
         return UnknownAlertError(fact, hint="fiblake alerts list, or GET /v1/alerts.")
 
     def no_firing(self, firing: str) -> UnknownAlertError:
         """Return the error that is told of a firing that is not there, or another's: the same."""
-        fact = f"{self.owner} has no firing {firing!r:.80}."
+        fact = f"{self.owner!r} has no firing {firing!r:.80}."
         return UnknownAlertError(fact, hint="fiblake alerts firings, or GET /v1/alerts/firings.")
