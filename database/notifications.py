@@ -50,8 +50,9 @@ def add_notification(
 
     One that is there already stays as it is, and so do its deliveries.
     """
-    added = insert(NOTIFICATIONS).values(asdict(row)).on_conflict_do_nothing()
-    if connection.execute(added).rowcount != 1:
+    put = insert(NOTIFICATIONS).values(asdict(row)).on_conflict_do_nothing()
+    # Of an insert, not every driver tells how many rows there were.
+    if connection.scalar(put.returning(NOTIFICATIONS.c.notification)) is None:
         return False
     rows = [_waiting(row, each) for each in destinations] if not row.is_muted else []
     if rows:
