@@ -1,0 +1,350 @@
+"""All rules, indexed: what is seen meets only those that it can change.
+
+    book = Book(market_rows)
+    book.add("al_5f0c9b2e7d31", 1, rule, state_row)
+    for key, bars in history.before(book.unseeded(seen)).items():
+        book.seed(key, bars)
+    firings = book.take(seen)
+    changed = book.changed()    # rows, to be committed with the firings
+
+The rows are all there is to know: a book made of them goes on as this one would have, whatever of
+the flow is told again. Each rule fires as `lake.alerts.evaluate` alone would have it.
+
+Units: instants are microseconds since 1970, UTC; prices USD a share.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from lake.alerts.evaluate import beginning, progress_of
+from lake.alerts.market import BarsBefore, Market, restored
+from lake.alerts.plan import plan_of
+from lake.alerts.seen import Tick
+from lake.alerts.symbol_rules import SymbolRules
+from lake.alerts.watches import Watch
+from lake.bar import Hours
+from lake.exchange import ZONE
+from lake.instant import from_microseconds, microseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lake.alerts.rule import Rule
+    from lake.alerts.seen import Seen, SeenBar
+
+BarsKey: TypeAlias = tuple[str, str, Hours]
+"""Symbol, interval and hours."""
+
+
+class Firing(NamedTuple):
+    """A rule that became true.
+
+    Attributes:
+        alert: Whose.
+        revision: Of the rule.
+        number: Counts the firings of a revision from 1.
+        symbol: Of what.
+        time: Of what was seen.
+        price: The price, or the bar's close.
+        text: Why, in a sentence.
+    """
+
+    alert: str
+    revision: int
+    number: int
+    symbol: str
+    time: int
+    price: float
+    text: str
+
+    @property
+    def id(self) -> str:
+        """Names it, for good."""
+        return f"{self.alert}.{self.revision}.{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """How far a rule is: a row of ALERT_STATES.
+
+    Attributes:
+        revision: Of the rule.
+        state: JSON.
+        fired: How often this revision fired.
+        last_fired: When it last did; None where it did not.
+        is_done: Whether it fires no more.
+    """
+
+    revision: int
+    state: str
+    fired: int
+    last_fired: int | None
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Rows that changed.
+
+    Attributes:
+        rules: By alert, of ALERT_STATES.
+        market: By key, JSON, of ALERT_MARKET.
+    """
+
+    rules: dict[str, RuleState]
+    market: dict[str, str]
+
+
+class Book:
+    """All rules, how far each is, and what they share.
+
+    Args:
+        market: Rows of ALERT_MARKET, as `changed` told them.
+    """
+
+    def __init__(self, market: Mapping[str, str] | None = None) -> None:
+        self._stored = _by_symbol(market or {})
+        self._pages: dict[str, SymbolRules] = {}
+        self._watches: dict[str, Watch] = {}
+        self._changed: dict[str, Watch] = {}
+        self._changed_markets: dict[str, SymbolRules] = {}
+        self._changed_bars: dict[BarsKey, BarsBefore] = {}
+        self._seeding: dict[BarsKey, dt.date] = {}
+        self._days = _Days()
+
+    def add(self, alert: str, revision: int, rule: Rule, state: RuleState | None = None) -> None:
+        """Evaluate a rule from now on, in the place of the alert's earlier one.
+
+        Args:
+            alert: Whose.
+            revision: Of the rule.
+            rule: The rule.
+            state: How far it is; None, or of another revision: it begins anew.
+        """
+        self.remove(alert)
+        plan = plan_of(rule)
+        goes_on = state is not None and state.revision == revision
+        if state is not None and goes_on:
+            progress = progress_of(
+                plan,
+                state.state,
+                fired=state.fired,
+                last_fired=state.last_fired,
+                is_done=state.is_done,
+            )
+        else:
+            progress = beginning(plan)
+        watch = self._watches[alert] = Watch(alert, revision, plan, progress)
+        if not goes_on:
+            self._changed[alert] = watch
+        if not progress.is_done:
+            self._page(plan.symbol).add(watch, goes_on=goes_on)
+
+    def remove(self, alert: str) -> None:
+        """Evaluate an alert no more; one that is not here is none."""
+        watch = self._watches.pop(alert, None)
+        self._changed.pop(alert, None)
+        if watch is not None and not watch.progress.is_done:
+            self._pages[watch.plan.symbol].remove(watch)
+
+    def unseeded(self, seen: Sequence[Seen]) -> dict[BarsKey, tuple[int, int]]:
+        """Return the bars that are needed before `seen` can be evaluated.
+
+        Bars are wanted anew in each session, since a split moves all earlier prices.
+
+        Args:
+            seen: What is to be taken next, of one session.
+
+        Returns:
+            By key: `before_us`, and how many of the final bars that begin before that are wanted,
+            the last ones, on the split basis of the session.
+        """
+        wanted: dict[BarsKey, tuple[int, int]] = {}
+        for item in seen:
+            page = self._pages.get(item[0])
+            if page is None or not page.by_bars:
+                continue
+            if isinstance(item, Tick):
+                if page.daily_moves:
+                    midnight = self._days.midnight(item.time)
+                    self._want(wanted, page, _DAILY, midnight, item.time)
+            else:
+                self._want(wanted, page, (item.interval, item.hours), item.start, item.time)
+        return wanted
+
+    def seed(self, key: BarsKey, bars: Sequence[SeenBar]) -> None:
+        """Take the bars that `unseeded` asked for.
+
+        Args:
+            key: Which.
+            bars: Oldest first; fewer than asked for, or none, where there are no more.
+        """
+        symbol, *pair = key
+        page = self._pages.get(symbol)
+        rules = page.by_bars.get((pair[0], key[2])) if page else None
+        if page is None or not rules:
+            return
+        before = page.market.bars[key[1], key[2]]
+        before.seed(bars, self._seeding.pop(key, dt.date.min))
+        self._changed_bars[key] = before
+        self._changed_markets[symbol] = page
+        page.look_again(rules.values())
+
+    def take(self, seen: Sequence[Seen]) -> list[Firing]:
+        """Evaluate what is seen, and return what fired, in order.
+
+        Args:
+            seen: In the order of the flow. What was taken before, or lies before that, changes
+                nothing; nor does what no rule looks at.
+        """
+        firings: list[Firing] = []
+        for item in seen:
+            page = self._pages.get(item[0])
+            if page is None:
+                continue
+            if isinstance(item, Tick):
+                watches, price = page.take_tick(item), item.price
+            else:
+                watches, price = page.take_bar(item), item.close
+            if watches is None:
+                continue
+            self._changed_markets[item[0]] = page
+            if not isinstance(item, Tick) and item.state == "final":
+                key = (item.symbol, item.interval, item.hours)
+                self._changed_bars[key] = page.market.bars[key[1], key[2]]
+            for watch in watches:
+                has_changed, text = page.look(watch, item)
+                if has_changed:
+                    self._changed[watch.alert] = watch
+                if text is not None:
+                    number = watch.progress.fired
+                    which = (watch.alert, watch.revision, number, item.symbol)
+                    firings.append(Firing(*which, item.time, price, text))
+        return firings
+
+    def changed(self) -> Changed:
+        """Return the rows that changed since the last call, the first ones of new rules with them.
+
+        To be committed together, and with the firings that `take` returned meanwhile.
+        """
+        market = {symbol: page.market.told() for symbol, page in self._changed_markets.items()}
+        for key, bars in self._changed_bars.items():
+            market[" ".join(key)] = bars.told()
+        rules = {alert: _row(watch) for alert, watch in self._changed.items()}
+        self._changed, self._changed_markets, self._changed_bars = {}, {}, {}
+        return Changed(rules, market)
+
+    def wants(self) -> frozenset[BarsKey]:
+        """Return the keys of the bars that rules look at which are not done."""
+        return frozenset(
+            (symbol, *pair) for symbol, page in self._pages.items() for pair in page.by_bars
+        )
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The symbols with rules that look at prices and are not done."""
+        return frozenset(symbol for symbol, page in self._pages.items() if page.has_prices)
+
+    def rebase(self, symbol: str, session: dt.date, factor: float) -> None:
+        """Put a symbol on the basis after a split; twice for one session changes nothing.
+
+        The levels of its rules and its last prices are divided. Rules that are added later are on
+        that basis as they are.
+
+        Args:
+            symbol: Whose split.
+            session: From which on it is effective: before anything of that is taken.
+            factor: New shares for one.
+        """
+        page = self._page(symbol)
+        if not page.market.rebase(session, factor):
+            return
+        self._changed_markets[symbol] = page
+        for pair, bars in page.market.bars.items():
+            if pair in page.by_bars:
+                self._changed_bars[symbol, pair[0], pair[1]] = bars
+        rules = [
+            watch
+            for watch in self._watches.values()
+            if watch.plan.symbol == symbol and not watch.progress.is_done
+        ]
+        page.rebase(rules, factor)
+        self._changed |= {watch.alert: watch for watch in rules}
+
+    def _page(self, symbol: str) -> SymbolRules:
+        page = self._pages.get(symbol)
+        if page is None:
+            page = self._pages[symbol] = SymbolRules(self._market(symbol))
+        return page
+
+    def _market(self, symbol: str) -> Market:
+        stored = self._stored.pop(symbol, {})
+        told = stored.pop("", None)
+        if told is None:
+            return Market(symbol)
+        return restored(symbol, told, stored)
+
+    def _want(
+        self,
+        wanted: dict[BarsKey, tuple[int, int]],
+        page: SymbolRules,
+        pair: tuple[str, Hours],
+        start: int,
+        time: int,
+    ) -> None:
+        """Note the bars that are needed before the one that begins at `start`, and counts then."""
+        key = (page.market.symbol, *pair)
+        if pair not in page.by_bars or key in wanted:
+            return
+        bars, session = page.market.bars[pair], self._days.of(time)
+        if not bars.count or (bars.asked >= bars.count and session <= bars.session):
+            return
+        before = start if bars.final is None else max(start, bars.final + 1)
+        wanted[key] = before, bars.count
+        self._seeding[key] = max(session, bars.session)
+
+
+_DAILY: Final[tuple[str, Hours]] = ("1d", "regular")
+
+
+class _Days:
+    """The exchange's dates of instants that mostly follow each other."""
+
+    def __init__(self) -> None:
+        self._begin = self._end = 0
+        self._date = dt.date.min
+
+    def of(self, time: int) -> dt.date:
+        """Return the exchange's date at a time."""
+        if not self._begin <= time < self._end:
+            self._date = date = from_microseconds(time).astimezone(ZONE).date()
+            self._begin = _midnight(date, ZONE)
+            self._end = _midnight(date + dt.timedelta(days=1), ZONE)
+        return self._date
+
+    def midnight(self, time: int) -> int:
+        """Return when a daily bar of that date begins: at its midnight UTC."""
+        return _midnight(self.of(time), dt.UTC)
+
+
+def _midnight(date: dt.date, zone: dt.tzinfo) -> int:
+    return microseconds(dt.datetime.combine(date, dt.time(), zone))
+
+
+def _by_symbol(market: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return rows by symbol: its own under an empty text, those of bars by interval and hours."""
+    found: dict[str, dict[str, str]] = {}
+    for key, told in market.items():
+        symbol, _, pair = key.partition(" ")
+        found.setdefault(symbol, {})[pair] = told
+    return found
+
+
+def _row(watch: Watch) -> RuleState:
+    progress = watch.progress
+    return RuleState(
+        watch.revision, progress.told(), progress.fired, progress.last_fired, progress.is_done
+    )

@@ -1,0 +1,279 @@
+"""What the rules of one symbol share: its last price, its prices of late, and the bars before.
+
+Bounded and explicit: whatever is here goes to JSON and back, so that evaluation goes on where it
+stopped.
+
+Units: instants are microseconds since 1970, UTC; prices USD a share.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from array import array
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lake.alerts.seen import SeenBar, Tick
+
+_GRAINS: Final = 60
+"""Of a window."""
+_MINUTE_US: Final = 60_000_000
+
+
+class Before(NamedTuple):
+    """A final bar, as those after it need it.
+
+    Attributes:
+        start: When it begins.
+        high: Its highest price.
+        low: Its lowest price.
+        close: Its last price.
+        volume: Its volume.
+    """
+
+    start: int
+    high: float
+    low: float
+    close: float
+    volume: float
+
+    def rebased(self, factor: float) -> Before:
+        """Return it on the basis after a split of `factor` new shares for one."""
+        high, low, close = self.high / factor, self.low / factor, self.close / factor
+        return Before(self.start, high, low, close, self.volume * factor)
+
+
+class PriceWindow:
+    """The prices of late, one a grain of a sixtieth of a window: what a price was so long ago.
+
+    Args:
+        minutes: Of the window.
+    """
+
+    __slots__ = ("grain", "grains", "prices")
+
+    def __init__(self, minutes: int) -> None:
+        self.grain = minutes * _MINUTE_US // _GRAINS
+        self.grains = array("q")
+        self.prices = array("d")
+
+    def see(self, time: int, price: float) -> None:
+        """Take the price at a time, no earlier than the last."""
+        grain = time // self.grain
+        if self.grains and self.grains[-1] == grain:
+            self.prices[-1] = price
+            return
+        self.grains.append(grain)
+        self.prices.append(price)
+        # A grain so old is over a window before any moment of this one; of such, the last is kept.
+        while len(self.grains) > 1 and self.grains[1] < grain - _GRAINS:
+            del self.grains[0], self.prices[0]
+
+    @property
+    def _is_known(self) -> bool:
+        return bool(self.grains) and self.grains[0] < self.grains[-1] - _GRAINS
+
+    def before(self) -> float | None:
+        """Return the price a window before the last one, or None where none is so old."""
+        return self.prices[0] if self._is_known else None
+
+    def until(self) -> int:
+        """Return the first time at which `before` may tell another price."""
+        if not self.grains:
+            return 0
+        following = self.grains[1] if self._is_known else self.grains[0]
+        return (following + _GRAINS + 1) * self.grain
+
+    def rebase(self, factor: float) -> None:
+        """Put the prices on the basis after a split."""
+        self.prices = array("d", (price / factor for price in self.prices))
+
+    def document(self) -> list[list[Any]]:
+        """Return the grains and their prices, as JSON."""
+        return [self.grains.tolist(), self.prices.tolist()]
+
+    def restore(self, document: Sequence[Sequence[Any]]) -> None:
+        """Take back what `document` told."""
+        self.grains, self.prices = array("q", document[0]), array("d", document[1])
+
+
+class BarsBefore:
+    """The last final bars of one interval and hours of a symbol, and what of them was counted.
+
+    Attributes:
+        count: How many are wanted.
+        asked: How many were when it was seeded; 0 where it was not.
+        session: The date whose split basis they are on; the first of all where it was not seeded.
+        bars: The bars, oldest first, one more than wanted: the one seen may be the last.
+        final: The start of the last final bar counted, or seeded; None where there is none.
+        forming: Start, time and volume of the last forming bar counted; None likewise.
+    """
+
+    __slots__ = ("asked", "bars", "count", "final", "forming", "session")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.asked = 0
+        self.session = dt.date.min
+        self.bars: deque[Before] = deque()
+        self.final: int | None = None
+        self.forming: tuple[int, int, float] | None = None
+
+    def take(self, bar: SeenBar) -> bool:
+        """Take a bar, and return whether it counts."""
+        if self.final is not None and bar.start <= self.final:
+            return False
+        if bar.state == "forming":
+            formed = (bar.start, bar.time, bar.volume)
+            if self.forming is not None and formed <= self.forming:
+                return False
+            self.forming = formed
+            return True
+        self.final, self.forming = bar.start, None
+        self.bars.append(Before(bar.start, bar.high, bar.low, bar.close, bar.volume))
+        self._trim()
+        return True
+
+    def before(self, start: int, count: int) -> list[Before] | None:
+        """Return the last `count` final bars that begin before `start`; None where fewer are known.
+
+        Args:
+            start: That of the bar seen, which may be here already, or of the one before.
+            count: How many; 1 or more.
+        """
+        bars = self.bars
+        end = len(bars)
+        while end and bars[end - 1].start >= start:
+            end -= 1
+        return [bars[place] for place in range(end - count, end)] if end >= count else None
+
+    def seed(self, bars: Sequence[SeenBar], session: dt.date) -> None:
+        """Put what history tells in the place of what is here up to its last bar."""
+        told = [Before(bar.start, bar.high, bar.low, bar.close, bar.volume) for bar in bars]
+        last = told[-1].start if told else -1
+        self.bars = deque([*told, *(bar for bar in self.bars if bar.start > last)])
+        if told:
+            self.final = last if self.final is None else max(last, self.final)
+        self.session, self.asked = session, self.count
+        self._trim()
+
+    def rebase(self, session: dt.date, factor: float) -> None:
+        """Put the bars on a split's basis, unless they are on it."""
+        if self.session < session:
+            self.bars = deque(bar.rebased(factor) for bar in self.bars)
+
+    def forget(self) -> None:
+        """Drop the bars, but not what was counted."""
+        self.count = self.asked = 0
+        self.session = dt.date.min
+        self.bars.clear()
+
+    def told(self) -> str:
+        """Return the bars as JSON; what of them was counted is told by the market."""
+        session, bars = self.session.isoformat(), [list(bar) for bar in self.bars]
+        return orjson.dumps({"session": session, "asked": self.asked, "bars": bars}).decode()
+
+    def restore(self, told: str) -> None:
+        """Take back what `told` returned."""
+        document = orjson.loads(told)
+        self.session = dt.date.fromisoformat(document["session"])
+        self.asked = document["asked"]
+        self.bars = deque(Before(*bar) for bar in document["bars"])
+
+    def _trim(self) -> None:
+        while len(self.bars) > self.count + 1:
+            self.bars.popleft()
+
+
+class Market:
+    """What the rules of one symbol share.
+
+    Attributes:
+        symbol: Whose.
+        time: Of the last tick that counted; -1 where there is none.
+        sequence: Its sequence.
+        price: Its price; None where there is none.
+        split: The session of the last split that was applied; None where none was.
+        windows: By minutes, the prices that moves are measured against.
+        bars: By interval and hours.
+    """
+
+    __slots__ = ("bars", "price", "sequence", "split", "symbol", "time", "windows")
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.time = -1
+        self.sequence = -1
+        self.price: float | None = None
+        self.split: dt.date | None = None
+        self.windows: dict[int, PriceWindow] = {}
+        self.bars: dict[tuple[str, str], BarsBefore] = {}
+
+    def take(self, tick: Tick) -> bool:
+        """Take a tick, and return whether it counts."""
+        _, time, sequence, price = tick
+        if time < self.time or (time == self.time and sequence <= self.sequence):
+            return False
+        self.time, self.sequence, self.price = time, sequence, price
+        for window in self.windows.values():
+            window.see(time, price)
+        return True
+
+    def rebase(self, session: dt.date, factor: float) -> bool:
+        """Put all prices on a split's basis, and return whether they were not yet."""
+        if self.split is not None and session <= self.split:
+            return False
+        self.split = session
+        if self.price is not None:
+            self.price /= factor
+        for window in self.windows.values():
+            window.rebase(factor)
+        for bars in self.bars.values():
+            bars.rebase(session, factor)
+        return True
+
+    def told(self) -> str:
+        """Return all but the bars, as JSON: what `restored` gives back."""
+        counted = {
+            " ".join(key): [bars.final, bars.forming]
+            for key, bars in self.bars.items()
+            if bars.final is not None or bars.forming
+        }
+        document = {
+            "last": [self.time, self.sequence, self.price],
+            "split": self.split.isoformat() if self.split else None,
+            "windows": {str(key): window.document() for key, window in self.windows.items()},
+            "counted": counted,
+        }
+        return orjson.dumps({key: value for key, value in document.items() if value}).decode()
+
+
+def restored(symbol: str, told: str, bars_told: Mapping[str, str]) -> Market:
+    """Return the market that JSON tells.
+
+    Args:
+        symbol: Whose.
+        told: What `Market.told` returned.
+        bars_told: By interval and hours, as `13d regular`, what `BarsBefore.told` returned.
+    """
+    document, market = orjson.loads(told), Market(symbol)
+    market.time, market.sequence, market.price = document["last"]
+    if "split" in document:
+        market.split = dt.date.fromisoformat(document["split"])
+    for key, window in document.get("windows", {}).items():
+        market.windows[int(key)] = PriceWindow(int(key))
+        market.windows[int(key)].restore(window)
+    counted = document.get("counted", {})
+    for key in counted.keys() | bars_told.keys():
+        interval, hours = key.split()
+        bars = market.bars[interval, hours] = BarsBefore()
+        bars.final, forming = counted.get(key, (None, None))
+        bars.forming = tuple(forming) if forming else None
+        if key in bars_told:
+            bars.restore(bars_told[key])
+    return market
