@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert  # SQLite has the same words for it
 
-from database.notifications import NotificationRow, add_notification
+from database.notifications import NotificationRow, add_notifications
 from database.tables import ALERT_FLOW, ALERT_MARKET, ALERT_RULES, ALERT_STATES
 from lake.errors import TakenOverError
 
@@ -112,14 +112,6 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A firing that is to be told: its notification, and to which destinations."""
-
-    row: NotificationRow
-    destinations: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """What is kept at once.
 
@@ -127,14 +119,14 @@ class Progress:
         position: How far the flow was evaluated.
         states: Of alerts that changed.
         market: What changed of what alerts share, by key; None: it is no longer needed.
-        firings: What is to be told, in order.
+        firings: What is to be told, in order: notifications, and to which destinations.
         gone: Alerts whose states are no longer needed.
     """
 
     position: str
     states: Sequence[StateRow] = ()
     market: Mapping[str, str | None] = field(default_factory=dict)
-    firings: Sequence[Told] = ()
+    firings: Sequence[tuple[NotificationRow, Sequence[str]]] = ()
     gone: Sequence[str] = ()
 
 
@@ -199,8 +191,8 @@ def forget_all(connection: Connection) -> None:
     connection.execute(sa.delete(ALERT_MARKET))
 
 
-def keep_progress(connection: Connection, epoch: int, progress: Progress) -> int:
-    """Keep how far the flow was evaluated; return how many firings were new.
+def keep_progress(connection: Connection, epoch: int, progress: Progress) -> None:
+    """Keep how far the flow was evaluated, and what is to be told; a firing told already stays.
 
     Raises:
         TakenOverError: If another process evaluates meanwhile; nothing is kept then.
@@ -215,8 +207,7 @@ def keep_progress(connection: Connection, epoch: int, progress: Progress) -> int
     _put(connection, ALERT_MARKET, [{"key": k, "state": v} for k, v in market if v is not None])
     _drop(connection, ALERT_STATES.c.alert, progress.gone)
     _drop(connection, ALERT_MARKET.c.key, [key for key, state in market if state is None])
-    added = [add_notification(connection, each.row, each.destinations) for each in progress.firings]
-    return sum(added)
+    add_notifications(connection, progress.firings)
 
 
 def _put(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:

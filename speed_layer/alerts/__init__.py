@@ -1,0 +1,1 @@
+"""Alerts, live: what is seen of the flow, the rules evaluated on it, and what is kept of both."""
