@@ -197,6 +197,9 @@ class Settings(BaseSettings):
     lateness_seconds: int = Field(
         default=900, ge=0, le=86_400, description="How long after its end a live bar may change."
     )
+    alert_grace_seconds: float = Field(
+        default=5, ge=0, le=900, description="How long after its end alerts wait for a bar."
+    )
     feed_land_seconds: float = Field(
         default=30, gt=0, description="After how long what is recorded goes to the lake."
     )

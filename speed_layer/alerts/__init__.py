@@ -1,1 +1,1 @@
-"""Alerts, live: what is seen of the flow, the rules evaluated on it, and what is kept of both."""
+"""Alerts of the live flow: what is seen of it, the rules evaluated on it, and what is kept of both."""

@@ -63,6 +63,25 @@ class Counts:
     foreign: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a batch tells of itself, a row an event.
+
+    Attributes:
+        is_ours: Whether it is of the engine's kind, and in a session's hours.
+        number: Of the date of its minute.
+        clock: The latest time that was told by then.
+    """
+
+    is_ours: NDArray[np.bool_]
+    number: NDArray[np.int64]
+    clock: NDArray[np.int64]
+
+    def only(self, which: NDArray[np.bool_]) -> Heard:
+        """Return the same of some of the events."""
+        return Heard(self.is_ours[which], self.number[which], self.clock[which])
+
+
 @dataclass(frozen=True)
 class Changes:
     """What a batch changed.
@@ -106,16 +125,39 @@ class Engine:
         self._days: dict[int, Day] = {}
         self._hours = lru_cache(_REMEMBERED)(partial(_hours, table))
 
-    def apply(self, events: pl.DataFrame, *, most_bars: int | None = None) -> Changes:
+    def apply(
+        self, events: pl.DataFrame, *, most_bars: int | None = None, heard: Heard | None = None
+    ) -> Changes:
         """Take events, and return what they changed.
 
         Args:
             events: Schema `EVENTS`, judged, in order of receipt.
             most_bars: How many bars of a session are told at most, from those that changed first:
                 a trade changes one price, but seven of them; None: all.
+            heard: What `hear` told of a batch, less those that are not among `events`; None: these
+                are all.
         """
+        if heard is None:
+            heard = self.hear(events)
         if events.is_empty():
             return self._changes({}, _NO_EVENTS, most_bars)
+        minute = events.get_column("minute").to_numpy()
+        is_ours, clock = heard.is_ours, heard.clock
+        is_late = is_ours & (clock >= minute + (MINUTE_US + self._lateness))
+        which = np.flatnonzero(is_ours & ~is_late)
+        changed = self._take(events, which, heard.number, clock, is_late)
+        late = events.filter(is_late) if is_late.any() else _NO_EVENTS
+        self.counts.late += late.height
+        return self._changes(changed, late, most_bars)
+
+    def hear(self, events: pl.DataFrame) -> Heard:
+        """Return what events tell of themselves; the clock goes on to the last of them.
+
+        Args:
+            events: As of `apply`, which must follow: with them, or with some of them.
+        """
+        if events.is_empty():
+            return Heard(np.empty(0, bool), np.empty(0, np.int64), np.empty(0, np.int64))
         minute, kind = events.get_column("minute").to_numpy(), events.get_column("kind")
         is_ours = _is(kind, self._kind)
         tells_time = is_ours if is_ours.all() else is_ours | _is(kind, "heartbeat")
@@ -127,11 +169,7 @@ class Engine:
         told[0] = max(int(told[0]), self.clock)
         clock = np.maximum.accumulate(told)
         self.clock = int(clock[-1])
-        is_late = is_ours & (clock >= minute + (MINUTE_US + self._lateness))
-        changed = self._take(events, np.flatnonzero(is_ours & ~is_late), number, clock, is_late)
-        late = events.filter(is_late) if is_late.any() else _NO_EVENTS
-        self.counts.late += late.height
-        return self._changes(changed, late, most_bars)
+        return Heard(is_ours, number, clock)
 
     @property
     def held(self) -> int:
