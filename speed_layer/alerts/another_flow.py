@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from speed_layer.alerts.watched import Watched
 
 
-def anew(begun: Begun) -> tuple[Begun, Pending]:
-    """Return what an evaluation begins with in another flow, and what is to be kept of that."""
+def anew(begun: Begun) -> Begun:
+    """Return what an evaluation begins with in another flow."""
     states = {row.alert: row for row in _first(begun.alerts, begun.states)}
     gone: dict[str, str | None] = dict.fromkeys(begun.market)
-    return Begun("", begun.alerts, states, {}), Pending(states=dict(states), market=gone)
+    return Begun("", begun.alerts, states, {}, Pending(states=dict(states), market=gone))
 
 
 def _first(alerts: Iterable[Watched], states: dict[str, StateRow]) -> Iterable[StateRow]:

@@ -25,7 +25,6 @@ from lake.instant import microseconds
 from speed_layer.alerts.another_flow import anew
 from speed_layer.alerts.evaluation import Evaluation, Health, Parts, document
 from speed_layer.alerts.event_flow import EventFlow
-from speed_layer.alerts.pending import Pending
 from speed_layer.alerts.rows import own_rows
 from speed_layer.alerts.session_flow import SessionFlow
 from speed_layer.alerts.sessions import begun_by, dawn
@@ -169,10 +168,8 @@ class _Round:
         self._setting = setting
         self._stop = stop
         position = orjson.loads(begun.position or b"{}")
-        pending = Pending()
         if position.get("flow", setting.flow) != setting.flow or position.get("is_over"):
-            begun, pending = anew(begun)
-            position = {}
+            begun, position = anew(begun), {}
         table, now = setting.table, microseconds(setting.clock.now())
         session, begin = self._where(position, now)
         flow_rows, _ = own_rows(begun.market)
@@ -188,12 +185,13 @@ class _Round:
             self._flow,
             SessionFlow(setting.history, table, rows=flow_rows),
             setting.history,
+            table,
             keeper,
             setting.clock,
             stop,
             health,
         )
-        self._evaluation = Evaluation(parts, table, begun, session, begin - 1, pending)
+        self._evaluation = Evaluation(parts, begun, session, begin - 1)
         self._is_over = False
         self._is_known = bool(position)
 
@@ -235,7 +233,7 @@ class _Round:
             # At least one: it was let by.
             until = max(int(clock.searchsorted(self._evaluation.edge)), 1)
             seen = self._flow.take(events[:until])
-            self._evaluation.take(self._evaluation.formed(seen))
+            self._evaluation.take(seen)
             events = events[until:]
 
     def step(self) -> None:

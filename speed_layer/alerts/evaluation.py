@@ -61,9 +61,7 @@ class Flow(Protocol):
         """Tell of these symbols."""
         ...
 
-    def want(
-        self, keys: Collection[BarsKey] | None, forming: Collection[BarsKey] | None
-    ) -> None:
+    def want(self, keys: Collection[BarsKey] | None, forming: Collection[BarsKey] | None) -> None:
         """Tell of these bars."""
         ...
 
@@ -99,6 +97,7 @@ class Parts:
         flow: Tells what is seen.
         sessions: And bars of sessions.
         history: What was before.
+        table: The sessions.
         keeper: Keeps what is evaluated.
         clock: Tells the present.
         stop: Set when all is to end.
@@ -108,6 +107,7 @@ class Parts:
     flow: Flow
     sessions: SessionFlow
     history: History
+    table: SessionTable
     keeper: Keeper
     clock: Clock
     stop: Event
@@ -128,28 +128,18 @@ class Evaluation:
 
     Args:
         parts: What it is put together from.
-        table: The sessions.
         begun: What it goes on from.
         session: In which session the flow goes on.
         since: Where in it, in microseconds: alerts adopted later are met there.
-        pending: What is to be kept already.
 
     Attributes:
         session: In which session the flow is.
     """
 
-    def __init__(
-        self,
-        parts: Parts,
-        table: SessionTable,
-        begun: Begun,
-        session: dt.date,
-        since: int,
-        pending: Pending | None = None,
-    ) -> None:
+    def __init__(self, parts: Parts, begun: Begun, session: dt.date, since: int) -> None:
         self._parts = parts
-        self._table = table
-        self._next_dawn = next_dawn(table, session)
+        self._table = parts.table
+        self._next_dawn = next_dawn(parts.table, session)
         self._book = Book(own_rows(begun.market)[1])
         self._watched: dict[str, Watched] = {}
         self._adopted: dict[str, dt.datetime | None] = {}
@@ -157,9 +147,11 @@ class Evaluation:
         self._later: list[_Later] = []
         self._to_meet: set[str] = set()
         self._fresh: dict[str, Watched] = {}
-        self._pending = pending or Pending()
+        self._pending = begun.pending
         self._is_urgent = False
         self._is_aimed = False
+        self._is_torn = False
+        """Whether something was seen and not evaluated: the position must stay before it."""
         self._offered = self._placed = 0.0
         self._health = parts.health
         self.session = session
@@ -209,8 +201,24 @@ class Evaluation:
             self._aim()
 
     def take(self, seen: Sequence[Seen]) -> None:
-        """Evaluate what is seen, in order; what fires is on its way when this returns."""
-        if not seen or not self._seed(seen):
+        """Evaluate what is seen, in order; what fires is on its way when this returns.
+
+        Where all is to end while the lake is away, it is not evaluated: it is told again.
+        """
+        if not seen or self._is_torn:
+            return
+        formed = self._asked(lambda: self._parts.sessions.formed(seen, self.session))
+        self._take(formed)
+
+    def closed(self) -> None:
+        """Evaluate the bars of sessions that batch has made final, if there are any."""
+        if self._later or self._is_torn:
+            return  # they would not be told again to alerts that are met later
+        self._take(self._asked(lambda: self._parts.sessions.take(self.session)))
+
+    def _take(self, seen: Sequence[Seen] | None) -> None:
+        if seen is None or not self._seed(seen):
+            self._is_torn = True
             return
         firings = self._book.take(seen)
         self._health.evaluated += len(seen)
@@ -220,18 +228,6 @@ class Evaluation:
             self._pending.firings += told
             self._health.fired += len(firings)
             self._is_urgent = True
-
-    def closed(self) -> None:
-        """Evaluate the bars of sessions that batch has made final, if there are any."""
-        if self._later:
-            return  # they would not be told again to alerts that are met later
-        seen = self._asked(lambda: self._parts.sessions.take(self.session))
-        self.take(seen or ())
-
-    def formed(self, seen: Sequence[Seen]) -> Sequence[Seen]:
-        """Return what is seen, and the forming bars of sessions that it makes."""
-        told = self._asked(lambda: self._parts.sessions.formed(seen, self.session))
-        return seen if told is None else told
 
     def offer_if_due(self, position: Callable[[], dict[str, Any]], place_s: float = 0.0) -> None:
         """Let what changed be kept: soon where an alert fired or was adopted, else by and by.
@@ -261,7 +257,7 @@ class Evaluation:
             for alert, state in changed.rules.items()
             if alert in self._watched
         }
-        if position is not None:
+        if position is not None and not self._is_torn:
             pending.market |= parts.flow.changed()
             pending.position = orjson.dumps(position()).decode()
             self._is_aimed, self._placed = False, now

@@ -1,5 +1,4 @@
-"""Where the feed's events come in: a stream of the alerts' own, which holds up neither feed nor
-engine.
+"""Where the feed's events come in: a stream of the alerts' own, which holds up nobody.
 
 What there is no room for is dropped and counted, from then on all of it, until who reads has heard
 of that: everything is recorded, and told again from there.

@@ -66,12 +66,14 @@ class Begun:
         alerts: All there are.
         states: How far each is that was evaluated, by alert.
         market: What they share.
+        pending: What is to be kept of it already.
     """
 
     position: str
     alerts: list[Watched]
     states: dict[str, StateRow]
     market: dict[str, str]
+    pending: Pending = field(default_factory=Pending)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -158,9 +157,8 @@ class _Round:
         self._stop = stop
         self._health = service.health
         position = orjson.loads(begun.position or b"{}")
-        pending = None
         if position.get("flow", PRESENT) != PRESENT:
-            (begun, pending), position = anew(begun), {}
+            begun, position = anew(begun), {}
         self._started = microseconds(service.clock.now())
         session = begun_by(service.table, self._started)
         if "session" in position:
@@ -172,12 +170,13 @@ class _Round:
             self._flow,
             SessionFlow(service.history, service.table, rows=rows),
             service.history,
+            service.table,
             service.keeper,
             service.clock,
             stop,
             service.health.evaluation,
         )
-        self._evaluation = Evaluation(parts, service.table, begun, session, NEVER, pending)
+        self._evaluation = Evaluation(parts, begun, session, NEVER)
         told = position.get("kinesis")
         self._position = Position.of(told) if told else None
         self.reader = service.reader_of(self._position)
@@ -189,8 +188,6 @@ class _Round:
         for gap in batch.gaps:
             _log.error("what an engine told was lost", gap=gap)
         self._evaluate(self._flow.take(told))
-        if self._stop.is_set():
-            return  # the lake may have been away: it is told again
         self._position = batch.position
         now = microseconds(self._service.clock.now())
         open_ = [place for place in batch.position.shards.values() if not place.is_ended]
@@ -215,7 +212,7 @@ class _Round:
             edge = self._evaluation.edge
             later = (at for at, item in enumerate(seen) if item.time >= edge)
             until = next(later, len(seen))
-            self._evaluation.take(self._evaluation.formed(seen[:until]))
+            self._evaluation.take(seen[:until])
             seen = seen[until:]
 
     def _told(self) -> dict[str, Any]:
