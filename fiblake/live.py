@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from fiblake.alerts.evaluated import Alerting, Evaluated
+    from fiblake.alerts.alerting import Alerting
+    from fiblake.alerts.evaluated import Evaluated
     from fiblake.lake import Lake
     from lake.event import Kind
     from lake.session import SessionTable

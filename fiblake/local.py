@@ -13,6 +13,7 @@ import uvicorn
 from database import open_database, prepare
 from database.keys import has_keys
 from fiblake.address import in_url, is_loopback, listen
+from fiblake.alerts.alerting import Alerting
 from fiblake.arguments import folder_of
 from lake.errors import MisuseError
 from lake.store import open_store
@@ -93,7 +94,8 @@ def _app(
     relay = Relay()
     with (
         _access(lake, host) as access,
-        _live(lake, feed, failures, relay) as (view, feeding),
+        _alerting(lake) as alerting,
+        _live(lake, feed, failures, relay, alerting) as (view, feeding),
         _gaps(lake, feed) as gaps,
         _fallbacks(lake, view) as fallbacks,
         _connections(lake) as connections,
@@ -122,6 +124,13 @@ def _access(lake: Lake, host: str) -> Iterator[Access]:
         if not is_loopback(host):
             _must_have_keys(database, host)
         yield access
+
+
+@contextmanager
+def _alerting(lake: Lake) -> Iterator[Alerting]:
+    """Yield where alerts are kept: by connections of their own, that nobody who asks takes up."""
+    with closing(open_database(lake.settings)) as database:
+        yield Alerting(database)
 
 
 @contextmanager
@@ -166,7 +175,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def _live(
-    lake: Lake, feed: str | None, failures: list[FiblakeError], relay: Relay
+    lake: Lake, feed: str | None, failures: list[FiblakeError], relay: Relay, alerting: Alerting
 ) -> Iterator[tuple[LiveBars | None, Callable[[], dict[str, Any]] | None]]:
     """Yield the realtime view, and what tells how it is fed in this process.
 
@@ -175,7 +184,7 @@ def _live(
     if feed is not None:
         from fiblake.live import fed_view  # noqa: PLC0415 - it takes a while, and feeds are rare
 
-        with fed_view(lake, feed, failures.append, relay) as (view, feeding):
+        with fed_view(lake, feed, failures.append, relay, alerting) as (view, feeding):
             if isinstance(view, MemoryView):
                 yield view, feeding
             else:

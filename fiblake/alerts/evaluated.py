@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from fiblake.alerts.history import LakeHistory
 from fiblake.arguments import folder_of
 from lake.errors import TakenOverError
+from lake.instant import microseconds
 from serving_layer.merged import MergedReader
 from serving_layer.reader import Reader
 from speed_layer.alerts.embedded import PRESENT, Embedded, Setting
@@ -18,28 +19,11 @@ from speed_layer.alerts.keeper import Keeper
 from speed_layer.alerts.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from database import Database
+    from fiblake.alerts.alerting import Alerting
     from fiblake.lake import Lake
     from lake.event import Kind
     from lake.live import LiveBars
     from speed_layer.feed import FeedSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Alerting:
-    """Where alerts are kept.
-
-    Attributes:
-        database: Of alerts, their states and what is told.
-        nudge: Called when there is something to be delivered.
-        delivering: Tells how delivering goes.
-    """
-
-    database: Database
-    nudge: Callable[[], None] = lambda: None
-    delivering: Callable[[], dict[str, Any]] = dict
 
 
 class Evaluated:
@@ -65,10 +49,9 @@ class Evaluated:
 
     def run(self) -> None:
         """Evaluate until the inlet is closed and empty, or another process does."""
-        try:
+        # It is in the log and the health, and prices go on.
+        with suppress(TakenOverError):
             self._embedded.run()
-        except TakenOverError:
-            pass  # it is in the log and the health: prices go on
 
     def stop(self) -> None:
         """Let it end: what waits is still evaluated, but for nothing is waited any more."""
@@ -105,6 +88,7 @@ def evaluated(
         grace=dt.timedelta(seconds=settings.alert_grace_seconds),
         history=LakeHistory(MergedReader(reader, view, told_again=spec.session)),
         clock=lake.clock,
+        started=microseconds(lake.clock.now()),
     )
     inlet = Inlet(waits=is_replay)
 

@@ -1,1 +1,1 @@
-"""Alerts of the live flow: what is seen of it, rules evaluated on that, and what is kept of both."""
+"""Alerts of the live flow: what is seen of it, rules on that, and what is kept of both."""

@@ -63,6 +63,7 @@ class Setting:
         grace: How long after its end a bar is final.
         history: What was before.
         clock: Tells the present.
+        started: Since when what comes in is of the present, in microseconds.
     """
 
     flow: str
@@ -73,6 +74,7 @@ class Setting:
     grace: dt.timedelta
     history: History
     clock: Clock
+    started: int
 
 
 class Embedded:
@@ -170,8 +172,8 @@ class _Round:
         position = orjson.loads(begun.position or b"{}")
         if position.get("flow", setting.flow) != setting.flow or position.get("is_over"):
             begun, position = anew(begun), {}
-        table, now = setting.table, microseconds(setting.clock.now())
-        session, begin = self._where(position, now)
+        table = setting.table
+        session, begin = self._where(position)
         flow_rows, _ = own_rows(begun.market)
         self._flow = EventFlow(
             table,
@@ -195,7 +197,7 @@ class _Round:
         self._is_over = False
         self._is_known = bool(position)
 
-    def _where(self, position: dict[str, Any], now: int) -> tuple[dt.date, int]:
+    def _where(self, position: dict[str, Any]) -> tuple[dt.date, int]:
         """Return in which session the flow goes on, and from when on it is told."""
         setting = self._setting
         if setting.session is not None:
@@ -203,7 +205,7 @@ class _Round:
         if "session" in position:
             session = dt.date.fromisoformat(position["session"])
             return session, dawn(setting.table, session)
-        return begun_by(setting.table, now), now
+        return begun_by(setting.table, setting.started), setting.started
 
     def tell_again(self, record: Record, reached: int) -> None:
         """Take again what is recorded since the begin of the session that was evaluated last.
@@ -216,13 +218,20 @@ class _Round:
             return
         if reached:
             self._wait_for(record, reached)
-        try:
-            for session in record.since(self._evaluation.session):
-                for events in record.told(session):
-                    self.take(events)
-        except StoreError as error:
-            _log.error("what was recorded is not told to alerts again", error=str(error))
-        self._evaluation.meet_all()
+        while not self._stop.is_set():
+            try:
+                for session in record.since(self._evaluation.session):
+                    for events in record.told(session):
+                        self.take(events)
+                        if self._stop.is_set():
+                            return
+            except StoreError as error:
+                # What was told of it by then may be told once more.
+                _log.warning("the lake is away; alerts wait for it", error=str(error))
+                self._stop.wait(_RETRY_S)
+            else:
+                self._evaluation.meet_all()
+                return
 
     def take(self, events: pl.DataFrame) -> None:
         """Take events, schema `EVENTS`, in the order of the record."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence  # noqa: TC003 - a dataclass's field
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from database.alert_flow import Progress, StateRow
-from database.notifications import NotificationRow  # noqa: TC001 - likewise
+from database.notifications import NotificationRow
 
 Told = tuple[NotificationRow, Sequence[str]]
 """A notification, and to which destinations it goes."""
