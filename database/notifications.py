@@ -50,9 +50,9 @@ def add_notification(
 
     One that is there already stays as it is, and so do its deliveries.
     """
-    put = insert(NOTIFICATIONS).values(asdict(row)).on_conflict_do_nothing()
-    # Of an insert, not every driver tells how many rows there were.
-    if connection.scalar(put.returning(NOTIFICATIONS.c.notification)) is None:
+    added = insert(NOTIFICATIONS).values(asdict(row)).on_conflict_do_nothing()
+    # What it returns tells: not every driver counts the rows of an insert.
+    if connection.execute(added.returning(NOTIFICATIONS.c.notification)).first() is None:
         return False
     rows = [_waiting(row, each) for each in destinations] if not row.is_muted else []
     if rows:

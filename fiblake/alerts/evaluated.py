@@ -11,7 +11,6 @@ from fiblake.alerts.history import LakeHistory
 from fiblake.arguments import folder_of
 from lake.errors import TakenOverError
 from lake.instant import microseconds
-from serving_layer.merged import MergedReader
 from serving_layer.reader import Reader
 from speed_layer.alerts.embedded import PRESENT, Embedded, Setting
 from speed_layer.alerts.inlet import Inlet
@@ -86,7 +85,7 @@ def evaluated(
         session=spec.session,
         table=lake.importer().sessions(),
         grace=dt.timedelta(seconds=settings.alert_grace_seconds),
-        history=LakeHistory(MergedReader(reader, view, told_again=spec.session)),
+        history=LakeHistory(reader, view, told_again=spec.session),
         clock=lake.clock,
         started=microseconds(lake.clock.now()),
     )

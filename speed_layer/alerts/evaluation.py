@@ -80,6 +80,7 @@ class Health:
         fired: How often an alert fired.
         behind_s: How old what was evaluated last was by then.
         lake: What the lake said when it failed last; empty: it answers.
+        sessions: Likewise, when it was asked for bars of sessions.
     """
 
     rules: int = 0
@@ -87,6 +88,7 @@ class Health:
     fired: int = 0
     behind_s: float = 0.0
     lake: str = ""
+    sessions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,17 +209,17 @@ class Evaluation:
         """
         if not seen or self._is_torn:
             return
-        formed = self._asked(lambda: self._parts.sessions.formed(seen, self.session))
-        self._take(formed)
+        self._take(self._parts.sessions.formed(seen, self.session))
 
     def closed(self) -> None:
         """Evaluate the bars of sessions that batch has made final, if there are any."""
         if self._later or self._is_torn:
             return  # they would not be told again to alerts that are met later
-        self._take(self._asked(lambda: self._parts.sessions.take(self.session)))
+        self._take(self._parts.sessions.take(self.session))
+        self._health.sessions = self._parts.sessions.away or ""
 
-    def _take(self, seen: Sequence[Seen] | None) -> None:
-        if seen is None or not self._seed(seen):
+    def _take(self, seen: Sequence[Seen]) -> None:
+        if not self._seed(seen):
             self._is_torn = True
             return
         firings = self._book.take(seen)
@@ -382,7 +384,7 @@ class Evaluation:
 def document(health: Health, keeper: Keeper | None) -> dict[str, Any]:
     """Return how evaluation and keeping go, as JSON has it; from any thread."""
     keeping = keeper.health if keeper else KeeperHealth()
-    away = {"database": keeping.away, "lake": health.lake}
+    away = {"database": keeping.away, "lake": health.lake or health.sessions}
     return {
         "rules": health.rules,
         "refused": keeping.refused,

@@ -163,7 +163,8 @@ class _Round:
         session = begun_by(service.table, self._started)
         if "session" in position:
             session = dt.date.fromisoformat(position["session"])
-        rows, _ = own_rows(begun.market)
+        # Of the flow in the process of a feed, what it keeps is not of this one.
+        rows = own_rows(begun.market)[0] if "kinesis" in position else {}
         resumed = position.get("clock", 0)
         self._flow = ToldFlow(service.table, grace=service.grace, rows=rows, resumed=resumed)
         parts = Parts(
