@@ -9,16 +9,18 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from batch_layer.local_vendor import LiveFault
-from database import Database
+from database import Database, prepare
 from lake.alerts.rule import Rule
 from lake.event import Event
 from lake.instant import microseconds
 from lake.recorded import all_recorded
+from lake.settings import Settings, read_settings
 from lake.store import LocalStore
 from lake.wire import events_of
 from speed_layer.alerts.embedded import HELD_BACK_US
@@ -132,11 +134,13 @@ def _has_told(vendor: Vendor, place: int) -> Callable[[], bool]:
 def test_each_firing_is_told_once_however_often_the_system_is_killed(
     vendor_of: VendorOf,
     system_of: SystemOf,
-    own_database: Database,
-    lake_folder: Any,
+    database_of: Callable[[Settings], Database],
+    lake_folder: Path,
 ) -> None:
     day = sold_day(6, 600)
-    scene_ = scene(vendor_of, system_of, own_database, LocalStore(lake_folder), day, per_frame=5)
+    database = database_of(read_settings(lake=str(lake_folder)))
+    prepare(database)
+    scene_ = scene(vendor_of, system_of, database, LocalStore(lake_folder), day, per_frame=5)
     tally = kill_over_and_over(scene_, 3, seed=3)
     assert tally.told > 100
     assert tally.amid > 0
