@@ -25,6 +25,7 @@ from serving_layer.reader import Reader
 from serving_layer.stream.connection import Manners
 from serving_layer.stream.registry import open_connections
 from serving_layer.stream.socket import SOCKETS
+from speed_layer.delivery.delivering import delivering
 from speed_layer.feed.massive_events import NAME
 from speed_layer.feed.spec import parse_feed
 from speed_layer.views import MemoryView
@@ -128,9 +129,15 @@ def _access(lake: Lake, host: str) -> Iterator[Access]:
 
 @contextmanager
 def _alerting(lake: Lake) -> Iterator[Alerting]:
-    """Yield where alerts are kept: by connections of their own, that nobody who asks takes up."""
-    with closing(open_database(lake.settings)) as database:
-        yield Alerting(database)
+    """Yield where alerts are kept, and deliver meanwhile what is to be told of them.
+
+    By connections of their own, that nobody who asks takes up.
+    """
+    with (
+        closing(open_database(lake.settings)) as database,
+        delivering(lake.settings, database, lake.clock) as deliverer,
+    ):
+        yield Alerting(database, deliverer.nudge, deliverer.told)
 
 
 @contextmanager

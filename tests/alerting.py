@@ -119,12 +119,15 @@ def texts(firings: Iterable[Firing]) -> dict[str, str]:
     return {each.id: each.text for each in firings}
 
 
-def many_rules(bars: pl.DataFrame, symbols: Sequence[str]) -> dict[str, Rule]:
+def many_rules(
+    bars: pl.DataFrame, symbols: Sequence[str], deliver: Sequence[str] = ("log",)
+) -> dict[str, Rule]:
     """Return alerts of many kinds on symbols, which fire many times on such a day.
 
     Args:
         bars: Daily bars of the symbols: symbol, open, high, low, close, volume.
         symbols: Of these.
+        deliver: Where to.
     """
     found: dict[str, Rule] = {}
     for number, symbol in enumerate(symbols):
@@ -167,5 +170,5 @@ def many_rules(bars: pl.DataFrame, symbols: Sequence[str]) -> dict[str, Rule]:
             ),
         ]
         for kind, (when, others) in enumerate(kinds):
-            found[f"al_{number:06x}{kind:06x}"] = rule(symbol, when, **others)
+            found[f"al_{number:06x}{kind:06x}"] = rule(symbol, when, deliver=deliver, **others)
     return found
