@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 500
 _DAY_MINUTES: Final = {"regular": 390, "extended": 570}
 _FARTHER: Final = (1, 8, 64)
-"""How many times as far it is looked back, for who has fewer bars than were asked for."""
+"""How many times as far it is looked back, for who has fewer bars than were asked for; bars of
+sessions are looked for in all of the lake at last."""
 _SEEN: Final = ("name", "start", "time", "open", "high", "low", "close", "volume")
 _BOUNDS: Final = {"name": pl.String(), "bound": pl.Int64(), "most": pl.Int64()}
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -130,7 +131,7 @@ class LakeHistory:
         for farther in _FARTHER:
             instants = [from_microseconds(instant).date() for instant, _ in left.values()]
             most = max(count for _, count in left.values())
-            first = asked.first(min(instants), most * farther, table)
+            first = asked.first(min(instants), most, farther, table)
             for told in self._complete(asked, list(left), first, max(instants)):
                 kept: dict[str, list[SeenBar]] = {}
                 for bar in asked.seen(_bounded(told, left), "final"):
@@ -165,7 +166,10 @@ class LakeHistory:
         boundary = self.boundary()
         if boundary is None:
             return
-        table = self._merged.sessions()
+        table, known = self._merged.sessions(), self._merged.last_sessions(query.named)
+        if not known:
+            return
+        query = replace(query, symbols=tuple(known))
         for bars in _read(self._merged.stored, query, listings):
             final = bars.filter(pl.col("state") == "final")
             yield _ended(final, asked.interval.sessions, boundary, table)
@@ -189,14 +193,16 @@ class _Asked:
             tuple(symbols), self.interval, first, last, as_of=self.as_of, session=self.hours
         )
 
-    def first(self, day: dt.date, count: int, table: SessionTable) -> dt.date:
-        """Return the session so many bars before a date, where none is missing."""
+    def first(self, day: dt.date, count: int, farther: int, table: SessionTable) -> dt.date:
+        """Return where so many bars before a date begin, where none is missing, or farther back."""
         place = table.ordinals(table.first, day)[-1]
         if self.interval.is_intraday:
             a_day = max(1, _DAY_MINUTES[self.hours] // self.interval.minutes)
-            return table[max(0, place - count // a_day - 1)]
+            return table[max(0, place - (count // a_day + 1) * farther)]
+        if farther == _FARTHER[-1]:
+            return table.first
         n = self.interval.sessions
-        return table[max(0, (place // n - count) * n)]
+        return table[max(0, (place // n - count * farther) * n)]
 
     def seen(self, bars: pl.DataFrame, state: State) -> Iterator[SeenBar]:
         """Yield rows of `_SEEN` as bars."""
