@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fiblake.alerts import outbox
 from fiblake.alerts.app import app
 
-__all__ = ["app"]
+__all__ = ["app", "outbox"]
