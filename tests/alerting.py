@@ -1,174 +1,97 @@
-"""Alerts in tests: kept in a database, evaluated in one go, and what was told of them."""
+"""Rules and what they see, short to write; and every rule evaluated alone, as the truth."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-import orjson
-import polars as pl
-import sqlalchemy as sa
+from lake.alerts.book import BarsKey, Firing
+from lake.alerts.evaluate import Progress, beginning, evaluate, looks_at
+from lake.alerts.market import BarsBefore, Market, PriceWindow
+from lake.alerts.plan import plan_of
+from lake.alerts.rule import Rule, parse_rule
+from lake.alerts.seen import Seen, SeenBar, Tick
+from lake.bar import Hours, State
 
-from database import Database
-from database.tables import ALERT_RULES, NOTIFICATIONS
-from lake.alerts.book import BarsKey, Book, Firing
-from lake.alerts.history import forming_keys
-from lake.alerts.rule import Rule, parse_rule, rule_document
-from lake.alerts.seen import SeenBar
-from lake.event import Kind
-from lake.hours import hours_of
-from lake.instant import microseconds
-from speed_layer.alerts.event_flow import EventFlow
-from tests.days import SESSION, calendar
-
-MADE: Final = dt.datetime(2025, 1, 2, tzinfo=dt.UTC)
-GRACE: Final = dt.timedelta(seconds=5)
+SECOND_US = 1_000_000
+OPEN = 1_767_623_400 * SECOND_US
+"""2026-01-05T14:30:00Z, Monday: 09:30 at the exchange."""
+DAY_US = 86_400 * SECOND_US
 
 
-class NoBars:
-    """A lake without bars."""
-
-    def before(
-        self,
-        wanted: Mapping[BarsKey, tuple[int, int]],
-        as_of: dt.date,  # noqa: ARG002 - its protocol's
-    ) -> dict[BarsKey, list[SeenBar]]:
-        return {key: [] for key in wanted}
-
-    def closed(
-        self, keys: Collection[BarsKey], after: Mapping[BarsKey, int], as_of: dt.date
-    ) -> list[SeenBar]:
-        del keys, after, as_of
-        return []
-
-    def forming(self, keys: Collection[BarsKey], session: dt.date) -> dict[BarsKey, SeenBar]:
-        del keys, session
-        return {}
-
-    def boundary(self) -> dt.date | None:
-        return None
-
-    def splits(self, session: dt.date) -> dict[str, float]:
-        del session
-        return {}
+def rule_of(when: Mapping[str, object], **rest: object) -> Rule:
+    document = {"symbol": "AAPL", "repeat": True, "cooldown_seconds": 0, "when": when, **rest}
+    return parse_rule(document)
 
 
-def rule(symbol: str, when: dict[str, Any], **others: Any) -> Rule:
-    return parse_rule({"symbol": symbol, "when": when, **others})
+def tick(second: float, price: float, symbol: str = "AAPL", sequence: int = 0) -> Tick:
+    return Tick(symbol, OPEN + int(second * SECOND_US), sequence, price)
 
 
-def put_alert(
-    database: Database,
-    alert: str,
-    of: Rule | None,
+def bar(
+    interval: str,
+    start: int,
+    close: float,
     *,
-    revision: int = 1,
-    changed: dt.datetime = MADE,
-    owner: str = "anyone",
-    **others: Any,
-) -> None:
-    """Make an alert, or change it, as the API does; None: its rule stays."""
-    row = {"revision": revision, "changed": changed, "muted_until": None, "deleted": None, **others}
-    if of is not None:
-        row |= {"definition": orjson.dumps(rule_document(of)).decode(), "symbol": of.symbol}
-    with database.write() as connection:
-        is_there = sa.select(ALERT_RULES.c.alert).where(ALERT_RULES.c.alert == alert)
-        if connection.scalar(is_there):
-            changed_row = sa.update(ALERT_RULES).where(ALERT_RULES.c.alert == alert)
-            connection.execute(changed_row.values(row))
+    volume: float = 100.0,
+    state: State = "final",
+    symbol: str = "AAPL",
+    hours: Hours = "regular",
+    high: float | None = None,
+    low: float | None = None,
+    time: int | None = None,
+) -> SeenBar:
+    """A bar whose start is a number, counted as seconds after OPEN, and whose time is likewise."""
+    begin = OPEN + start * SECOND_US
+    at = begin if time is None else OPEN + time * SECOND_US
+    prices = (close, close if high is None else high, close if low is None else low, close)
+    return SeenBar(symbol, interval, hours, begin, at, *prices, volume, state)
+
+
+@dataclass
+class Past:
+    """History: what final bars there are, asked for as a Book asks."""
+
+    bars: Sequence[SeenBar]
+
+    def before(self, wanted: Mapping[BarsKey, tuple[int, int]]) -> dict[BarsKey, list[SeenBar]]:
+        return {key: self._last(key, *asked) for key, asked in wanted.items()}
+
+    def _last(self, key: BarsKey, before_us: int, count: int) -> list[SeenBar]:
+        found = [each for each in self.bars if each[:3] == key and each.start < before_us]
+        return sorted(found, key=lambda each: each.start)[-count:]
+
+
+@dataclass
+class Alone:
+    """One rule and its own market: every item that it looks at, through the pure function."""
+
+    alert: str
+    rule: Rule
+    past: Past
+    fired: list[Firing] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.plan = plan_of(self.rule)
+        self.progress: Progress = beginning(self.plan)
+        self.market = Market(self.rule.symbol)
+        for minutes in self.plan.windows:
+            self.market.windows[minutes] = PriceWindow(minutes)
+        for pair, count in self.plan.bars.items():
+            self.market.bars[pair] = BarsBefore()
+            self.market.bars[pair].count = count
+
+    def take(self, seen: Seen) -> Firing | None:
+        if seen[0] != self.rule.symbol or not looks_at(self.plan, seen):
+            return None
+        if isinstance(seen, Tick):
+            counts, price = self.market.take(seen), seen.price
         else:
-            row |= {"alert": alert, "owner": owner, "created": MADE}
-            connection.execute(sa.insert(ALERT_RULES).values(row))
-
-
-def put_alerts(database: Database, rules: Mapping[str, Rule]) -> None:
-    for alert, each in rules.items():
-        put_alert(database, alert, each)
-
-
-def evaluated_at_once(
-    rules: Mapping[str, Rule],
-    events: pl.DataFrame,
-    session: dt.date = SESSION,
-    kind: Kind = "trade",
-) -> list[Firing]:
-    """Return what fires where a record is evaluated in one go, from the session's dawn."""
-    book = Book()
-    for alert, each in rules.items():
-        book.add(alert, 1, each)
-    begin = microseconds(hours_of(session, calendar()).dawn)
-    flow = EventFlow(calendar(), kind=kind, grace=GRACE, begin=begin)
-    flow.follow(book.symbols | {symbol for symbol, _, _ in book.wants()})
-    flow.want(book.wants(), forming_keys(rules.values()))
-    seen = flow.take(events)
-    for key in book.unseeded(seen):
-        book.seed(key, [])
-    return book.take(seen)
-
-
-def told(database: Database) -> dict[str, str]:
-    """Return the text of each notification, by id."""
-    with database.read() as connection:
-        rows = connection.execute(sa.select(NOTIFICATIONS.c.notification, NOTIFICATIONS.c.body))
-        return {each: orjson.loads(body)["text"] for each, body in rows}
-
-
-def texts(firings: Iterable[Firing]) -> dict[str, str]:
-    """Return the text of each firing, by id."""
-    return {each.id: each.text for each in firings}
-
-
-def many_rules(
-    bars: pl.DataFrame, symbols: Sequence[str], deliver: Sequence[str] = ("log",)
-) -> dict[str, Rule]:
-    """Return alerts of many kinds on symbols, which fire many times on such a day.
-
-    Args:
-        bars: Daily bars of the symbols: symbol, open, high, low, close, volume.
-        symbols: Of these.
-        deliver: Where to.
-    """
-    found: dict[str, Rule] = {}
-    for number, symbol in enumerate(symbols):
-        day = bars.row(by_predicate=pl.col("symbol") == symbol, named=True)
-        middle, span = (day["high"] + day["low"]) / 2, day["high"] - day["low"]
-        more = {"repeat": True, "cooldown_seconds": 0}
-        level = {"level": round(middle, 2)}
-        kinds: list[tuple[dict[str, Any], dict[str, Any]]] = [
-            ({"kind": "price", "relation": "above", **level}, more),
-            (
-                {"kind": "price", "relation": "crosses", **level, "hysteresis_percent": 0.05},
-                {**more, "cooldown_seconds": 60},
-            ),
-            ({"kind": "price", "relation": "below", "level": day["low"] + span / 4}, {}),
-            ({"kind": "move", "percent": 100 * span / middle / 8, "window": "5m"}, more),
-            (
-                {"kind": "close", "interval": "1m", "relation": "crosses", "than": level},
-                {**more, "active": {"start": "10:00", "end": "15:30"}},
-            ),
-            ({"kind": "close", "interval": "5m", "relation": "above", "than": {"range": 2}}, more),
-            (
-                {"kind": "close", "interval": "15m", "relation": "below", "than": {"average": 3}},
-                more,
-            ),
-            ({"kind": "volume", "interval": "5m", "times": 1.2, "average": 3}, more),
-            (
-                {
-                    "kind": "all",
-                    "of": [
-                        {"kind": "price", "relation": "above", **level},
-                        {
-                            "kind": "close",
-                            "interval": "1m",
-                            "relation": "above",
-                            "than": {"average": 2},
-                        },
-                    ],
-                },
-                more,
-            ),
-        ]
-        for kind, (when, others) in enumerate(kinds):
-            found[f"al_{number:06x}{kind:06x}"] = rule(symbol, when, deliver=deliver, **others)
-    return found
+            counts, price = self.market.bars[seen.interval, seen.hours].take(seen), seen.close
+        if not counts:
+            return None
+        self.progress, text = evaluate(self.plan, self.progress, seen, self.market)
+        if text is None:
+            return None
+        number = self.progress.fired
+        return Firing(self.alert, 1, number, self.rule.symbol, seen.time, price, text)

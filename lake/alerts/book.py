@@ -169,8 +169,10 @@ class Book:
                 continue
             if isinstance(item, Tick):
                 if page.daily_moves:
-                    midnight = self._days.midnight(item.time)
-                    self._want(wanted, page, _DAILY, midnight, item.time)
+                    # Of daily bars the price is held to those that were told, if any was.
+                    told = page.market.bars[_DAILY].final
+                    start = self._days.midnight(item.time) if told is None else told
+                    self._want(wanted, page, _DAILY, start, item.time)
             else:
                 self._want(wanted, page, (item.interval, item.hours), item.start, item.time)
         return wanted

@@ -110,7 +110,8 @@ class BarsBefore:
         asked: How many were when it was seeded; 0 where it was not.
         session: The date whose split basis they are on; the first of all where it was not seeded.
         bars: The bars, oldest first, one more than wanted: the one seen may be the last.
-        final: The start of the last final bar counted, or seeded; None where there is none.
+        final: The start of the last final bar counted; None where there is none. One that was
+            seeded is counted once it is told.
         forming: Start, time and volume of the last forming bar counted; None likewise.
     """
 
@@ -135,8 +136,9 @@ class BarsBefore:
             self.forming = formed
             return True
         self.final, self.forming = bar.start, None
-        self.bars.append(Before(bar.start, bar.high, bar.low, bar.close, bar.volume))
-        self._trim()
+        if not self.bars or self.bars[-1].start < bar.start:
+            self.bars.append(Before(bar.start, bar.high, bar.low, bar.close, bar.volume))
+            self._trim()
         return True
 
     def before(self, start: int, count: int) -> list[Before] | None:
@@ -157,8 +159,6 @@ class BarsBefore:
         told = [Before(bar.start, bar.high, bar.low, bar.close, bar.volume) for bar in bars]
         last = told[-1].start if told else -1
         self.bars = deque([*told, *(bar for bar in self.bars if bar.start > last)])
-        if told:
-            self.final = last if self.final is None else max(last, self.final)
         self.session, self.asked = session, self.count
         self._trim()
 
@@ -168,8 +168,9 @@ class BarsBefore:
             self.bars = deque(bar.rebased(factor) for bar in self.bars)
 
     def forget(self) -> None:
-        """Drop the bars, but not what was counted."""
+        """Begin anew: none looks at these bars."""
         self.count = self.asked = 0
+        self.final = self.forming = None
         self.session = dt.date.min
         self.bars.clear()
 

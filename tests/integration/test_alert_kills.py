@@ -28,7 +28,7 @@ from lake.settings import read_settings
 from lake.store import LocalStore
 from lake.wire import events_of
 from speed_layer.alerts.embedded import HELD_BACK_US
-from tests.alerting import evaluated_at_once, many_rules, put_alerts, texts, told
+from tests.alerts import evaluated_at_once, many_rules, put_alerts, texts, told
 from tests.feeding import eventually
 from tests.live_system import LATENESS_US, System, SystemOf, Vendor, VendorOf, sold_day
 from tests.outbox import add_destination

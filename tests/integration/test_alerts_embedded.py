@@ -28,7 +28,7 @@ from speed_layer.alerts.embedded import PRESENT, Embedded, Setting
 from speed_layer.alerts.inlet import Inlet
 from speed_layer.alerts.keeper import Keeper, Pace
 from speed_layer.alerts.record import Record
-from tests.alerting import (
+from tests.alerts import (
     GRACE,
     NoBars,
     evaluated_at_once,
