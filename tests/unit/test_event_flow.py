@@ -204,6 +204,19 @@ def test_a_bar_that_began_before_it_was_followed_is_not_seen() -> None:
     ]
 
 
+def test_who_is_followed_amid_a_day_lacks_its_begin_and_so_the_bar_of_the_day() -> None:
+    made = flow("AA")
+    taken(made, [heartbeat(DAY, "10:00:30")])
+    made.follow(["AA", "BB"])
+    made.want((), None)
+
+    seen = taken(made, [trade(DAY, "10:01", symbol="BB"), trade(DAY, "10:01")])
+
+    assert {"BB"} == made.lacking(DAY)
+    assert frozenset() == made.lacking(NEXT)
+    assert ["AA"] == [each[0] for each in seen if each[1] == "1d"]
+
+
 def test_of_an_earlier_day_no_bar_is_seen_when_a_day_is_told_from_its_begin() -> None:
     late = trade(DAY, "19:59:30", 10)
     begin = microseconds(hours_of(NEXT, table()).dawn)
