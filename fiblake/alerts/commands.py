@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fiblake.alerts import outbox
+from fiblake.alerts import outbox, run
 from fiblake.alerts.app import app
 
-__all__ = ["app", "outbox"]
+__all__ = ["app", "outbox", "run"]

@@ -1,4 +1,4 @@
-"""Alerts under hundreds of kills: `make soak`, `KILLS=20 make soak` for fewer, `SEED` for others."""
+"""Alerts under hundreds of kills: `make soak`, or `KILLS=20 make soak` for fewer of them."""
 
 from __future__ import annotations
 
