@@ -137,6 +137,13 @@ def told(database: Database) -> dict[str, str]:
         return {each: orjson.loads(body)["text"] for each, body in rows}
 
 
+def count_told(database: Database) -> int:
+    """Return how many notifications there are."""
+    with database.read() as connection:
+        count = sa.select(sa.func.count()).select_from(NOTIFICATIONS)
+        return int(connection.scalar(count) or 0)
+
+
 def texts(firings: Iterable[Firing]) -> dict[str, str]:
     """Return the text of each firing, by id."""
     return {each.id: each.text for each in firings}
