@@ -51,7 +51,8 @@ def add_notification(
     One that is there already stays as it is, and so do its deliveries.
     """
     added = insert(NOTIFICATIONS).values(asdict(row)).on_conflict_do_nothing()
-    if connection.execute(added).rowcount != 1:
+    # What it returns tells: not every driver counts the rows of an insert.
+    if connection.execute(added.returning(NOTIFICATIONS.c.notification)).first() is None:
         return False
     rows = [_waiting(row, each) for each in destinations] if not row.is_muted else []
     if rows:

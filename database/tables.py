@@ -157,6 +157,7 @@ NOTIFICATIONS: Final = Table(
     Column("body", Text, nullable=False),
     Index("notifications_owner", "owner", "made", "notification"),
     Index("notifications_alert", "alert", "made"),
+    Index("notifications_made", "made"),
 )
 """What is to be told, or was: envelopes as JSON, one a firing, by an id that is the firing's.
 

@@ -6,90 +6,28 @@ What AWS Batch tells the container of a job is read here too, from `AWS_BATCH_<N
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lake.errors import InvalidLocationError, MisuseError
+from lake.setting_values import (
+    DatabaseUrl,
+    Networks,
+    Proxies,
+    RedisUrl,
+    SocketUrl,
+    TokenSecret,
+    Topic,
+    Url,
+    lower,
+)
 
 _PREFIX: Final = "FIBLAKE_"
 _BATCH_PREFIX: Final = "AWS_BATCH_"
-_SECRET_BYTES: Final = 32
 _USER: Final = re.compile(r"//[^/]*@")
-
-
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    # A user in it would be a secret, in every request that is noted.
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username:
-        msg = "not a URL, as https://api.massive.com"
-        raise ValueError(msg)
-    return text.rstrip("/")
-
-
-def _socket_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"ws", "wss"} or not parts.hostname or parts.query or parts.username:
-        msg = "not a URL of a socket, as wss://socket.massive.com"
-        raise ValueError(msg)
-    return text.rstrip("/")
-
-
-Url = Annotated[str, AfterValidator(_url)]
-SocketUrl = Annotated[str, AfterValidator(_socket_url)]
-
-
-def _redis_url(secret: SecretStr) -> SecretStr:
-    try:
-        parts = urlsplit(secret.get_secret_value())
-        is_one = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # what it says may be a part of the password
-        is_one = False
-    if not is_one:
-        msg = "not a URL, as redis://127.0.0.1:6379/0; with TLS rediss://user:password@host:port/0"
-        raise ValueError(msg)
-    return secret
-
-
-def _lower(text: object) -> object:
-    return text.lower() if isinstance(text, str) else text
-
-
-def _database_url(secret: SecretStr) -> SecretStr:
-    try:
-        parts = urlsplit(secret.get_secret_value())
-        is_one = parts.scheme in {"postgresql", "postgres"} and parts.port != 0
-        is_one = is_one and bool(parts.hostname) and len(parts.path) > 1
-    except ValueError:  # what it says may be a part of the password
-        is_one = False
-    if not is_one:
-        msg = "not a URL of PostgreSQL, as postgresql://user:password@host:5432/fiblake"
-        raise ValueError(msg)
-    return secret
-
-
-def _token_secret(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value().encode()) < _SECRET_BYTES:
-        msg = f"a secret of tokens has at least {_SECRET_BYTES} bytes, as openssl rand -hex 32 has"
-        raise ValueError(msg)
-    return secret
-
-
-def _proxies(text: str) -> str:
-    named = [each.strip() for each in text.split(",") if each.strip()]
-    try:
-        for each in named:
-            # What is none would be taken for a name, and trust nobody.
-            if each != "*":
-                ipaddress.ip_network(each)
-    except ValueError:
-        msg = f"{each!r} is neither an address nor a network, as 10.0.0.5 or 10.0.0.0/8; *: all"
-        raise ValueError(msg) from None
-    return ",".join(named)
 
 
 class Settings(BaseSettings):
@@ -223,13 +161,13 @@ class Settings(BaseSettings):
         default=None, ge=0, le=65535, description="Of the publisher's /health; none: no endpoint."
     )
     view: Annotated[Literal["memory", "redis", "dynamodb"], BeforeValidator(str.lower)] = "memory"
-    view_fallback: Annotated[Literal["dynamodb"] | None, BeforeValidator(_lower)] = Field(
+    view_fallback: Annotated[Literal["dynamodb"] | None, BeforeValidator(lower)] = Field(
         default=None, description="The view that answers while that does not."
     )
     view_days: int = Field(
         default=7, ge=1, le=365, description="For which live bars stay, if batch covers them not."
     )
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
+    redis_url: RedisUrl = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"), description="rediss:// with TLS."
     )
     redis_prefix: str = Field(
@@ -259,13 +197,13 @@ class Settings(BaseSettings):
     dynamodb_retry_ms: int = Field(
         default=50, ge=0, description="Up to how long the first pause is; the next, twice that."
     )
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = Field(
+    database_url: DatabaseUrl | None = Field(
         default=None, description="Of PostgreSQL; none: SQLite in the folder of state."
     )
     key: SecretStr | None = Field(
         default=None, description="That a client shows to a fiblake server."
     )
-    token_secret: Annotated[SecretStr, AfterValidator(_token_secret)] | None = Field(
+    token_secret: TokenSecret | None = Field(
         default=None, description="That tokens are signed with; none: one kept in the database."
     )
     keys_grace_seconds: float = Field(
@@ -282,7 +220,7 @@ class Settings(BaseSettings):
         default=1_000, gt=0, description="Likewise of an address, of all keys and of none."
     )
     rate_address_burst: int = Field(default=4_000, ge=1, description="And at once.")
-    connections_store: Annotated[Literal["memory", "dynamodb"] | None, BeforeValidator(_lower)] = (
+    connections_store: Annotated[Literal["memory", "dynamodb"] | None, BeforeValidator(lower)] = (
         Field(
             default=None,
             description="Where streams are counted; none: dynamodb where a view is in it.",
@@ -297,14 +235,55 @@ class Settings(BaseSettings):
     channels_per_connection: int = Field(
         default=1_000, ge=1, le=100_000, description="That a stream may be subscribed to."
     )
+    alerts_per_owner: int = Field(
+        default=1_000, ge=1, le=1_000_000, description="That the keys of one owner may keep."
+    )
     cors_origins: str = Field(
         default="", description="Whose pages may ask from a browser, as https://a.com,https://b.com"
     )
-    forwarded_allow_ips: Annotated[str, AfterValidator(_proxies)] = Field(
+    forwarded_allow_ips: Proxies = Field(
         default="", description="Proxies whose X-Forwarded-For is believed: 10.0.0.5,10.1.0.0/16."
     )
     max_body_kib: int = Field(default=1024, ge=1, description="Of a request.")
     max_query_bytes: int = Field(default=16_384, ge=256, description="Of a request's URL.")
+    sns_alerts: Topic | None = Field(
+        default=None, description="The topic of alerts: its ARN; none: none is told to SNS."
+    )
+    sns_news: Topic | None = Field(default=None, description="The topic of news, likewise.")
+    sns_endpoint: str | None = Field(
+        default=None, description="URL of a server not AWS's, of SNS and of SQS."
+    )
+    sns_region: str | None = Field(default=None, description="None: that of a topic's ARN.")
+    sns_access_key_id: str | None = None
+    sns_secret_access_key: SecretStr | None = None
+    webhook_allow: Networks = Field(
+        default="",
+        description="Networks that webhooks may be in though they are not public: 10.0.0.0/8.",
+    )
+    delivery_timeout_seconds: float = Field(
+        default=15, gt=0, le=300, description="Of one attempt to deliver, all in all."
+    )
+    delivery_attempts: int = Field(
+        default=15, ge=1, description="How often a delivery is tried before it is dead."
+    )
+    delivery_retry_seconds: float = Field(
+        default=5, ge=0, description="Up to how long the first pause is; the next, twice that."
+    )
+    delivery_longest_retry_seconds: float = Field(
+        default=14_400, ge=0, description="Of a pause, and of one that a receiver asks for."
+    )
+    delivery_at_once: int = Field(
+        default=256, ge=1, le=4096, description="Webhooks that are told at once."
+    )
+    delivery_per_destination: int = Field(
+        default=8, ge=1, le=256, description="Of them, to one destination."
+    )
+    destinations_per_owner: int = Field(
+        default=50, ge=1, description="Webhooks that an owner may have."
+    )
+    notifications_days: int = Field(
+        default=90, ge=1, le=36_500, description="How long what was told is kept."
+    )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
     ] = "warning"

@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from serving_layer.alerts.dry_run import DryRuns
 from serving_layer.alerts.dry_run_routes import DryRunTurns
 from serving_layer.alerts.dry_run_routes import router as dry_run_router
+from serving_layer.alerts.routes import router as alerts_router
 from serving_layer.alerts.span import SERVED
 from serving_layer.auth import require
 from serving_layer.auth.borders import Borders
@@ -133,6 +134,7 @@ def _include(app: FastAPI, access: Access | None) -> None:
     app.include_router(stream_router)
     if access:
         app.include_router(keys_router)
+        app.include_router(alerts_router)
     if access and app.state.connections:
         admins = [require("admin")]
         app.include_router(connections_router, dependencies=admins, responses=told)

@@ -36,6 +36,7 @@ pytest_plugins = [
     "tests.access",
     "tests.dialects",
     "tests.dialect_streams",
+    "tests.receiving",
 ]
 
 # How long an example takes says more of the machine than of what is tested.

@@ -79,6 +79,7 @@ def _make_outbox() -> None:
     )
     op.create_index("notifications_owner", "notifications", ["owner", "made", "notification"])
     op.create_index("notifications_alert", "notifications", ["alert", "made"])
+    op.create_index("notifications_made", "notifications", ["made"])
     op.create_table(
         "deliveries",
         sa.Column("notification", sa.Text, primary_key=True),
