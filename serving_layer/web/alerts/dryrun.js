@@ -56,6 +56,7 @@ async function run(read, { start, resolution, button, said, fault, result }) {
     said.textContent = summaryOf(answer);
     result.append(...(answer.fired ? [outcomesOf(answer), firingsOf(answer)] : []));
     markFirings(answer.symbol, answer.firings);
+    result.parentElement.scrollIntoView({ block: "nearest" });
   } catch (problem) {
     if (signal.aborted) return;
     said.textContent = "";

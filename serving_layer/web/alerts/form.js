@@ -13,7 +13,6 @@ import { createAlert, listDestinations, replaceAlert, ruleSchema } from "./reque
 import { onTick } from "./words.js";
 
 const form = element("alert-form");
-const BUILT_IN = ["log", "sns"];
 const KINDS = {
   price: "the price, and a level", move: "a move of the price", close: "the close of a bar",
   volume: "the volume of a bar", all: "all of some conditions", any: "any of some conditions",
@@ -45,7 +44,7 @@ function build(schema, alert, destinations) {
     name: fieldOf(schema, schema, "name"),
     others: ["repeat", "cooldown_seconds", "expires", "note"].map((name) => fieldOf(schema, schema, name)),
     active: activeField(schema),
-    deliver: someOfField("deliver", "Deliver to", [...new Set([...BUILT_IN, ...destinations])], saidOf(schema).deliver),
+    deliver: someOfField("deliver", "Deliver to", [...new Set([...destinations, ...(alert?.rule.deliver ?? [])])], saidOf(schema).deliver),
   };
   const when = whenField(schema);
   shown = { schema, alert, fields, when };
