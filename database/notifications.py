@@ -64,6 +64,7 @@ def _waiting(row: NotificationRow, destination: str) -> dict[str, object]:
     return {
         "notification": row.notification,
         "destination": destination,
+        "owner": row.owner,
         "state": "waiting",
         "attempts": 0,
         "due": row.made,

@@ -169,15 +169,16 @@ DELIVERIES: Final = Table(
     METADATA,
     Column("notification", Text, primary_key=True),
     Column("destination", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
     Column("state", String(9), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due", Instant),
     Column("claimed_by", Text),
     Column("error", Text, nullable=False),
     Column("done", Instant),
-    Index("deliveries_due", "state", "due"),
+    Index("deliveries_due", "state", "due", "destination", "owner"),
 )
-"""The outbox: each notification to each destination.
+"""The outbox: each notification to each destination; `owner` is the notification's.
 
 `state` is `waiting`, `delivered` or `dead`; `due` is when the next attempt may begin, which whoever
 makes one moves ahead first; null unless it waits.

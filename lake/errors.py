@@ -25,6 +25,7 @@ FiblakeError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
 ├── JobError                      AWS Batch refused, or cannot be reached
+├── TopicError                    SNS or SQS refused, or cannot be reached
 ├── SnapshotError                 an engine's snapshot is damaged, or of another engine
 ├── FlinkError                    the Flink job cannot run here, or failed
 ├── DatabaseError                 the relational store failed
@@ -198,6 +199,10 @@ class SessionsChangedError(CalendarError):
 
 class JobError(FiblakeError):
     """AWS Batch refused what was asked of it, or cannot be reached."""
+
+
+class TopicError(FiblakeError):
+    """SNS or SQS refused, or cannot be reached."""
 
 
 class SnapshotError(FiblakeError):

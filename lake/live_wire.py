@@ -65,12 +65,16 @@ class Told:
         prices: Schema `PRICES`.
         late: Statements that came too late for the bars, schema `EVENTS`.
         poison: What made no sense to the engine, or makes none here.
+        bar_lines: The place of each bar's line among all lines; empty where it is not known.
+        price_lines: Likewise of each price.
     """
 
     bars: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=BARS_SCHEMA))
     prices: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PRICES_SCHEMA))
     late: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SCHEMA))
     poison: list[Poison] = field(default_factory=list)
+    bar_lines: Sequence[int] = field(default=(), compare=False)
+    price_lines: Sequence[int] = field(default=(), compare=False)
 
 
 def encode_told(told: Told) -> list[bytes]:
@@ -97,11 +101,14 @@ def decode_told(lines: Sequence[bytes]) -> Told:
     refused = told.filter(pl.col("fault").is_not_null())
     poison += [Poison(lines[at], why) for at, why in refused.select("at", "fault").iter_rows()]
     poison += _refused_before(sound.filter(row="poison"))
+    bars, prices = sound.filter(row="bar"), sound.filter(row="price")
     return Told(
-        bars=sound.filter(row="bar").select(BARS_SCHEMA.names()),
-        prices=sound.filter(row="price").select(PRICES_SCHEMA.names()),
+        bars=bars.select(BARS_SCHEMA.names()),
+        prices=prices.select(PRICES_SCHEMA.names()),
         late=sound.filter(row="late").select(SCHEMA.names()),
         poison=poison,
+        bar_lines=bars["at"].to_list(),
+        price_lines=prices["at"].to_list(),
     )
 
 

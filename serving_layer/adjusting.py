@@ -56,6 +56,14 @@ class SplitFactors:
         by_then = takewhile(lambda split: split[0] <= later, known)
         return prod(factor for effective, factor in by_then if effective > day)
 
+    def effective(self, day: dt.date, later: dt.date) -> dict[str, float]:
+        """Return by listing how many shares stand on a later date for one on an earlier.
+
+        Only listings are told that were split in between.
+        """
+        of_both = ((name, self.between(name, day, later)) for name in self._by_listing)
+        return {name: factor for name, factor in of_both if factor != 1}
+
     @cached_property
     def _by_listing(self) -> dict[str, list[tuple[dt.date, float]]]:
         """Of each listing that was ever split, when and by how much, in order of time."""

@@ -91,7 +91,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
         connections: Counts streams; None: there may be any number.
         manners: What a stream may.
         relay: The events of the feed, where it is in this process.
-        recorded: Tells again what was recorded of the live flow, for dry runs; None: none can.
+        recorded: Tells again, for dry runs, what was recorded of the live flow.
     """
     app: FastAPI = FastAPIOffline(
         title="fiblake",
@@ -100,9 +100,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     )
     view = None if live is None else ViewChain([live, *fallbacks])
     app.state.reader = MergedReader(reader, view, told_again=told_again)
-    app.state.backtests = Backtests(reader.store, reader.clock)
-    app.state.reference = ReferenceData(reader.store, reader.clock)
-    app.state.dry_runs = DryRunTurns(DryRuns(reader, app.state.reader, recorded, SERVED))
+    _look_back(app, reader, recorded)
     app.state.live = view
     app.state.feeding = feeding
     app.state.gaps = gaps
@@ -116,6 +114,13 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     answer_with_problems(app, SHAPES)
     protect(app, access.borders if access else Borders())
     return app
+
+
+def _look_back(app: FastAPI, reader: Reader, recorded: Recorded | None) -> None:
+    """Give the app what answers of the past alone."""
+    app.state.backtests = Backtests(reader.store, reader.clock)
+    app.state.reference = ReferenceData(reader.store, reader.clock)
+    app.state.dry_runs = DryRunTurns(DryRuns(reader, app.state.reader, recorded, SERVED))
 
 
 def _include(app: FastAPI, access: Access | None) -> None:

@@ -110,6 +110,12 @@ def make_guarded(sample_lake: Lake) -> Iterator[MakeGuarded]:
 
 
 @pytest.fixture
+def both_guarded(make_guarded: MakeGuarded, any_settings: Settings) -> Guarded:
+    """An app that asks for keys, on a database of each kind."""
+    return make_guarded(**any_settings.model_dump(exclude_unset=True))
+
+
+@pytest.fixture
 def guarded(make_guarded: MakeGuarded) -> Guarded:
     """An app that asks for keys, with a database in a file."""
     return make_guarded()

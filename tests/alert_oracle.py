@@ -178,6 +178,6 @@ def reference(final: list[Complete], condition: dict[str, Any]) -> float | None:
         return None
     before = final[-count:]
     if "average" in than:
-        return sum(each.close for each in before) / count
+        return float(sum(each.close for each in before) / count)
     is_above = condition["relation"] == "above"
     return max(each.high for each in before) if is_above else min(each.low for each in before)

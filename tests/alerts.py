@@ -5,14 +5,40 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import httpx
 import sqlalchemy as sa
 
 from database import Database
 from database.notifications import NotificationRow, add_notification
 from database.tables import ALERT_STATES
 from lake.envelope import Envelope, encode_envelope
+from tests.access import Guarded
 
 FIRED = dt.datetime(2026, 1, 5, 11, 30, tzinfo=dt.UTC)
+
+
+class Owner:
+    """Who asks, with a key of an owner."""
+
+    def __init__(self, server: Guarded, owner: str) -> None:
+        self.server, self.owner = server, owner
+        self.made = server.key("alerts", owner=owner)
+
+    def ask(self, method: str, path: str = "", **others: Any) -> httpx.Response:
+        return self.server.request(method, f"/v1/alerts{path}", self.made.secret, **others)
+
+    def created(self, **changed: Any) -> dict[str, Any]:
+        answer = self.ask("POST", json=rule(**changed))
+        assert 201 == answer.status_code, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def listed(self, query: str = "") -> list[str]:
+        return [each["alert"] for each in self.ask("GET", query).json()["alerts"]]
+
+    def fired(self, query: str = "") -> list[str]:
+        firings = self.ask("GET", f"/firings{query}").json()["firings"]
+        return [each["firing"] for each in firings]
 
 
 def rule(**changed: Any) -> dict[str, Any]:

@@ -34,9 +34,9 @@ class History(Protocol):
         """Return the last complete bars before some instants, the oldest first.
 
         Args:
-            wanted: By key an instant, and how many bars at most. Bars of minutes and hours count
-                that ended by it, those of sessions that batch has committed and whose last session
-                closed by it; all began before it.
+            wanted: By key an instant, before which bars begin, and how many of them at most. Those
+                of sessions are complete once batch has committed them; those of minutes and hours
+                are all complete that begin before one that is seen.
             as_of: The session on whose split basis they are.
 
         Raises:

@@ -20,7 +20,7 @@ from serving_layer.alerts.past import Past
 from serving_layer.alerts.span import Limits, check_dates
 
 if TYPE_CHECKING:
-    from lake.alerts.book import BarsKey, Firing
+    from lake.alerts.book import Firing
     from lake.alerts.rule import Rule
     from serving_layer.alerts.flow import Part
     from serving_layer.alerts.past import Recorded
@@ -171,7 +171,7 @@ class _Run:
         self.seen = 0
         self.fired: list[Firing] = []
         self._repeats = rule.repeat
-        self._seeded: set[BarsKey] = set()
+        self._unseeded = set(self.book.wants())
         self._told: dict[dt.date, bool] = {}
 
     @property
@@ -181,15 +181,19 @@ class _Run:
 
     def take(self, part: Part, past: Past) -> bool:
         """Take what is seen; return whether the rule can fire any more."""
-        for key, (start, count) in self.book.unseeded(part.seen).items():
-            # Once: all prices are on one basis here, which no split moves.
-            if key not in self._seeded:
-                self._seeded.add(key)
-                self.book.seed(key, past.before(key, start, count))
+        if self._unseeded:
+            self._seed(part, past)
         self.fired += self.book.take(part.seen)
         self.seen += len(part.seen)
         self._told[part.session] = self._told.get(part.session, False) or part.has_prices
         return self._repeats or not self.fired
+
+    def _seed(self, part: Part, past: Past) -> None:
+        """Tell the book of the bars before; once, as no split moves prices on one basis."""
+        for key, (start, count) in self.book.unseeded(part.seen).items():
+            if key in self._unseeded:
+                self._unseeded.remove(key)
+                self.book.seed(key, past.before(key, start, count))
 
 
 def parse_resolution(text: str) -> Resolution:

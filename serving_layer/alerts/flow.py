@@ -28,7 +28,7 @@ from lake.interval import DAILY, Interval
 from lake.live_bars import MINUTE_US, keyed
 from serving_layer.alerts.forming import Forming
 from serving_layer.alerts.path import STEPS, path_of, times_of
-from serving_layer.alerts.stored import seen_bars, session_of
+from serving_layer.alerts.stored import seen_bars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,6 +45,7 @@ Key: TypeAlias = "tuple[Interval, Hours]"
 Final: TypeAlias = "Mapping[Key, Seens]"
 """Final bars, by interval and hours."""
 _SESSIONS_A_READ: Constant = 63
+_PATH: Constant = ("open", "high", "low", "close")
 
 
 class Part(NamedTuple):
@@ -102,24 +103,38 @@ class DailyFlow:
     def __init__(self, wanted: Wanted, final: Final, table: SessionTable) -> None:
         self._wanted = wanted
         self._final = final
-        self._days = final[DAILY, "regular"].bars
         self._table = table
 
     def seen(self, first: dt.date, last: dt.date) -> Iterator[Part]:
         """Yield what is seen in the sessions [first, last]."""
         table = self._table
-        days = {session_of(day): day for day in self._days}
+        days = dict(self._final[DAILY, "regular"].by_session(first, last))
+        prices = self._prices(days) if self._wanted.prices else {}
         ending = ending_in(self._wanted.final, self._final, first, last)
         forming = forming_of(self._wanted, self._final, table)
         for ordinal in table.ordinals(first, last):
-            session, seen = table[ordinal], list[Seen]()
+            session = table[ordinal]
+            seen: list[Seen] = [*prices.get(session, ()), *ending.get(session, ())]
             day = days.get(session)
-            if day is not None and self._wanted.prices:
-                seen += _ticks_of_day(day, microseconds(table.opens[ordinal]))
-            seen += ending.get(session, ())
             if day is not None:
                 seen += [each.with_(day) for each in forming if not each.ends_with(session)]
             yield Part(session, sorted(seen, key=_time), day is not None)
+
+    def _prices(self, days: Mapping[dt.date, SeenBar]) -> dict[dt.date, list[Tick]]:
+        """Return by session the prices that its bar is taken to have had."""
+        ordinals = map(self._table.ordinal, days)
+        opens = [microseconds(self._table.opens[ordinal or 0]) for ordinal in ordinals]
+        bars = list(days.values())
+        closes = np.array([bar.time for bar in bars], dtype=np.int64)
+        values = ([getattr(bar, name) for bar in bars] for name in _PATH)
+        prices = path_of(*(np.array(each) for each in values)).tolist()
+        times = times_of(np.array(opens, dtype=np.int64), closes).tolist()
+        symbol = bars[0].symbol if bars else ""
+        steps = range(STEPS)
+        return {
+            session: list(map(Tick, repeat(symbol), of_times, steps, of_prices))
+            for session, of_times, of_prices in zip(days, times, prices, strict=True)
+        }
 
 
 class MinuteFlow:
@@ -134,14 +149,13 @@ class MinuteFlow:
     def __init__(self, wanted: Wanted, final: Final, stored: StoredBars) -> None:
         self._wanted = wanted
         self._final = final
-        self._days = final[DAILY, "regular"].bars
         self._stored = stored
         self._table = stored.table
 
     def seen(self, first: dt.date, last: dt.date) -> Iterator[Part]:
         """Yield what is seen in the sessions [first, last]."""
         table = self._table
-        days = {session_of(day): day for day in self._days}
+        days = dict(self._final[DAILY, "regular"].by_session(first, last))
         ending = ending_in(self._wanted.final, self._final, first, last)
         forming = forming_of(self._wanted, self._final, table)
         ordinals = table.ordinals(first, last)
@@ -209,7 +223,7 @@ def ending_in(
 
 def forming_of(wanted: Wanted, final: Final, table: SessionTable) -> list[Forming]:
     """Return the bars of several sessions that a rule looks at while they form."""
-    days = final[DAILY, "regular"].bars
+    days = final[DAILY, "regular"]
     intervals = [interval for interval, _ in in_order(wanted.forming) if interval.sessions > 1]
     return [Forming(interval, days, table) for interval in intervals]
 
@@ -218,23 +232,15 @@ def _time(seen: Seen) -> int:
     return seen.time
 
 
-def _ticks_of_day(day: SeenBar, opens: int) -> list[Tick]:
-    values = (np.array([value]) for value in (day.open, day.high, day.low, day.close))
-    prices = path_of(*values)[0].tolist()
-    times = times_of(np.array([opens]), np.array([day.time]))[0].tolist()
-    path = enumerate(zip(times, prices, strict=True))
-    return [Tick(day.symbol, time, step, price) for step, (time, price) in path]
-
-
 def _ticks_of_minutes(minutes: pl.DataFrame, symbol: str) -> tuple[list[Tick], np.ndarray]:
     """Return the prices of minutes in order, and of each 1 where it is the first of its minute."""
-    values = (minutes[name].to_numpy() for name in ("open", "high", "low", "close"))
+    values = (minutes[name].to_numpy() for name in _PATH)
     start = minutes["start"].to_numpy()
     prices = path_of(*values).ravel().tolist()
     times = times_of(start, start + MINUTE_US).ravel().tolist()
     is_first = np.tile([1] + [0] * (STEPS - 1), len(start))
-    path = enumerate(zip(times, prices, strict=True))
-    return [Tick(symbol, time, step, price) for step, (time, price) in path], is_first
+    steps = range(len(times))
+    return list(map(Tick, repeat(symbol), times, steps, prices)), is_first
 
 
 def _forming_in(

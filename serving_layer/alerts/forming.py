@@ -12,10 +12,9 @@ from lake.session import Bucket, bucket_of
 from serving_layer.alerts.stored import session_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lake.interval import Interval
     from lake.session import SessionTable
+    from serving_layer.alerts.stored import Seens
 
 
 class Forming:
@@ -27,7 +26,7 @@ class Forming:
         table: The sessions of the exchange.
     """
 
-    def __init__(self, interval: Interval, days: Sequence[SeenBar], table: SessionTable) -> None:
+    def __init__(self, interval: Interval, days: Seens, table: SessionTable) -> None:
         self._interval = interval
         self._days = days
         self._table = table
@@ -59,12 +58,10 @@ class Forming:
         """Return what a bucket has of the sessions before one."""
         if bucket != self._bucket:
             self._bucket, self._merged = bucket, NEUTRAL
-        while self._next < len(self._days):
-            day = self._days[self._next]
-            if session_of(day) >= session:
-                break
-            if session_of(day) >= bucket.first:
-                self._merged = merge(self._merged, _contribution(day))
+        days = self._days
+        while self._next < len(days.bars) and days.sessions[self._next] < session:
+            if days.sessions[self._next] >= bucket.first:
+                self._merged = merge(self._merged, _contribution(days.bars[self._next]))
             self._next += 1
         return self._merged
 

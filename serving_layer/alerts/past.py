@@ -188,7 +188,7 @@ class Past:
         end = bisect_left(stored, first)
         a_session = -(-SESSION_MINUTES // interval.minutes)
         back, earlier = -(-memory // a_session), Seens([], [])
-        while end and len(earlier.bars) < memory and len(earlier.sessions) < end:
+        while end and len(earlier.bars) < memory:
             begin = max(0, end - back)
             earlier = self._stored.final(interval, hours, stored[begin], stored[end - 1])
             if not begin:

@@ -22,7 +22,7 @@ from lake.interval import DAILY
 from lake.live_bars import MINUTE_US
 from speed_layer.alerts.ends import Ends
 from speed_layer.alerts.rows import FLOW
-from speed_layer.alerts.wanted import Wanted
+from speed_layer.alerts.wanted import Wanted, with_extremes
 from speed_layer.engine import Engine
 from speed_layer.engine.names import Names
 
@@ -73,7 +73,7 @@ class EventFlow:
         grace: dt.timedelta,
         begin: int,
         rows: Mapping[str, str] | None = None,
-        resumed: int = 0,
+        resumed: int = -1,
     ) -> None:
         self._engine = Engine(table, kind=kind, lateness=grace)
         self._engine.clock = begin - 1
@@ -221,7 +221,7 @@ def _known(rows: Mapping[str, str]) -> dict[str, int]:
 
 def _rows(bars: pl.DataFrame) -> Iterator[tuple[str, str, dt.date, Hours, int, Values]]:
     """Yield symbol, interval, session, hours, start and values of those that are bars."""
-    told = bars.filter(bars.get_column("open").is_not_null())
+    told = with_extremes(bars.filter(bars.get_column("open").is_not_null()))
     columns = [told.get_column(name).to_list() for name in (*_BAR, *_PRICES)]
     volume = told.get_column("volume").to_numpy().round(_VOLUME_DIGITS)
     values = zip(*columns[len(_BAR) :], volume.tolist(), strict=True)

@@ -1,9 +1,11 @@
-"""Which bars are looked at: nobody makes rows of the others."""
+"""Which live bars are looked at, and how: nobody makes rows of the others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+
+import polars as pl
 
 from lake.interval import DAILY, Interval
 
@@ -45,3 +47,17 @@ class Wanted:
 def is_of_days(interval: str) -> bool:
     """Return whether bars of an interval are of sessions."""
     return not Interval.parse(interval).is_intraday
+
+
+def with_extremes(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return live bars with a high and a low: trades that may be the last price need not make one.
+
+    Args:
+        bars: Schema `LIVE_BARS`.
+    """
+    if not (bars.get_column("high").null_count() or bars.get_column("low").null_count()):
+        return bars
+    return bars.with_columns(
+        high=pl.coalesce("high", pl.max_horizontal("open", "close")),
+        low=pl.coalesce("low", pl.min_horizontal("open", "close")),
+    )

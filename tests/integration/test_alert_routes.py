@@ -17,39 +17,9 @@ from lake.envelope import decode_envelope
 from lake.settings import Settings
 from serving_layer.app import create_app
 from tests.access import Guarded, MakeGuarded
-from tests.alerts import FIRED, fire, progressed, rule
+from tests.alerts import FIRED, Owner, fire, progressed, rule
 
 NOW = "2026-01-05T12:00:00Z"
-
-
-class Owner:
-    """Who asks, with a key of an owner."""
-
-    def __init__(self, server: Guarded, owner: str) -> None:
-        self.server, self.owner = server, owner
-        self.made = server.key("alerts", owner=owner)
-
-    def ask(self, method: str, path: str = "", **others: Any) -> httpx.Response:
-        return self.server.request(method, f"/v1/alerts{path}", self.made.secret, **others)
-
-    def created(self, **changed: Any) -> dict[str, Any]:
-        answer = self.ask("POST", json=rule(**changed))
-        assert 201 == answer.status_code, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
-
-    def listed(self, query: str = "") -> list[str]:
-        return [each["alert"] for each in self.ask("GET", query).json()["alerts"]]
-
-    def fired(self, query: str = "") -> list[str]:
-        firings = self.ask("GET", f"/firings{query}").json()["firings"]
-        return [each["firing"] for each in firings]
-
-
-@pytest.fixture
-def both(make_guarded: MakeGuarded, any_settings: Settings) -> Guarded:
-    """An app on a database of each kind."""
-    return make_guarded(**any_settings.model_dump(exclude_unset=True))
 
 
 @pytest.fixture
@@ -57,8 +27,10 @@ def desk(guarded: Guarded) -> Owner:
     return Owner(guarded, "desk")
 
 
-def test_an_alert_is_kept_replaced_muted_and_deleted_and_each_change_noted(both: Guarded) -> None:
-    desk = Owner(both, "desk")
+def test_an_alert_is_kept_replaced_muted_and_deleted_and_each_change_noted(
+    both_guarded: Guarded,
+) -> None:
+    desk = Owner(both_guarded, "desk")
     made = desk.created(symbol=" aapl ", name="breakout", active={"days": ["fri", "mon"]})
     path = f"/{made['alert']}"
     kept = {
@@ -90,7 +62,7 @@ def test_an_alert_is_kept_replaced_muted_and_deleted_and_each_change_noted(both:
     }
 
     assert kept == made == desk.ask("GET", path).json()
-    both.clock.instant += dt.timedelta(minutes=1)
+    both_guarded.clock.instant += dt.timedelta(minutes=1)
     replaced = desk.ask("PUT", path, json=rule(symbol="IBM"))
     assert (200, 2, "IBM", "IBM", NOW, "2026-01-05T12:01:00Z") == (
         replaced.status_code,
@@ -113,7 +85,7 @@ def test_an_alert_is_kept_replaced_muted_and_deleted_and_each_change_noted(both:
     assert [404] * 2 == [desk.ask(method, path).status_code for method in ("GET", "DELETE")]
     assert [] == desk.listed()
 
-    entries = both.get("/v1/audit", both.key("admin").secret).json()["entries"]
+    entries = both_guarded.get("/v1/audit", both_guarded.key("admin").secret).json()["entries"]
     by_desk = [each for each in entries if each["actor"] == desk.made.key.key]
     assert {("127.0.0.1", made["alert"])} == {(e["address"], e["subject"]) for e in by_desk}
     assert [
@@ -135,13 +107,15 @@ def test_keys_of_one_owner_share_its_alerts(guarded: Guarded) -> None:
     assert [] == stranger.listed()
 
 
-def test_alerts_are_paged_in_order_of_creation_whatever_comes_meanwhile(both: Guarded) -> None:
-    desk, floor = Owner(both, "desk"), Owner(both, "floor")
+def test_alerts_are_paged_in_order_of_creation_whatever_comes_meanwhile(
+    both_guarded: Guarded,
+) -> None:
+    desk, floor = Owner(both_guarded, "desk"), Owner(both_guarded, "floor")
     made = []
     for number in range(7):
         made.append(desk.created(symbol=("AAPL", "IBM")[number % 2])["alert"])
         floor.created()
-        both.clock.instant += dt.timedelta(microseconds=number % 3)
+        both_guarded.clock.instant += dt.timedelta(microseconds=number % 3)
     in_order = desk.listed()
     of_ibm = desk.listed("?symbol=ibm")
     found, query = [], "?limit=3"
@@ -180,8 +154,8 @@ def test_a_cursor_of_alerts_is_none_of_firings(desk: Owner) -> None:
     assert "is the cursor of another question." in answers[0].json()["detail"]
 
 
-def test_the_state_of_an_alert_is_that_of_its_revision(both: Guarded) -> None:
-    desk, database = Owner(both, "desk"), both.database
+def test_the_state_of_an_alert_is_that_of_its_revision(both_guarded: Guarded) -> None:
+    desk, database = Owner(both_guarded, "desk"), both_guarded.database
     soon = "2026-01-05T12:30:00Z"
     alert = {
         "active": desk.created(repeat=True)["alert"],
@@ -196,7 +170,7 @@ def test_the_state_of_an_alert_is_that_of_its_revision(both: Guarded) -> None:
     progressed(database, alert["expired by the flow"], is_done=True)
     progressed(database, alert["waiting"], fired=2)
     desk.ask("PUT", f"/{alert['waiting']}", json=rule())
-    both.clock.instant += dt.timedelta(hours=1)
+    both_guarded.clock.instant += dt.timedelta(hours=1)
     desk.ask("POST", f"/{alert['done']}/mute", json={})
     told = {name: desk.ask("GET", f"/{each}").json() for name, each in alert.items()}
 
@@ -209,7 +183,7 @@ def test_the_state_of_an_alert_is_that_of_its_revision(both: Guarded) -> None:
     } == {name: (t["state"], t["fired"], t["last_fired"]) for name, t in told.items()}
     muted = desk.ask("POST", f"/{alert['active']}/mute", json={"until": "2026-01-05T14:00:00Z"})
     assert "muted" == muted.json()["state"]
-    both.clock.instant += dt.timedelta(hours=1)
+    both_guarded.clock.instant += dt.timedelta(hours=1)
     after = desk.ask("GET", f"/{alert['active']}").json()
     assert ("active", None) == (after["state"], after["muted_until"])
 
@@ -298,8 +272,8 @@ def test_an_owner_has_no_more_alerts_than_it_may_however_many_are_made_at_once(
     desk.created()
 
 
-def test_a_test_is_told_where_its_alert_is_muted_or_not(both: Guarded) -> None:
-    desk = Owner(both, "desk")
+def test_a_test_is_told_where_its_alert_is_muted_or_not(both_guarded: Guarded) -> None:
+    desk = Owner(both_guarded, "desk")
     made = desk.created(name="breakout", note="Look.")
     desk.ask("POST", f"/{made['alert']}/mute", json={})
     sent = desk.ask("POST", f"/{made['alert']}/test")
@@ -328,7 +302,7 @@ def test_a_test_is_told_where_its_alert_is_muted_or_not(both: Guarded) -> None:
             }
         ],
     } == shown
-    with both.database.read() as connection:
+    with both_guarded.database.read() as connection:
         body = connection.execute(sa.select(NOTIFICATIONS.c.body)).scalar_one()
     envelope = decode_envelope(body)
     assert (told, "test", ("AAPL",), "breakout") == (
@@ -340,8 +314,10 @@ def test_a_test_is_told_where_its_alert_is_muted_or_not(both: Guarded) -> None:
     assert told != desk.ask("POST", f"/{made['alert']}/test").json()["notification"]
 
 
-def test_firings_are_listed_the_latest_first_those_of_deleted_alerts_too(both: Guarded) -> None:
-    desk, database = Owner(both, "desk"), both.database
+def test_firings_are_listed_the_latest_first_those_of_deleted_alerts_too(
+    both_guarded: Guarded,
+) -> None:
+    desk, database = Owner(both_guarded, "desk"), both_guarded.database
     gone, kept = desk.created()["alert"], desk.created(symbol="IBM")["alert"]
     minute = dt.timedelta(minutes=1)
     ids = [fire(database, "desk", gone, n, at=FIRED + n // 2 * minute) for n in range(1, 6)]

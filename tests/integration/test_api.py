@@ -397,6 +397,7 @@ def test_the_schema_lists_the_routes(api: Api) -> None:
         "/v1/backtest/bars",
         "/v1/backtest/matrix",
         "/v1/backtest/datasets/{dataset}",
+        "/v1/alerts/dry-run",
         "/v1/sessions",
         "/v1/symbols",
         "/v1/splits/{symbol}",

@@ -99,6 +99,7 @@ def test_what_is_due_is_told_to_each_of_its_destinations(
     add_destination(any_database, one.url, name="one")
     add_destination(any_database, other.url, name="other")
     add_destination(any_database, other.url, name="one", owner="you")
+    configure_logs(any_settings)
     notify(any_database, "al_1.1.1", to=("one", "other", "log"), made=now())
     with delivering(quick(any_settings), any_database, SystemClock()) as deliverer:
         wait_until(lambda: {"delivered"} == set(states(any_database, "al_1.1.1")))
@@ -206,15 +207,15 @@ def test_what_is_gone_is_dead_at_once(own_database: Database, receive: Start) ->
 
 
 def test_a_thousand_to_ten_webhooks_take_seconds_and_each_is_told_once(
-    any_settings: Settings, any_database: Database, receive: Start
+    own_database: Database, receive: Start
 ) -> None:
     receivers = [receive() for _ in range(10)]
     for number, each in enumerate(receivers):
-        add_destination(any_database, each.url, name=f"hook{number}")
+        add_destination(own_database, each.url, name=f"hook{number}")
         ids = [f"al_{number}.1.{firing}" for firing in range(100)]
-        notify(any_database, *ids, to=(f"hook{number}",), made=now())
+        notify(own_database, *ids, to=(f"hook{number}",), made=now())
     begun = time.monotonic()
-    with delivering(quick(any_settings), any_database, SystemClock()) as deliverer:
+    with delivering(quick(Settings()), own_database, SystemClock()) as deliverer:
         wait_until(lambda: deliverer.told()["delivered"] == 1000)
     took = time.monotonic() - begun
 
@@ -230,16 +231,16 @@ def test_receivers_that_hang_hold_up_no_other(own_database: Database, receive: S
         yield answer()
 
     stuck, prompt = receive(hang), receive()
-    for number in range(20):
+    for number in range(10):
         add_destination(own_database, stuck.url, name=f"stuck{number}")
-        ids = [f"al_{number}.1.{firing}" for firing in range(20)]
+        ids = [f"al_{number}.1.{firing}" for firing in range(12)]
         notify(own_database, *ids, to=(f"stuck{number}",), made=now())
     add_destination(own_database, prompt.url, name="prompt")
     ids = [f"al_99.1.{firing}" for firing in range(100)]
     notify(own_database, *ids, to=("prompt",), made=now())
     with delivering(quick(Settings()), own_database, SystemClock()):
         wait_until(lambda: {"delivered"} == set(states(own_database, *ids)))
-        assert 20 * 8 == stuck.most_at_once
+        wait_until(lambda: stuck.most_at_once == 10 * 8)
         assert set(ids) == set(ids_of(prompt.told))
 
 
@@ -325,7 +326,7 @@ def test_what_was_under_way_at_a_kill_is_delivered_by_whoever_is_left(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     killed = subprocess.Popen(
-        [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+        [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
         assert killed.stdout

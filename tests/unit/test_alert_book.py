@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from lake.alerts.book import Book, Changed, Firing
+from lake.alerts.book import BarsKey, Book, Changed, Firing, RuleState
 from lake.alerts.rule import Rule
 from lake.alerts.seen import Seen, SeenBar
+from lake.bar import State
 from lake.exchange import ZONE
 from lake.instant import from_microseconds, written
 from tests.alerting import OPEN, SECOND_US, Alone, Past, bar, rule_of, tick
@@ -142,6 +144,42 @@ def flows(draw: st.DrawFn) -> list[Seen]:
     return seen
 
 
+def long_flow(rng: random.Random, count: int) -> list[Seen]:
+    """Mostly ticks that walk up and down, with bars among them."""
+    seen: list[Seen] = []
+    now, start = 0, 0
+    walk = {"AAPL": 100.0, "IBM": 100.0}
+    for _ in range(count):
+        now += rng.choice([0, 1, 1, 2, 3, 5, 9, 30]) if rng.random() > 0.01 else 30_000
+        symbol = rng.choice(["AAPL", "AAPL", "AAPL", "IBM"])
+        walk[symbol] = min(104.0, max(95.0, walk[symbol] + rng.choice([-0.5, -0.25, 0, 0.25, 0.5])))
+        if rng.random() > 0.05:
+            late = rng.choice([0, 0, 0, 0, 4])
+            seen.append(tick(now - late, walk[symbol], symbol, rng.randint(0, 2)))
+        else:
+            start += 1
+            interval = rng.choice(["5m", "1d", "13d"])
+            state: State = rng.choice(["final", "forming"])
+            volume = rng.choice([80.0, 100.0, 130.0])
+            close = walk[symbol]
+            seen.append(
+                bar(
+                    interval,
+                    start,
+                    close,
+                    volume=volume,
+                    state=state,
+                    symbol=symbol,
+                    high=close + 0.5,
+                    low=close - 0.5,
+                    time=now,
+                )
+            )
+        if rng.random() < 0.03:
+            seen.append(rng.choice(seen[-20:]))
+    return seen
+
+
 def by_session(seen: Sequence[Seen]) -> Iterator[list[Seen]]:
     for _, part in itertools.groupby(seen, lambda each: session_of(each.time)):
         yield list(part)
@@ -154,10 +192,10 @@ def session_of(time: int) -> dt.date:
 def past_of(told: Sequence[Seen]) -> Past:
     """What history holds once this was told: each final bar once, the first that was told of it."""
     found = [each._replace(symbol=symbol) for each in PAST for symbol in ("AAPL", "IBM")]
-    last: dict[tuple[str, str, str], int] = {}
+    last: dict[BarsKey, int] = {}
     for each in told:
         if isinstance(each, SeenBar) and each.state == "final":
-            key = each[:3]
+            key: BarsKey = (each.symbol, each.interval, each.hours)
             if each.start > last.get(key, each.start - 1):
                 last[key] = each.start
                 found.append(each)
@@ -178,26 +216,39 @@ def run(book: Book, told: Sequence[Seen], seen: Sequence[Seen]) -> list[Firing]:
 
 def alone(rules: Sequence[Rule], seen: Sequence[Seen]) -> list[Firing]:
     """Every rule on everything, each with a market of its own."""
-    each_alone = [Alone(f"al_{at}", rule, past_of(())) for at, rule in enumerate(rules)]
+    each_alone = [Alone(f"al_{at:02}", rule, past_of(())) for at, rule in enumerate(rules)]
     for one in each_alone:
         for (interval, hours), bars in one.market.bars.items():
-            key = (one.rule.symbol, interval, hours)
+            key: BarsKey = (one.rule.symbol, interval, hours)
             bars.seed(one.past.before({key: (OPEN, bars.count)})[key], session_of(OPEN))
     found = [(one.take(item)) for item in seen for one in each_alone]
     return [firing for firing in found if firing is not None]
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.lists(rules(), min_size=1, max_size=6), flows())
 def test_rules_fire_in_a_book_as_each_does_alone(rules: list[Rule], seen: list[Seen]) -> None:
     book = Book()
     for at, rule in enumerate(rules):
-        book.add(f"al_{at}", 1, rule)
+        book.add(f"al_{at:02}", 1, rule)
 
     assert alone(rules, seen) == run(book, (), seen)
 
 
-@settings(max_examples=150)
+@settings(max_examples=12)
+@given(st.lists(rules(), min_size=15, max_size=15), st.integers(0, 2**32))
+def test_rules_fire_in_a_book_as_each_does_alone_through_long_flows(
+    rules: list[Rule], seed: int
+) -> None:
+    seen = long_flow(random.Random(seed), 700)  # noqa: S311 - of tests
+    book = Book()
+    for at, rule in enumerate(rules):
+        book.add(f"al_{at:02}", 1, rule)
+
+    assert alone(rules, seen) == run(book, (), seen)
+
+
+@settings(max_examples=100)
 @given(st.lists(rules(), min_size=1, max_size=5), flows(), st.data())
 def test_a_book_goes_on_from_its_rows_wherever_it_was_stopped(
     rules: list[Rule], seen: list[Seen], data: st.DataObject
@@ -205,7 +256,7 @@ def test_a_book_goes_on_from_its_rows_wherever_it_was_stopped(
     whole = Book()
     rows = Changed({}, {})
     for at, rule in enumerate(rules):
-        whole.add(f"al_{at}", 1, rule)
+        whole.add(f"al_{at:02}", 1, rule)
     stop = data.draw(st.integers(0, len(seen)))
     again = data.draw(st.integers(0, stop))
     middle = data.draw(st.integers(0, stop))
@@ -216,7 +267,7 @@ def test_a_book_goes_on_from_its_rows_wherever_it_was_stopped(
     merge(rows, whole.changed())
     restored = Book(rows.market)
     for at, rule in enumerate(rules):
-        restored.add(f"al_{at}", 1, rule, rows.rules[f"al_{at}"])
+        restored.add(f"al_{at:02}", 1, rule, rows.rules[f"al_{at:02}"])
     firings_again = run(restored, seen[:stop], seen[again:])
 
     assert run(whole, seen[:stop], seen[stop:]) == firings_again
@@ -229,5 +280,5 @@ def merge(rows: Changed, changed: Changed) -> None:
     rows.market.update(changed.market)
 
 
-def states(book: Book, rows: Changed) -> dict[str, object]:
+def states(book: Book, rows: Changed) -> dict[str, RuleState]:
     return rows.rules | book.changed().rules
