@@ -133,7 +133,8 @@ function instantOf() {
 function clockOf() {
   const control = make("input", "", { type: "time" });
   // No clock shows the last moment of a day; it is the end by default.
-  return [control, ...kept(control, (value) => (value === LAST_OF_DAY ? "" : value.slice(0, 5)), (text) => text)];
+  const shown = (value) => (value === LAST_OF_DAY ? "" : value.slice(0, 5));
+  return [control, ...kept(control, shown, (text) => text)];
 }
 
 /** Return how a control is read and written that shows minutes: what is not changed keeps its seconds. */
