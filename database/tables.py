@@ -105,11 +105,12 @@ ALERT_STATES: Final = Table(
     Column("fired", Integer, nullable=False),
     Column("last_fired", Instant),
     Column("is_done", Boolean, nullable=False),
+    Column("adopted", Instant),
 )
 """How far each alert is that is evaluated, at its `revision`: JSON of `lake.alerts`.
 
 `fired` counts the firings of that revision, `last_fired` is of the flow's time; `is_done`: it fires
-no more.
+no more. `adopted` is from when on it is evaluated, by the flow's time; null: from its begin.
 """
 
 ALERT_MARKET: Final = Table(

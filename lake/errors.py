@@ -36,6 +36,7 @@ FiblakeError
 │   └── TooManyRequestsError      it asks more often than it may (HTTP 429)
 │       └── TooManyConnectionsError  it has as many open as it may (WebSocket 4009)
 ├── BusyError                     another process does the same at the moment
+│   └── TakenOverError            another process does by now what this one did
 ├── BrokenPartError               a part of the live system failed as none should
 ├── VendorError                   a vendor of market data failed
 │   ├── VendorKeyError            there is no key, or the vendor refuses it
@@ -253,6 +254,10 @@ class TooManyConnectionsError(TooManyRequestsError):
 
 class BusyError(FiblakeError):
     """Another process does the same at the moment."""
+
+
+class TakenOverError(BusyError):
+    """Another process does by now what this one did."""
 
 
 class BrokenPartError(FiblakeError):

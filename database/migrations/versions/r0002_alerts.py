@@ -42,6 +42,7 @@ def _make_states() -> None:
         sa.Column("fired", sa.Integer, nullable=False),
         sa.Column("last_fired", sa.DateTime(timezone=True)),
         sa.Column("is_done", sa.Boolean, nullable=False),
+        sa.Column("adopted", sa.DateTime(timezone=True)),
     )
     op.create_table(
         "alert_market",
