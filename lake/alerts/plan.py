@@ -67,6 +67,7 @@ class Plan:
         cooldown: Microseconds.
         active: When it may fire; None: always.
         expires: From when on it does not; None: never.
+        has_prices: Whether it looks at prices.
     """
 
     symbol: str
@@ -76,11 +77,7 @@ class Plan:
     cooldown: int
     active: Active | None
     expires: int | None
-
-    @property
-    def has_prices(self) -> bool:
-        """Whether it looks at prices."""
-        return any(isinstance(leaf, PricedLeaf) for leaf in self.leaves)
+    has_prices: bool
 
     @property
     def has_daily_moves(self) -> bool:
@@ -126,6 +123,7 @@ def plan_of(rule: Rule) -> Plan:
         cooldown=_cooldown(rule.cooldown_seconds),
         active=rule.active,
         expires=None if rule.expires is None else microseconds(rule.expires),
+        has_prices=any(isinstance(leaf, PricedLeaf) for leaf in leaves),
     )
 
 
