@@ -68,6 +68,7 @@ class Plan:
         active: When it may fire; None: always.
         expires: From when on it does not; None: never.
         has_prices: Whether it looks at prices.
+        has_daily_moves: Whether it measures moves in sessions.
     """
 
     symbol: str
@@ -78,11 +79,7 @@ class Plan:
     active: Active | None
     expires: int | None
     has_prices: bool
-
-    @property
-    def has_daily_moves(self) -> bool:
-        """Whether it measures moves in sessions."""
-        return any(isinstance(leaf, MoveLeaf) and leaf.is_daily for leaf in self.leaves)
+    has_daily_moves: bool
 
     @property
     def windows(self) -> frozenset[int]:
@@ -124,6 +121,7 @@ def plan_of(rule: Rule) -> Plan:
         active=rule.active,
         expires=None if rule.expires is None else microseconds(rule.expires),
         has_prices=any(isinstance(leaf, PricedLeaf) for leaf in leaves),
+        has_daily_moves=any(isinstance(leaf, MoveLeaf) and leaf.is_daily for leaf in leaves),
     )
 
 
