@@ -156,6 +156,9 @@ def evaluate(plan: Plan, was: Progress, seen: Seen, market: Market) -> Outcome:
         leaf.look(mark, seen, market, was.factor)
         for leaf, mark in zip(plan.leaves, was.marks, strict=True)
     ]
+    # It waits for nothing and no mark moved: it is as it was, unless another bar is to be told of.
+    if was.until is None and (*looked,) == was.marks and not any(was.facts):
+        return Outcome(was, None)
     facts = was.facts if isinstance(seen, Tick) else _facts(plan, was, seen, market, looked)
     lasts, crosses = is_lasting(plan.tree, looked), is_crossed(plan.tree, looked)
     fires, until = _decided(plan, was, seen.time, lasts=lasts, crosses=crosses)

@@ -67,6 +67,8 @@ class Plan:
         cooldown: Microseconds.
         active: When it may fire; None: always.
         expires: From when on it does not; None: never.
+        has_prices: Whether it looks at prices.
+        has_daily_moves: Whether it measures moves in sessions.
     """
 
     symbol: str
@@ -76,16 +78,8 @@ class Plan:
     cooldown: int
     active: Active | None
     expires: int | None
-
-    @property
-    def has_prices(self) -> bool:
-        """Whether it looks at prices."""
-        return any(isinstance(leaf, PricedLeaf) for leaf in self.leaves)
-
-    @property
-    def has_daily_moves(self) -> bool:
-        """Whether it measures moves in sessions."""
-        return any(isinstance(leaf, MoveLeaf) and leaf.is_daily for leaf in self.leaves)
+    has_prices: bool
+    has_daily_moves: bool
 
     @property
     def windows(self) -> frozenset[int]:
@@ -126,6 +120,8 @@ def plan_of(rule: Rule) -> Plan:
         cooldown=_cooldown(rule.cooldown_seconds),
         active=rule.active,
         expires=None if rule.expires is None else microseconds(rule.expires),
+        has_prices=any(isinstance(leaf, PricedLeaf) for leaf in leaves),
+        has_daily_moves=any(isinstance(leaf, MoveLeaf) and leaf.is_daily for leaf in leaves),
     )
 
 
