@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -150,7 +150,10 @@ def _make(path: Path) -> None:
     """Make a file that its owner alone may read; readers in it do not wait for a writer."""
     # Two that switch to WAL at once would fail, however long they may wait.
     with FileLock(f"{path}.lock"):
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, _PRIVATE))
+        # Never opened by ourselves once it is there: to close it would let go of all locks that
+        # this process's connections hold on it, and others would write as if there were none.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _PRIVATE))
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
 

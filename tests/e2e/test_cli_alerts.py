@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from database import open_database
+from database.audit import latest
 from lake.settings import Settings
 from tests.alerts import fire, progressed, rule
 from tests.command_line import Run, write
@@ -71,13 +72,12 @@ def test_an_alert_is_replaced_by_what_comes_from_standard_input(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
     ran = in_sample("alerts", "replace", alert, "-")
 
-    assert (
-        0,
-        f"{alert}: IBM\n"
-        "fires when price above 180, once until 2100-01-01T00:00:00Z; told to log\n"
-        "revision 2, of anyone, is waiting; fired 0\n",
-        "",
-    ) == ran.said
+    assert (0, "") == (ran.code, ran.err)
+    assert [
+        f"{alert}: IBM",
+        "fires when price above 180, once until 2100-01-01T00:00:00Z; told to log",
+        "revision 2, of anyone, is waiting; fired 0",
+    ] == ran.out.splitlines()
 
 
 def test_an_alert_is_muted_and_unmuted(in_sample: Run, alert: str) -> None:
@@ -187,8 +187,6 @@ def test_what_a_command_changes_is_noted_as_its_user_s(
 ) -> None:
     monkeypatch.setattr("getpass.getuser", lambda: "ada")
     in_sample("alerts", "delete", alert)
-    from database.audit import latest
-
     database = open_database(Settings())
     with database.read() as connection:
         entry = latest(connection, 1)[0]
@@ -251,8 +249,10 @@ def test_in_an_empty_lake_any_symbol_will_do(in_lake: Run) -> None:
                     },
                 ],
             },
-            "(1h extended closes crosses its 20-bar average)"
-            " or forming 34d closes below the low of 5 bars or 1d closes above 180",
+            (
+                "(1h extended close crosses its 20-bar average)"
+                " or forming 34d closes below the low of 5 bars or 1d closes above 180"
+            ),
         ),
     ],
 )

@@ -229,3 +229,29 @@ def test_a_driver_that_says_nothing_is_told_by_its_kind(own_database: Database, 
 
     with kind, own_database.read():
         raise silent
+
+
+def test_what_another_process_writes_is_seen_though_this_one_opened_the_file_twice(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(state=str(tmp_path))
+    first = open_database(settings)
+    prepare(first)
+    with first.read() as connection:
+        assert [] == keys.all_keys(connection)
+    second = open_database(settings)  # to close the file itself would let go of all its locks
+    context = multiprocessing.get_context("spawn")
+    other = context.Process(target=_add_apart, args=(settings,))
+    other.start()
+    other.join()
+
+    with first.read() as connection:
+        assert [ROW] == keys.all_keys(connection)
+    first.close()
+    second.close()
+
+
+def _add_apart(settings: Settings) -> None:
+    database = open_database(settings)
+    add(database, ROW)
+    database.close()
