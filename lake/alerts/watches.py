@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = -1.0
 """An alarm that any tick sets off."""
-_SLACK: Final = 64
+_SLACK: Final = 8
 
 
 class Watch:
