@@ -67,10 +67,11 @@ function build(schema, alert, names) {
 
 /** Return the field of a condition: its kind, and what that kind has. */
 function whenField(schema) {
-  const kinds = schema.properties.when.discriminator.mapping;
+  const definitions = schema.properties.when.oneOf.map((each) => resolved(schema, each));
+  const kinds = new Map(definitions.map((each) => [each.properties.kind.const, each]));
   const whole = make("div", "", { class: "stack" });
   const select = make("select", "", { name: "kind" });
-  select.append(...Object.keys(kinds).map((kind) => make("option", KINDS[kind] ?? kind, { value: kind })));
+  select.append(...[...kinds.keys()].map((kind) => make("option", KINDS[kind] ?? kind, { value: kind })));
   const label = make("label", "", { class: "field" });
   label.append(make("span", "When"), select);
   const place = make("div", "", { class: "fields" });
@@ -78,7 +79,7 @@ function whenField(schema) {
   let fields = [];
   let text = null; // the JSON of a condition of others
   const show = (kind) => {
-    const definition = resolved(schema, { $ref: kinds[kind] });
+    const definition = kinds.get(kind);
     select.value = kind;
     const isOfOthers = definition.properties.of !== undefined;
     fields = isOfOthers ? [] : fieldsOf(schema, definition, ["kind"]);
