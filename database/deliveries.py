@@ -88,7 +88,7 @@ def latest_deliveries(
         NOTIFICATIONS, NOTIFICATIONS.c.notification == DELIVERIES.c.notification
     )
     if owner is not None:
-        asked = asked.where(NOTIFICATIONS.c.owner == owner)
+        asked = asked.where(DELIVERIES.c.owner == owner)
     if state is not None:
         asked = asked.where(DELIVERIES.c.state == state)
     ordered = asked.order_by(

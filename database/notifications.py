@@ -60,10 +60,22 @@ def add_notification(
     return True
 
 
+def add_notifications(
+    connection: Connection, told: Sequence[tuple[NotificationRow, Sequence[str]]]
+) -> None:
+    """Add many, each with the destinations that it is told to, as `add_notification` does one."""
+    rows = [asdict(row) for row, _ in told]
+    waiting = [_waiting(row, each) for row, named in told if not row.is_muted for each in named]
+    for table, some in ((NOTIFICATIONS, rows), (DELIVERIES, waiting)):
+        if some:
+            connection.execute(insert(table).on_conflict_do_nothing(), some)
+
+
 def _waiting(row: NotificationRow, destination: str) -> dict[str, object]:
     return {
         "notification": row.notification,
         "destination": destination,
+        "owner": row.owner,
         "state": "waiting",
         "attempts": 0,
         "due": row.made,

@@ -218,7 +218,7 @@ def _due(
 ) -> list[Claimed]:
     """Return what is due, but to destinations that are full; nobody else claims it meanwhile."""
     told = sa.and_(
-        NOTIFICATIONS.c.owner == DESTINATIONS.c.owner,
+        DELIVERIES.c.owner == DESTINATIONS.c.owner,
         DELIVERIES.c.destination == DESTINATIONS.c.name,
     )
     asked = (
@@ -227,7 +227,7 @@ def _due(
             DELIVERIES.c.destination,
             DELIVERIES.c.attempts,
             DELIVERIES.c.error,
-            NOTIFICATIONS.c.owner,
+            DELIVERIES.c.owner,
             NOTIFICATIONS.c.kind,
             NOTIFICATIONS.c.body,
             DESTINATIONS.c.url,
@@ -236,7 +236,7 @@ def _due(
         .join(NOTIFICATIONS, NOTIFICATIONS.c.notification == DELIVERIES.c.notification)
         .outerjoin(DESTINATIONS, told)
         .where(_is_due(claim.at), which, *(~_of(route) for route in full))
-        .order_by(DELIVERIES.c.due, DELIVERIES.c.notification, DELIVERIES.c.destination)
+        .order_by(DELIVERIES.c.due)
         .limit(_AT_A_TIME)
         .with_for_update(of=DELIVERIES, skip_locked=True)
     )
@@ -245,7 +245,7 @@ def _due(
 
 def _of(route: Route) -> sa.ColumnElement[bool]:
     to = DELIVERIES.c.destination == route.destination
-    return to if route.destination in BUILT_IN else to & (NOTIFICATIONS.c.owner == route.owner)
+    return to if route.destination in BUILT_IN else to & (DELIVERIES.c.owner == route.owner)
 
 
 def _take(connection: Connection, claim: Claim, taken: Sequence[Claimed]) -> None:

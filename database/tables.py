@@ -105,11 +105,12 @@ ALERT_STATES: Final = Table(
     Column("fired", Integer, nullable=False),
     Column("last_fired", Instant),
     Column("is_done", Boolean, nullable=False),
+    Column("adopted", Instant),
 )
 """How far each alert is that is evaluated, at its `revision`: JSON of `lake.alerts`.
 
 `fired` counts the firings of that revision, `last_fired` is of the flow's time; `is_done`: it fires
-no more.
+no more. `adopted` is from when on it is evaluated, by the flow's time; null: from its begin.
 """
 
 ALERT_MARKET: Final = Table(
@@ -169,15 +170,16 @@ DELIVERIES: Final = Table(
     METADATA,
     Column("notification", Text, primary_key=True),
     Column("destination", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
     Column("state", String(9), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due", Instant),
     Column("claimed_by", Text),
     Column("error", Text, nullable=False),
     Column("done", Instant),
-    Index("deliveries_due", "state", "due"),
+    Index("deliveries_due", "state", "due", "destination", "owner"),
 )
-"""The outbox: each notification to each destination.
+"""The outbox: each notification to each destination; `owner` is the notification's.
 
 `state` is `waiting`, `delivered` or `dead`; `due` is when the next attempt may begin, which whoever
 makes one moves ahead first; null unless it waits.

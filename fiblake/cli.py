@@ -29,6 +29,7 @@ from fiblake import (
     rebuild,
     reconcile,
     reports,
+    topics,
     vendor,
     view,
 )
@@ -63,6 +64,7 @@ app.add_typer(view.app)
 app.add_typer(reconcile.app)
 app.add_typer(keys.app)
 app.add_typer(alerts_app)
+app.add_typer(topics.app)
 app.add_typer(db.app)
 _EXTRAS = {
     "boto3": "s3",
@@ -73,6 +75,7 @@ _EXTRAS = {
     "redis": "redis",
     "psycopg": "postgres",
     "httpx": "client",
+    "standardwebhooks": "alerts",
 }
 _ALL = " ".join(str(interval) for interval in INTERVALS)
 _RESAMPLED = " ".join(str(interval) for interval in RESAMPLED)

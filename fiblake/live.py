@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from fiblake.alerts.evaluated import evaluated
 from fiblake.recording import recording_of
 from lake.boundary import read_boundary
 from lake.errors import BrokenPartError, FiblakeError, StoreError, StreamClosedError
@@ -37,11 +38,14 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from fiblake.alerts.alerting import Alerting
+    from fiblake.alerts.evaluated import Evaluated
     from fiblake.lake import Lake
     from lake.event import Kind
     from lake.session import SessionTable
     from lake.store import ObjectStore
     from serving_layer.dialects.relay import Relay
+    from speed_layer.alerts.inlet import Inlet
     from speed_layer.feed import Feed, FeedSpec
     from speed_layer.streams import Stream
     from speed_layer.views.protocol import View
@@ -57,6 +61,7 @@ def fed_view(
     feed: str,
     on_failure: Callable[[FiblakeError], None],
     relay: Relay | None = None,
+    alerting: Alerting | None = None,
 ) -> Iterator[tuple[View, Callable[[], dict[str, Any]]]]:
     """Feed a view with live bars and prices, beside whatever the caller does meanwhile.
 
@@ -67,6 +72,7 @@ def fed_view(
         feed: What feeds, as `replay:sample@60x`.
         on_failure: Called, by another thread, if the feed or the engine cannot go on.
         relay: Is told the events too, as they come.
+        alerting: Where alerts are kept that are evaluated on them; None: none are.
 
     Raises:
         FiblakeError: If what feeds cannot be had.
@@ -79,27 +85,26 @@ def fed_view(
         stack.callback(view.close)
         stream, health = InProcess(_CAPACITY), Health()
         engine = _Engine(lake, spec, store, table, view)
-        source = stack.enter_context(engine.fed(_relayed(stream, relay, engine.kind()), health))
+        if relay is not None:
+            relay.kind = engine.kind()
+        alerts = evaluated(lake, alerting, spec, engine.kind(), view) if alerting else None
+        relayed = _Relayed(stream, relay, alerts.inlet if alerts else None)
+        source = stack.enter_context(engine.fed(relayed, health))
         running = engine.running(stream, stack)
         # What there is by now stays: to look through it for garbage takes a tenth of a second.
         gc.freeze()
-        threads = [
-            _thread("feed", source.run, stream.close, on_failure),
-            _thread("engine", running.run, stream.close, on_failure),
-        ]
+        threads = [_thread("feed", source.run, relayed.close, on_failure)]
+        threads += [_thread("engine", running.run, stream.close, on_failure)]
+        if alerts:
+            threads.append(_thread("alerts", alerts.run, alerts.inlet.close, on_failure))
         try:
-            yield view, partial(_how, health, running)
+            yield view, partial(_how, health, running, alerts)
         finally:
+            if alerts:
+                alerts.stop()
             source.stop()
             for thread in threads:
                 thread.join(_STOP_S)
-
-
-def _relayed(stream: InProcess, relay: Relay | None, kind: Kind) -> Stream:
-    if relay is None:
-        return stream
-    relay.kind = kind
-    return _Relayed(stream, relay)
 
 
 def _view(lake: Lake, asked: FeedSpec) -> View:
@@ -109,25 +114,32 @@ def _view(lake: Lake, asked: FeedSpec) -> View:
     return open_view(lake.settings, lake.clock)
 
 
-def _how(health: Health, running: Running) -> dict[str, Any]:
-    return {"feed": health.document(), "engine": asdict(running.counts)}
+def _how(health: Health, running: Running, alerts: Evaluated | None) -> dict[str, Any]:
+    told = {"feed": health.document(), "engine": asdict(running.counts)}
+    return told | {"alerts": alerts.document()} if alerts else told
 
 
 @dataclass(frozen=True, slots=True)
 class _Relayed:
-    """A stream all of whose events a relay is told as well."""
+    """A stream all of whose events others are told as well, who hold it up in nothing."""
 
     stream: InProcess
-    relay: Relay
+    relay: Relay | None
+    inlet: Inlet | None
 
     def put(self, events: pl.DataFrame) -> None:
         """Bring events in."""
         self.stream.put(events)
-        self.relay.publish(events)
+        if self.relay:
+            self.relay.publish(events)
+        if self.inlet:
+            self.inlet.put(events)
 
     def close(self) -> None:
         """Take nothing any more."""
         self.stream.close()
+        if self.inlet:
+            self.inlet.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import uvicorn
 from database import open_database, prepare
 from database.keys import has_keys
 from fiblake.address import in_url, is_loopback, listen
+from fiblake.alerts.alerting import Alerting
 from fiblake.alerts.recorded_events import RecordedEvents
 from fiblake.arguments import folder_of
 from lake.errors import MisuseError
@@ -25,6 +26,7 @@ from serving_layer.reader import Reader
 from serving_layer.stream.connection import Manners
 from serving_layer.stream.registry import open_connections
 from serving_layer.stream.socket import SOCKETS
+from speed_layer.delivery.delivering import delivering
 from speed_layer.feed.massive_events import NAME
 from speed_layer.feed.spec import parse_feed
 from speed_layer.views import MemoryView
@@ -94,7 +96,8 @@ def _app(
     relay = Relay()
     with (
         _access(lake, host) as access,
-        _live(lake, feed, failures, relay) as (view, feeding),
+        _alerting(lake) as alerting,
+        _live(lake, feed, failures, relay, alerting) as (view, feeding),
         _gaps(lake, feed) as gaps,
         _fallbacks(lake, view) as fallbacks,
         _connections(lake) as connections,
@@ -124,6 +127,19 @@ def _access(lake: Lake, host: str) -> Iterator[Access]:
         if not is_loopback(host):
             _must_have_keys(database, host)
         yield access
+
+
+@contextmanager
+def _alerting(lake: Lake) -> Iterator[Alerting]:
+    """Yield where alerts are kept, and deliver meanwhile what is to be told of them.
+
+    By connections of their own, that nobody who asks takes up.
+    """
+    with (
+        closing(open_database(lake.settings)) as database,
+        delivering(lake.settings, database, lake.clock) as deliverer,
+    ):
+        yield Alerting(database, deliverer.nudge, deliverer.told)
 
 
 @contextmanager
@@ -168,7 +184,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def _live(
-    lake: Lake, feed: str | None, failures: list[FiblakeError], relay: Relay
+    lake: Lake, feed: str | None, failures: list[FiblakeError], relay: Relay, alerting: Alerting
 ) -> Iterator[tuple[LiveBars | None, Callable[[], dict[str, Any]] | None]]:
     """Yield the realtime view, and what tells how it is fed in this process.
 
@@ -177,7 +193,7 @@ def _live(
     if feed is not None:
         from fiblake.live import fed_view  # noqa: PLC0415 - it takes a while, and feeds are rare
 
-        with fed_view(lake, feed, failures.append, relay) as (view, feeding):
+        with fed_view(lake, feed, failures.append, relay, alerting) as (view, feeding):
             if isinstance(view, MemoryView):
                 yield view, feeding
             else:

@@ -25,6 +25,7 @@ FiblakeError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
 ├── JobError                      AWS Batch refused, or cannot be reached
+├── TopicError                    SNS or SQS refused, or cannot be reached
 ├── SnapshotError                 an engine's snapshot is damaged, or of another engine
 ├── FlinkError                    the Flink job cannot run here, or failed
 ├── DatabaseError                 the relational store failed
@@ -35,6 +36,7 @@ FiblakeError
 │   └── TooManyRequestsError      it asks more often than it may (HTTP 429)
 │       └── TooManyConnectionsError  it has as many open as it may (WebSocket 4009)
 ├── BusyError                     another process does the same at the moment
+│   └── TakenOverError            another process does by now what this one did
 ├── BrokenPartError               a part of the live system failed as none should
 ├── VendorError                   a vendor of market data failed
 │   ├── VendorKeyError            there is no key, or the vendor refuses it
@@ -200,6 +202,10 @@ class JobError(FiblakeError):
     """AWS Batch refused what was asked of it, or cannot be reached."""
 
 
+class TopicError(FiblakeError):
+    """SNS or SQS refused, or cannot be reached."""
+
+
 class SnapshotError(FiblakeError):
     """A snapshot of a stream engine is damaged, or of another engine."""
 
@@ -248,6 +254,10 @@ class TooManyConnectionsError(TooManyRequestsError):
 
 class BusyError(FiblakeError):
     """Another process does the same at the moment."""
+
+
+class TakenOverError(BusyError):
+    """Another process does by now what this one did."""
 
 
 class BrokenPartError(FiblakeError):

@@ -160,6 +160,9 @@ class Settings(BaseSettings):
     publish_health_port: int | None = Field(
         default=None, ge=0, le=65535, description="Of the publisher's /health; none: no endpoint."
     )
+    alerts_health_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Of the alerts' /health; none: no endpoint."
+    )
     view: Annotated[Literal["memory", "redis", "dynamodb"], BeforeValidator(str.lower)] = "memory"
     view_fallback: Annotated[Literal["dynamodb"] | None, BeforeValidator(lower)] = Field(
         default=None, description="The view that answers while that does not."

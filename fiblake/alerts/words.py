@@ -14,7 +14,9 @@ def in_words(condition: Condition) -> str:
             way = "" if condition.direction == "either" else f" {condition.direction}"
             return f"moves{way} {condition.percent:.12g}% in {condition.window}"
         case Close():
-            return f"{_bar(condition)} closes {_related(condition.relation)} {_than(condition)}"
+            is_cross = condition.relation.startswith("crosses")
+            verb = f"{'close' if is_cross else 'closes'} {_related(condition.relation)}"
+            return f"{_bar(condition)} {verb} {_than(condition)}"
         case Volume():
             of = f"{condition.times:.12g} times its {condition.average}-bar average"
             return f"{_bar(condition)} volume {of}"

@@ -1,1 +1,1 @@
-"""Alerts of the live flow: what is seen of it, in an order that is the same whenever it is told."""
+"""Alerts of the live flow: what is seen of it, rules on that, and what is kept of both."""

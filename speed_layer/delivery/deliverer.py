@@ -266,8 +266,9 @@ class Deliverer:
         while True:
             try:
                 forgotten = await self._ask(self._forgotten)
-            except FiblakeError:
-                forgotten = 0  # the outbox itself tells that the database is away
+            except Exception as error:  # noqa: BLE001 - to forget can wait
+                forgotten = 0
+                _log.info("what was told long ago is not forgotten yet", error=str(error))
             if not forgotten:
                 await asyncio.sleep(_FORGET_EVERY_S)
 

@@ -151,7 +151,7 @@ async def _first_line(answer: httpx.Response) -> str:
     read = b""
     with suppress(TimeoutError, httpx.HTTPError):
         async with asyncio.timeout(_BODY_S):
-            async for part in answer.aiter_raw(_BODY_BYTES):
+            async for part in answer.aiter_raw():
                 read += part
                 if len(read) >= _BODY_BYTES or b"\n" in read.lstrip():
                     break

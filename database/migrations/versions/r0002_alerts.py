@@ -42,6 +42,7 @@ def _make_states() -> None:
         sa.Column("fired", sa.Integer, nullable=False),
         sa.Column("last_fired", sa.DateTime(timezone=True)),
         sa.Column("is_done", sa.Boolean, nullable=False),
+        sa.Column("adopted", sa.DateTime(timezone=True)),
     )
     op.create_table(
         "alert_market",
@@ -84,6 +85,7 @@ def _make_outbox() -> None:
         "deliveries",
         sa.Column("notification", sa.Text, primary_key=True),
         sa.Column("destination", sa.Text, primary_key=True),
+        sa.Column("owner", sa.Text, nullable=False),
         sa.Column("state", sa.String(9), nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("due", sa.DateTime(timezone=True)),
@@ -91,4 +93,4 @@ def _make_outbox() -> None:
         sa.Column("error", sa.Text, nullable=False),
         sa.Column("done", sa.DateTime(timezone=True)),
     )
-    op.create_index("deliveries_due", "deliveries", ["state", "due"])
+    op.create_index("deliveries_due", "deliveries", ["state", "due", "destination", "owner"])

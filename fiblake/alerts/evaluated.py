@@ -1,0 +1,97 @@
+"""Alerts as they are evaluated in the process that has the feed, put together of their parts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from fiblake.alerts.history import LakeHistory
+from fiblake.arguments import folder_of
+from lake.errors import TakenOverError
+from lake.instant import microseconds
+from serving_layer.reader import Reader
+from speed_layer.alerts.embedded import PRESENT, Embedded, Setting
+from speed_layer.alerts.inlet import Inlet
+from speed_layer.alerts.keeper import Keeper
+from speed_layer.alerts.record import Record
+
+if TYPE_CHECKING:
+    from fiblake.alerts.alerting import Alerting
+    from fiblake.lake import Lake
+    from lake.event import Kind
+    from lake.live import LiveBars
+    from speed_layer.feed import FeedSpec
+
+
+class Evaluated:
+    """Alerts that are evaluated on what a feed brings.
+
+    Args:
+        embedded: Evaluates them.
+        inlet: Where what the feed brings comes in.
+        alerting: Where they are kept.
+        stop: Set when all is to end.
+
+    Attributes:
+        inlet: Likewise.
+    """
+
+    def __init__(
+        self, embedded: Embedded, inlet: Inlet, alerting: Alerting, stop: threading.Event
+    ) -> None:
+        self.inlet = inlet
+        self._embedded = embedded
+        self._alerting = alerting
+        self._stop = stop
+
+    def run(self) -> None:
+        """Evaluate until the inlet is closed and empty, or another process does."""
+        # It is in the log and the health, and prices go on.
+        with suppress(TakenOverError):
+            self._embedded.run()
+
+    def stop(self) -> None:
+        """Let it end: what waits is still evaluated, but for nothing is waited any more."""
+        self._stop.set()
+
+    def document(self) -> dict[str, Any]:
+        """Return how it goes, as JSON has it."""
+        deliveries = self._alerting.delivering()
+        told = self._embedded.document()
+        return told | {"deliveries": deliveries} if deliveries else told
+
+
+def evaluated(
+    lake: Lake, alerting: Alerting, spec: FeedSpec, kind: Kind, view: LiveBars
+) -> Evaluated:
+    """Return alerts that are evaluated once that is run.
+
+    Args:
+        lake: Whose bars they look back at.
+        alerting: Where they are kept.
+        spec: What feeds, with its source.
+        kind: Of the events that count.
+        view: Of live bars.
+    """
+    settings, stop = lake.settings, threading.Event()
+    is_replay = spec.session is not None
+    reader = Reader(lake.store, lake.clock, folder_of(settings.cache))
+    setting = Setting(
+        flow=f"replay:{spec.source}/{spec.session}" if is_replay else PRESENT,
+        kind=kind,
+        record=None if is_replay else Record(lake.store, spec.source or ""),
+        session=spec.session,
+        table=lake.importer().sessions(),
+        grace=dt.timedelta(seconds=settings.alert_grace_seconds),
+        history=LakeHistory(reader, view, told_again=spec.session),
+        clock=lake.clock,
+        started=microseconds(lake.clock.now()),
+    )
+    inlet = Inlet(waits=is_replay)
+
+    def keeper() -> Keeper:
+        return Keeper(alerting.database, lake.clock, on_told=alerting.nudge)
+
+    return Evaluated(Embedded(setting, inlet, keeper, stop), inlet, alerting, stop)

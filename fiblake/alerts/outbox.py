@@ -1,0 +1,223 @@
+"""The commands of what alerts tell: destinations, how deliveries went, and making them again."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fiblake.alerts.app import app
+from fiblake.keys import opened
+from fiblake.options import JsonOption, LakeOption
+from fiblake.output import Output, table_of
+from lake.clock import SystemClock
+from lake.errors import MisuseError
+from lake.instant import written
+from lake.settings import read_settings
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator, Sequence
+
+    from database.deliveries import Delivery, State
+    from database.destinations import Author, Destination
+
+OwnerOption = Annotated[str, typer.Option(help="Whose.")]
+destinations = typer.Typer(
+    name="destinations",
+    help="Webhooks that alerts can be told to, beside log and sns.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(destinations)
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """An owner's destinations, by name."""
+
+    destinations: list[Destination]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The name of a destination that is no more."""
+
+    removed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """Deliveries, the latest notification first."""
+
+    deliveries: list[Delivery]
+
+
+@destinations.callback()
+def destinations_() -> None:
+    """Webhooks that alerts can be told to, beside log and sns."""
+
+
+@destinations.command("add")
+def add_(  # noqa: PLR0913 - a command's options
+    name: Annotated[str, typer.Argument(help="By which rules name it.")],
+    *,
+    url: Annotated[str, typer.Option(help="Where it is told, as https://example.com/alerts.")],
+    secret_file: Annotated[
+        str, typer.Option(help="A file of the secret it is signed with: whsec_...; -: read it.")
+    ],
+    owner: OwnerOption = "anyone",
+    lake: LakeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Add a webhook, or replace that of this name, its secret included."""
+    from database.destinations import put_destination  # noqa: PLC0415 - needs an extra
+    from lake.addresses import parse_networks  # noqa: PLC0415 - seldom needed
+    from lake.alerts.destination import check_destination  # noqa: PLC0415 - likewise
+
+    settings = read_settings(lake=lake)
+    allowed = parse_networks(settings.webhook_allow)
+    new = check_destination(name, url, _secret(secret_file), allowed)
+    most, now = settings.destinations_per_owner, SystemClock().now()
+    with opened(lake) as database, database.write() as connection:
+        made = put_destination(connection, owner, new, author=_author(), at=now, most=most)
+    Output(as_json=json).report(made, _of_made)
+
+
+@destinations.command("list")
+def list_(
+    *, owner: OwnerOption = "anyone", lake: LakeOption = None, json: JsonOption = False
+) -> None:
+    """List an owner's webhooks, without their secrets."""
+    from database.destinations import destinations_of  # noqa: PLC0415 - needs an extra
+
+    with opened(lake) as database, database.read() as connection:
+        found = Destinations(destinations_of(connection, owner))
+    Output(as_json=json).report(found, _of_destinations)
+
+
+@destinations.command("remove")
+def remove_(
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    *,
+    owner: OwnerOption = "anyone",
+    lake: LakeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Remove a webhook that no alert is told to; what still waits for it is given up on."""
+    from database.destinations import remove_destination  # noqa: PLC0415 - needs an extra
+
+    now = SystemClock().now()
+    with opened(lake) as database, database.write() as connection:
+        remove_destination(connection, owner, name, author=_author(), at=now)
+    Output(as_json=json).report(Removed(name), lambda each: [f"{each.removed} is removed"])
+
+
+@app.command("deliveries")
+def deliveries_(  # noqa: PLR0913 - a command's options
+    *,
+    state: Annotated[
+        str | None, typer.Option(help="dead, waiting or delivered. Default: any.")
+    ] = None,
+    owner: OwnerOption = "anyone",
+    everyone: Annotated[bool, typer.Option("--everyone", help="Of all owners.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")] = 100,
+    lake: LakeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List how notifications went, to each destination, the latest first."""
+    from database.deliveries import latest_deliveries  # noqa: PLC0415 - needs an extra
+
+    wanted = None if state is None else _state(state)
+    with opened(lake) as database, database.read() as connection:
+        whose = None if everyone else owner
+        found = Deliveries(latest_deliveries(connection, whose, wanted, limit))
+    Output(as_json=json).report(found, _of_deliveries)
+
+
+@app.command("redeliver")
+def redeliver_(
+    notification: Annotated[str, typer.Argument(help="Its id, as deliveries shows it.")],
+    *,
+    destination: Annotated[
+        str | None, typer.Option(help="Where to. Default: wherever it was.")
+    ] = None,
+    owner: OwnerOption = "anyone",
+    lake: LakeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Deliver a notification once more, by the same id: one that is dead, or was delivered."""
+    from database.deliveries import deliveries_of, redeliver  # noqa: PLC0415 - needs an extra
+
+    output, now = Output(as_json=json), SystemClock().now()
+    with opened(lake) as database, database.write() as connection:
+        count = redeliver(connection, owner, notification, destination, author=_author(), at=now)
+        found = Deliveries(deliveries_of(connection, [notification])[notification])
+    output.report(found, _of_deliveries)
+    output.note(f"{notification} is due again to {count} of its destinations")
+
+
+def _secret(file: str) -> str:
+    """Return the secret that a file holds, or standard input."""
+    if file == "-":
+        return sys.stdin.readline()
+    try:
+        return Path(file).read_text("utf-8")
+    except UnicodeDecodeError:
+        fact = f"{file} is not a file of text."
+        raise MisuseError(fact, hint="it holds whsec_ and base64, in one line.") from None
+
+
+def _state(text: str) -> State:
+    from database.deliveries import STATES  # noqa: PLC0415 - needs an extra
+
+    for each in STATES:
+        if each == text:
+            return each
+    fact = f"--state {text!r} is none. Allowed: {', '.join(STATES)}."
+    raise MisuseError(fact)
+
+
+def _author() -> Author:
+    from database.destinations import Author  # noqa: PLC0415 - likewise
+
+    user = "unknown"
+    with suppress(KeyError, OSError):  # a container's user may have no name
+        user = getpass.getuser()
+    return Author(f"command:{user}", socket.gethostname())
+
+
+def _of_made(made: Destination) -> Iterator[str]:
+    yield f"{made.name} of {made.owner} is told at {made.url}"
+
+
+def _of_destinations(found: Destinations) -> Iterator[str]:
+    if not found.destinations:
+        yield "there is no destination yet: fiblake alerts destinations add NAME --url URL"
+        return
+    header = ("name", "url", "created")
+    rows = [(each.name, each.url, _moment(each.created)) for each in found.destinations]
+    yield table_of(header, rows, left=len(header))
+
+
+def _of_deliveries(found: Deliveries) -> Iterator[str]:
+    if not found.deliveries:
+        yield "there is no such delivery"
+        return
+    header = ("notification", "destination", "state", "attempts", "due", "done", "error")
+    yield table_of(header, [_row(each) for each in found.deliveries], left=len(header))
+
+
+def _row(each: Delivery) -> Sequence[str]:
+    told = (each.notification, each.destination, each.state, str(each.attempts))
+    return (*told, _moment(each.due), _moment(each.done), each.error)
+
+
+def _moment(instant: dt.datetime | None) -> str:
+    return "" if instant is None else written(instant.replace(microsecond=0))

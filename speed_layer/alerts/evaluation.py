@@ -1,0 +1,396 @@
+"""The evaluation: rules on what is seen of a flow, and what that changes on its way to be kept.
+
+    adopted   an alert is evaluated from the instant of the flow at which its first state was kept;
+              a flow that is told again meets it there again, and not before
+
+It waits for the lake, whose bars rules look back at, and never for the database.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+import orjson
+import structlog
+
+from database.alert_flow import StateRow
+from lake.alerts.book import Book, RuleState
+from lake.alerts.history import forming_keys
+from lake.errors import StoreError, ViewError
+from lake.instant import from_microseconds, microseconds
+from speed_layer.alerts.changes import Deleted
+from speed_layer.alerts.keeper import KeeperHealth
+from speed_layer.alerts.pending import Pending
+from speed_layer.alerts.rows import own_rows
+from speed_layer.alerts.sessions import NEVER, between, dawn, next_dawn
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Collection, Sequence
+    from threading import Event
+
+    from lake.alerts.book import BarsKey
+    from lake.alerts.history import History
+    from lake.alerts.seen import Seen
+    from lake.clock import Clock
+    from lake.session import SessionTable
+    from speed_layer.alerts.keeper import Begun, Keeper
+    from speed_layer.alerts.session_flow import SessionFlow
+    from speed_layer.alerts.watched import Watched
+
+_log = structlog.get_logger(__name__)
+_SOON_S: Final = 0.1
+_IDLE_S: Final = 1.0
+_RETRY_S: Final = 0.5
+_T = TypeVar("_T")
+
+
+class Flow(Protocol):
+    """What tells what is seen, as `EventFlow` and `ToldFlow` do."""
+
+    @property
+    def clock(self) -> int:
+        """The flow's time."""
+        ...
+
+    def follow(self, symbols: Collection[str]) -> None:
+        """Tell of these symbols."""
+        ...
+
+    def want(self, keys: Collection[BarsKey] | None, forming: Collection[BarsKey] | None) -> None:
+        """Tell of these bars."""
+        ...
+
+    def changed(self) -> dict[str, str | None]:
+        """Return the rows that changed since the last call."""
+        ...
+
+
+@dataclass(slots=True)
+class Health:
+    """How the evaluation goes.
+
+    Attributes:
+        rules: How many alerts are evaluated.
+        evaluated: How many prices and bars were seen.
+        fired: How often an alert fired.
+        behind_s: How old what was evaluated last was by then.
+        lake: What the lake said when it failed last; empty: it answers.
+        sessions: Likewise, when it was asked for bars of sessions.
+    """
+
+    rules: int = 0
+    evaluated: int = 0
+    fired: int = 0
+    behind_s: float = 0.0
+    lake: str = ""
+    sessions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an evaluation is put together from.
+
+    Attributes:
+        flow: Tells what is seen.
+        sessions: And bars of sessions.
+        history: What was before.
+        table: The sessions.
+        keeper: Keeps what is evaluated.
+        clock: Tells the present.
+        stop: Set when all is to end.
+        health: Told how it goes.
+    """
+
+    flow: Flow
+    sessions: SessionFlow
+    history: History
+    table: SessionTable
+    keeper: Keeper
+    clock: Clock
+    stop: Event
+    health: Health
+
+
+@dataclass(order=True, slots=True)
+class _Later:
+    """An alert that is met again at an instant of the flow."""
+
+    at: int
+    alert: str = field(compare=False)
+    state: RuleState = field(compare=False)
+
+
+class Evaluation:
+    """Rules, as they are evaluated; of one thread.
+
+    Args:
+        parts: What it is put together from.
+        begun: What it goes on from.
+        session: In which session the flow goes on.
+        since: Where in it, in microseconds: alerts adopted later are met there.
+
+    Attributes:
+        session: In which session the flow is.
+    """
+
+    def __init__(self, parts: Parts, begun: Begun, session: dt.date, since: int) -> None:
+        self._parts = parts
+        self._table = parts.table
+        self._next_dawn = next_dawn(parts.table, session)
+        self._book = Book(own_rows(begun.market)[1])
+        self._watched: dict[str, Watched] = {}
+        self._adopted: dict[str, dt.datetime | None] = {}
+        self._forming: Counter[BarsKey] = Counter()
+        self._later: list[_Later] = []
+        self._to_meet: set[str] = set()
+        self._fresh: dict[str, Watched] = {}
+        self._pending = begun.pending
+        self._is_urgent = False
+        self._is_aimed = False
+        self._is_torn = False
+        """Whether something was seen and not evaluated: the position must stay before it."""
+        self._offered = self._placed = 0.0
+        self._health = parts.health
+        self.session = session
+        self._resume(begun, since)
+        self._split(session)
+
+    @property
+    def edge(self) -> int:
+        """The instant of the flow before which nothing happens but what is seen."""
+        return min(self._next_dawn, self._later[0].at + 1) if self._later else self._next_dawn
+
+    def reach(self, clock: int) -> None:
+        """Let happen what comes before what is seen at an instant of the flow."""
+        if clock >= self._next_dawn:
+            for session in between(self._table, self.session, clock):
+                # A split moves the levels of alerts that were there before it.
+                self._meet(dawn(self._table, session) - 1)
+                self._split(session)
+                self.session = session
+            self._next_dawn = next_dawn(self._table, self.session)
+        self._meet(clock - 1)
+
+    def meet_all(self) -> None:
+        """Let all alerts be met: the flow is where the last of them was adopted, or later."""
+        self._meet(NEVER)
+
+    def heed(self) -> None:
+        """Adopt alerts that are new or not as they were, here, and forget those that are deleted.
+
+        While alerts are still to be met, new ones wait: the flow is not where they belong.
+        """
+        news = self._parts.keeper.news()
+        for each in news:
+            if isinstance(each, Deleted):
+                self._remove(each.alert)
+            elif (known := self._watched.get(each.alert)) and known.revision == each.revision:
+                self._watched[each.alert] = each
+            else:
+                self._remove(each.alert)
+                self._fresh[each.alert] = each
+        adopted = {} if self._later else self._fresh
+        for each in adopted.values():
+            self._adopt(each)
+        if adopted:
+            self._fresh = {}
+        if adopted or news:
+            self._aim()
+
+    def take(self, seen: Sequence[Seen]) -> None:
+        """Evaluate what is seen, in order; what fires is on its way when this returns.
+
+        Where all is to end while the lake is away, it is not evaluated: it is told again.
+        """
+        if not seen or self._is_torn:
+            return
+        self._take(self._parts.sessions.formed(seen, self.session))
+
+    def closed(self) -> None:
+        """Evaluate the bars of sessions that batch has made final, if there are any."""
+        if self._later or self._is_torn:
+            return  # they would not be told again to alerts that are met later
+        self._take(self._parts.sessions.take(self.session))
+        self._health.sessions = self._parts.sessions.away or ""
+
+    def _take(self, seen: Sequence[Seen]) -> None:
+        if not self._seed(seen):
+            self._is_torn = True
+            return
+        firings = self._book.take(seen)
+        self._health.evaluated += len(seen)
+        if firings:
+            now = self._parts.clock.now()
+            told = [self._watched[each.alert].told(each, now) for each in firings]
+            self._pending.firings += told
+            self._health.fired += len(firings)
+            self._is_urgent = True
+
+    def offer_if_due(self, position: Callable[[], dict[str, Any]], place_s: float = 0.0) -> None:
+        """Let what changed be kept: soon where an alert fired or was adopted, else by and by.
+
+        Args:
+            position: Tells how far the flow was evaluated.
+            place_s: How often that is kept, and how the flow is; where they are not, more of it is
+                told again after a kill.
+        """
+        now = time.monotonic()
+        if now - self._offered >= (_SOON_S if self._is_urgent else _IDLE_S):
+            is_placed = self._is_aimed or now - self._placed >= place_s
+            self.offer(position if is_placed else None)
+
+    def offer(self, position: Callable[[], dict[str, Any]] | None) -> None:
+        """Let what changed be kept.
+
+        Args:
+            position: Tells how far the flow was evaluated; None: that is kept another time.
+        """
+        now = time.monotonic()
+        changed, parts, pending = self._book.changed(), self._parts, self._pending
+        pending.market |= changed.market
+        pending.market |= parts.sessions.changed()
+        pending.states |= {
+            alert: self._row(alert, state)
+            for alert, state in changed.rules.items()
+            if alert in self._watched
+        }
+        if position is not None and not self._is_torn:
+            pending.market |= parts.flow.changed()
+            pending.position = orjson.dumps(position()).decode()
+            self._is_aimed, self._placed = False, now
+        parts.keeper.offer(pending)
+        self._pending, self._is_urgent, self._offered = Pending(), False, now
+
+    def _meet(self, until: int) -> None:
+        met = False
+        while self._later and self._later[0].at <= until:
+            later = heapq.heappop(self._later)
+            self._to_meet.discard(later.alert)
+            self._add(self._watched[later.alert], later.state)
+            met = True
+        if met:
+            self._aim()
+
+    def _resume(self, begun: Begun, since: int) -> None:
+        for watched in begun.alerts:
+            row = begun.states.get(watched.alert)
+            if row is None or row.revision != watched.revision:
+                self._fresh[watched.alert] = watched
+                continue
+            self._adopted[watched.alert] = row.adopted
+            self._watched[watched.alert] = watched
+            state = RuleState(
+                row.revision,
+                row.state,
+                row.fired,
+                None if row.last_fired is None else microseconds(row.last_fired),
+                row.is_done,
+            )
+            at = 0 if row.adopted is None else microseconds(row.adopted)
+            if at > since:
+                heapq.heappush(self._later, _Later(at, watched.alert, state))
+                self._to_meet.add(watched.alert)
+            else:
+                self._add(watched, state)
+        self._aim()
+
+    def _adopt(self, watched: Watched) -> None:
+        clock = self._parts.flow.clock
+        self._adopted[watched.alert] = from_microseconds(clock) if clock else None
+        self._add(watched, None)
+        self._is_urgent = True
+
+    def _add(self, watched: Watched, state: RuleState | None) -> None:
+        self._book.add(watched.alert, watched.revision, watched.rule, state)
+        self._watched[watched.alert] = watched
+        self._forming.update(forming_keys([watched.rule]))
+        self._pending.gone.discard(watched.alert)
+
+    def _remove(self, alert: str) -> None:
+        self._fresh.pop(alert, None)
+        self._pending.states.pop(alert, None)
+        self._pending.gone.add(alert)
+        self._adopted.pop(alert, None)
+        known = self._watched.pop(alert, None)
+        if alert in self._to_meet:
+            self._to_meet.remove(alert)
+            self._later = [each for each in self._later if each.alert != alert]
+            heapq.heapify(self._later)
+        elif known:
+            self._book.remove(alert)
+            self._forming.subtract(forming_keys([known.rule]))
+
+    def _aim(self) -> None:
+        """Let the flows tell of what alerts look at, and of no more."""
+        keys = self._book.wants()
+        forming = frozenset(key for key, count in self._forming.items() if count > 0) & keys
+        later = {self._watched[alert].rule.symbol for alert in self._to_meet}
+        parts = self._parts
+        parts.flow.follow(self._book.symbols | {symbol for symbol, _, _ in keys} | later)
+        parts.flow.want(keys, forming)
+        parts.sessions.want(keys, forming)
+        self._is_aimed = True
+        self._health.rules = len(self._watched)
+
+    def _split(self, session: dt.date) -> None:
+        splits = self._asked(lambda: self._parts.history.splits(session)) or {}
+        for symbol, factor in splits.items():
+            self._book.rebase(symbol, session, factor)
+
+    def _seed(self, seen: Sequence[Seen]) -> bool:
+        """Let the bars before be known; whether they are."""
+        wanted = self._book.unseeded(seen)
+        if wanted:
+            found = self._asked(lambda: self._parts.history.before(wanted, self.session))
+            if found is None:
+                return False
+            for key, bars in found.items():
+                self._book.seed(key, bars)
+        return True
+
+    def _asked(self, ask: Callable[[], _T]) -> _T | None:
+        """Return what the lake says, however long it is away; None: all is to end meanwhile."""
+        while True:
+            try:
+                found = ask()
+            except (StoreError, ViewError) as error:
+                if not self._health.lake:
+                    _log.warning("the lake is away; alerts wait for it", error=str(error))
+                self._health.lake = str(error)
+                if self._parts.stop.wait(_RETRY_S):
+                    return None
+            else:
+                self._health.lake = ""
+                return found
+
+    def _row(self, alert: str, state: RuleState) -> StateRow:
+        last = None if state.last_fired is None else from_microseconds(state.last_fired)
+        return StateRow(
+            alert,
+            state.revision,
+            state.state,
+            state.fired,
+            last,
+            state.is_done,
+            self._adopted[alert],
+        )
+
+
+def document(health: Health, keeper: Keeper | None) -> dict[str, Any]:
+    """Return how evaluation and keeping go, as JSON has it; from any thread."""
+    keeping = keeper.health if keeper else KeeperHealth()
+    away = {"database": keeping.away, "lake": health.lake or health.sessions}
+    return {
+        "rules": health.rules,
+        "refused": keeping.refused,
+        "evaluated": health.evaluated,
+        "fired": health.fired,
+        "uncommitted": keeping.uncommitted,
+        "behind_s": round(health.behind_s, 3),
+        "away": {part: said for part, said in away.items() if said},
+    }

@@ -1,0 +1,444 @@
+"""Deliverers on both kinds of database and real receivers: many at once, and killed in between."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from standardwebhooks import Webhook
+from structlog.testing import capture_logs
+
+from database import Database
+from database.deliveries import redeliver
+from database.migrating import upgrade
+from database.outbox import Claimed
+from database.tables import NOTIFICATIONS
+from lake.clock import SystemClock
+from lake.logs import configure_logs
+from lake.settings import Settings
+from speed_layer.delivery import deliverer as module
+from speed_layer.delivery.deliverer import Deliverer
+from speed_layer.delivery.delivering import delivering
+from speed_layer.delivery.outcome import Bounds, NoSender, Outcome
+from tests.outbox import AUTHOR, ME, add_destination, deliveries, notify, states
+from tests.parts import PostgresServer, environment
+from tests.receiving import SECRET, Answer, Receiver, Told, always, answer
+
+Start = Callable[..., Receiver]
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 30
+KILLED = """
+import sys
+from contextlib import closing
+from database import open_database
+from lake.clock import SystemClock
+from lake.settings import Settings
+from speed_layer.delivery.delivering import delivering
+settings = Settings()
+with closing(open_database(settings)) as database, delivering(settings, database, SystemClock()):
+    print("begun", flush=True)
+    sys.stdin.read()
+"""
+
+
+def quick(settings: Settings, **others: Any) -> Settings:
+    """Return settings that allow receivers of a test, and try again soon."""
+    known = {
+        "webhook_allow": "127.0.0.0/8",
+        "delivery_retry_seconds": 0.05,
+        "delivery_longest_retry_seconds": 0.2,
+    }
+    return settings.model_copy(update={**known, **others})
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline, "it never was so"
+        time.sleep(0.02)
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def ids_of(told: Iterable[Told]) -> list[str]:
+    return [each.headers["webhook-id"] for each in told]
+
+
+def failing(times: int, status: str = "503 Service Unavailable") -> Answer:
+    """Return what fails so often for each notification, then takes it."""
+    seen: Counter[str] = Counter()
+
+    def say(told: Told) -> Iterable[bytes]:
+        seen[told.headers["webhook-id"]] += 1
+        yield answer(status if seen[told.headers["webhook-id"]] <= times else "200 OK")
+
+    return say
+
+
+def test_what_is_due_is_told_to_each_of_its_destinations(
+    any_settings: Settings,
+    any_database: Database,
+    receive: Start,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one, other = receive(), receive()
+    add_destination(any_database, one.url, name="one")
+    add_destination(any_database, other.url, name="other")
+    add_destination(any_database, other.url, name="one", owner="you")
+    configure_logs(any_settings)
+    notify(any_database, "al_1.1.1", to=("one", "other", "log"), made=now())
+    with delivering(quick(any_settings), any_database, SystemClock()) as deliverer:
+        wait_until(lambda: {"delivered"} == set(states(any_database, "al_1.1.1")))
+        told = deliverer.told()
+
+    assert ["al_1.1.1"] == ids_of(one.told) == ids_of(other.told)
+    Webhook(SECRET).verify(one.told[0].body, one.told[0].headers)
+    expected = {"delivered": 3, "failed": 0, "dead": 0, "in_flight": 0, "fault": None}
+    assert expected == told
+    said = capsys.readouterr()
+    assert "" == said.out
+    assert "al_1.1.1" in said.err
+
+
+def test_the_log_has_a_line_a_notification_whatever_its_level(
+    own_database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(log_format="json", log_level="error")
+    configure_logs(settings)
+    notify(own_database, "al_1.1.1", to=("log",), made=now())
+    with delivering(settings, own_database, SystemClock()):
+        wait_until(lambda: ["delivered"] == states(own_database, "al_1.1.1"))
+    (line,) = capsys.readouterr().err.splitlines()
+    found = json.loads(line)
+
+    assert ("alert", "info", "al_1.1.1", ME) == (
+        *(found["event"], found["level"], found["id"], found["owner"]),
+    )
+    assert "al_1.1.1 ünïcode\nof two lines" == found["text"]
+    assert ["AAPL"] == found["symbols"]
+
+
+def test_a_nudge_is_followed_at_once(
+    own_database: Database, receive: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_POLL_S", 3600)
+    receiver = receive()
+    add_destination(own_database, receiver.url)
+    with delivering(quick(Settings()), own_database, SystemClock()) as deliverer:
+        for number in range(5):
+            notify(own_database, f"al_1.1.{number}", made=now())
+            deliverer.nudge()
+            receiver.wait(number + 1)
+    deliverer.nudge()  # it has ended: nothing happens
+
+
+def test_what_nobody_nudges_for_is_found_soon(own_database: Database, receive: Start) -> None:
+    receiver = receive()
+    add_destination(own_database, receiver.url)
+    with delivering(quick(Settings()), own_database, SystemClock()):
+        time.sleep(0.2)
+        notify(own_database, "al_1.1.1", made=now())
+        receiver.wait(1)
+
+
+def test_a_failure_is_tried_again_by_the_same_id_until_it_is_taken(
+    any_settings: Settings, any_database: Database, receive: Start
+) -> None:
+    receiver = receive(failing(3))
+    add_destination(any_database, receiver.url)
+    notify(any_database, "al_1.1.1", "al_1.1.2", made=now())
+    with delivering(quick(any_settings), any_database, SystemClock()):
+        wait_until(lambda: ["delivered"] * 2 == states(any_database, "al_1.1.1", "al_1.1.2"))
+
+    assert {"al_1.1.1": 4, "al_1.1.2": 4} == Counter(ids_of(receiver.told))
+    assert 4 == deliveries(any_database, "al_1.1.1")["hook"].attempts
+    assert "" == deliveries(any_database, "al_1.1.1")["hook"].error
+
+
+def test_a_dead_letter_is_kept_and_delivered_by_command(
+    any_settings: Settings, any_database: Database, receive: Start
+) -> None:
+    receiver = receive(always("500 Oops", body=b"no disk"))
+    add_destination(any_database, receiver.url)
+    notify(any_database, "al_1.1.1", made=now())
+    settings = quick(any_settings, delivery_attempts=3)
+    with capture_logs() as logs, delivering(settings, any_database, SystemClock()):
+        wait_until(lambda: ["dead"] == states(any_database, "al_1.1.1"))
+        dead = deliveries(any_database, "al_1.1.1")["hook"]
+        receiver.answers = always()
+        with any_database.write() as connection:
+            redeliver(connection, ME, "al_1.1.1", None, author=AUTHOR, at=now())
+        wait_until(lambda: ["delivered"] == states(any_database, "al_1.1.1"))
+
+    said = "500 Internal Server Error: no disk"
+    assert (3, said, None) == (dead.attempts, dead.error, dead.due)
+    assert dead.done is not None
+    assert ["al_1.1.1"] * 4 == ids_of(receiver.told)
+    (warned,) = [each for each in logs if each["log_level"] == "warning"]
+    assert ("a delivery is given up on", "hook", 3, said) == (
+        *(warned["event"], warned["destination"], warned["attempts"], warned["error"]),
+    )
+
+
+def test_what_is_gone_is_dead_at_once(own_database: Database, receive: Start) -> None:
+    receiver = receive(always("410 Gone"))
+    add_destination(own_database, receiver.url)
+    notify(own_database, "al_1.1.1", to=("hook", "removed"), made=now())
+    with delivering(quick(Settings()), own_database, SystemClock()):
+        wait_until(lambda: ["dead", "dead"] == states(own_database, "al_1.1.1"))
+    found = deliveries(own_database, "al_1.1.1")
+
+    assert (1, "410 Gone") == (found["hook"].attempts, found["hook"].error)
+    assert "there is no destination 'removed' any more" == found["removed"].error
+
+
+def test_a_thousand_to_ten_webhooks_take_seconds_and_each_is_told_once(
+    own_database: Database, receive: Start
+) -> None:
+    receivers = [receive() for _ in range(10)]
+    for number, each in enumerate(receivers):
+        add_destination(own_database, each.url, name=f"hook{number}")
+        ids = [f"al_{number}.1.{firing}" for firing in range(100)]
+        notify(own_database, *ids, to=(f"hook{number}",), made=now())
+    begun = time.monotonic()
+    with delivering(quick(Settings()), own_database, SystemClock()) as deliverer:
+        wait_until(lambda: deliverer.told()["delivered"] == 1000)
+    took = time.monotonic() - begun
+
+    assert [100] * 10 == [len(set(ids_of(each.told))) for each in receivers]
+    assert [100] * 10 == [len(each.told) for each in receivers]
+    assert max(each.most_at_once for each in receivers) <= 8
+    assert took < PATIENCE_S
+
+
+def test_receivers_that_hang_hold_up_no_other(own_database: Database, receive: Start) -> None:
+    def hang(_: Told) -> Iterable[bytes]:
+        stuck.pause(60)
+        yield answer()
+
+    stuck, prompt = receive(hang), receive()
+    for number in range(10):
+        add_destination(own_database, stuck.url, name=f"stuck{number}")
+        ids = [f"al_{number}.1.{firing}" for firing in range(12)]
+        notify(own_database, *ids, to=(f"stuck{number}",), made=now())
+    add_destination(own_database, prompt.url, name="prompt")
+    ids = [f"al_99.1.{firing}" for firing in range(100)]
+    notify(own_database, *ids, to=("prompt",), made=now())
+    with delivering(quick(Settings()), own_database, SystemClock()):
+        wait_until(lambda: {"delivered"} == set(states(own_database, *ids)))
+        wait_until(lambda: stuck.most_at_once == 10 * 8)
+        assert set(ids) == set(ids_of(prompt.told))
+
+
+def test_who_fails_gets_one_attempt_at_a_time(own_database: Database, receive: Start) -> None:
+    def slowly(_: Told) -> Iterable[bytes]:
+        receiver.pause(0.05)
+        yield answer("500 Oops")
+
+    receiver = receive(slowly)
+    add_destination(own_database, receiver.url)
+    notify(own_database, "al_0.1.1", made=now())
+    settings = quick(Settings(), delivery_attempts=2)
+    with delivering(settings, own_database, SystemClock()):
+        receiver.wait(1)
+        wait_until(lambda: deliveries(own_database, "al_0.1.1")["hook"].attempts > 0)
+        ids = [f"al_1.1.{firing}" for firing in range(5)]
+        notify(own_database, *ids, made=now())
+        wait_until(lambda: {"dead"} == set(states(own_database, *ids)))
+
+    assert 1 == receiver.most_at_once
+
+
+def test_of_several_deliverers_one_makes_each_attempt(
+    any_settings: Settings,
+    any_database: Database,
+    database_of: Callable[[Settings], Database],
+    receive: Start,
+) -> None:
+    receiver = receive()
+    add_destination(any_database, receiver.url)
+    ids = [f"al_1.1.{firing}" for firing in range(200)]
+    settings = quick(any_settings)
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(delivering(settings, database_of(any_settings), SystemClock()))
+        notify(any_database, *ids, made=now())
+        wait_until(lambda: {"delivered"} == set(states(any_database, *ids)))
+
+    assert sorted(ids) == sorted(ids_of(receiver.told))
+
+
+def test_what_was_under_way_at_the_end_is_due_again_at_once(
+    any_settings: Settings,
+    any_database: Database,
+    receive: Start,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_GRACE_S", 0.2)
+
+    def hang(_: Told) -> Iterable[bytes]:
+        receiver.pause(60)
+        yield answer()
+
+    receiver = receive(hang)
+    add_destination(any_database, receiver.url)
+    notify(any_database, "al_1.1.1", made=now())
+    with delivering(quick(any_settings), any_database, SystemClock()):
+        receiver.wait(1)
+    found = deliveries(any_database, "al_1.1.1")["hook"]
+
+    assert ("waiting", 0) == (found.state, found.attempts)
+    assert found.due is not None
+    assert found.due <= now()
+    receiver.answers = always()
+    with delivering(quick(any_settings), any_database, SystemClock()):
+        wait_until(lambda: ["delivered"] == states(any_database, "al_1.1.1"))
+
+
+def test_what_was_under_way_at_a_kill_is_delivered_by_whoever_is_left(
+    any_settings: Settings,
+    any_database: Database,
+    receive: Start,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hang(_: Told) -> Iterable[bytes]:
+        receiver.pause(60)
+        yield answer()
+
+    receiver = receive(hang)
+    add_destination(any_database, receiver.url)
+    settings = quick(any_settings, delivery_timeout_seconds=1)
+    for name, value in environment(settings).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    killed = subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert killed.stdout
+        assert b"begun\n" == killed.stdout.readline()
+        notify(any_database, "al_1.1.1", made=now())
+        receiver.wait(1)
+    finally:
+        killed.send_signal(signal.SIGKILL)
+        killed.communicate()
+    receiver.answers = always()
+    with delivering(settings, any_database, SystemClock()):
+        wait_until(lambda: ["delivered"] == states(any_database, "al_1.1.1"))
+
+    assert ["al_1.1.1"] * 2 == ids_of(receiver.told)
+    assert 1 == deliveries(any_database, "al_1.1.1")["hook"].attempts
+
+
+def test_a_database_that_is_away_is_waited_for_and_told_of_once(
+    postgres_server: PostgresServer,
+    postgres_settings: Settings,
+    database_of: Callable[[Settings], Database],
+    receive: Start,
+) -> None:
+    database = database_of(postgres_settings)
+    upgrade(database)
+    receiver = receive()
+    add_destination(database, receiver.url)
+
+    def hold(_: Told) -> Iterable[bytes]:
+        postgres_server.kill()
+        yield answer()
+
+    receiver.answers = hold
+    with (
+        capture_logs() as logs,
+        delivering(quick(postgres_settings), database, SystemClock()) as deliverer,
+    ):
+        notify(database, "al_1.1.1", made=now())
+        try:
+            wait_until(lambda: deliverer.told()["fault"] is not None)
+            time.sleep(1.5)
+            assert "does not answer" in deliverer.told()["fault"]
+        finally:
+            postgres_server.start()
+        wait_until(lambda: deliverer.told()["fault"] is None)
+        wait_until(lambda: ["delivered"] == states(database, "al_1.1.1"))
+
+    # It was delivered once: what became of it was kept until it could be marked.
+    assert ["al_1.1.1"] == ids_of(receiver.told)
+    events = [each["event"] for each in logs if each["log_level"] in {"error", "warning"}]
+    assert ["alerts are not delivered", "alerts are delivered again"] == events
+
+
+class Breaking:
+    """A sender that breaks at its first attempt."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+
+    async def send(self, _: Claimed) -> Outcome:
+        self.attempts += 1
+        if self.attempts == 1:
+            msg = f"broken by {SECRET}"
+            raise RuntimeError(msg)
+        return Outcome()
+
+    async def close(self) -> None:
+        return
+
+
+def test_an_attempt_that_breaks_ends_no_other(own_database: Database) -> None:
+    notify(own_database, "al_1.1.1", to=("hook",), made=now())
+    bounds = Bounds(retry_s=0.01, longest_retry_s=0.01)
+    senders = {"log": Breaking(), "": Breaking()}
+    keep = dt.timedelta(days=1)
+    deliverer = Deliverer(own_database, senders, SystemClock(), bounds, keep)
+    with capture_logs():
+        deliverer.start()
+        wait_until(lambda: ["delivered"] == states(own_database, "al_1.1.1"))
+        deliverer.stop()
+
+    assert 2 == deliveries(own_database, "al_1.1.1")["hook"].attempts
+
+
+def test_what_cannot_be_sent_here_says_why_and_waits(own_database: Database) -> None:
+    notify(own_database, "al_1.1.1", to=("sns",), made=now())
+    with delivering(Settings(), own_database, SystemClock()):
+        wait_until(lambda: deliveries(own_database, "al_1.1.1")["sns"].attempts > 0)
+    found = deliveries(own_database, "al_1.1.1")["sns"]
+
+    assert ("waiting", "FIBLAKE_SNS_ALERTS names no topic") == (found.state, found.error)
+
+
+def test_old_notifications_are_forgotten(own_database: Database) -> None:
+    old = now() - dt.timedelta(days=91)
+    notify(own_database, "al_1.1.1", to=("log",), made=old, is_muted=True)
+    notify(own_database, "al_1.1.2", to=("sns",), made=old)
+    with delivering(Settings(), own_database, SystemClock()):
+        wait_until(lambda: not _is_there(own_database, "al_1.1.1"))
+
+    assert _is_there(own_database, "al_1.1.2")
+
+
+def _is_there(database: Database, notification: str) -> bool:
+    asked = sa.select(NOTIFICATIONS.c.notification)
+    with database.read() as connection:
+        found = connection.scalar(asked.where(NOTIFICATIONS.c.notification == notification))
+    return found is not None
+
+
+def test_a_part_that_is_missing_is_told_at_each_attempt() -> None:
+    sender = NoSender("httpx is not installed")
+    claimed = Claimed("al_1.1.1", "hook", 0, "", now(), ME, "alert", "{}", None, None)
+
+    assert Outcome("httpx is not installed") == asyncio.run(sender.send(claimed))

@@ -1,0 +1,394 @@
+"""Webhooks on real servers: signed as receivers verify, within bounds, and never to the inside."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import ssl
+import time
+from collections.abc import Callable, Iterable, Sequence
+from email.utils import format_datetime
+from importlib.metadata import version
+from typing import Protocol
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from database.outbox import Claimed
+from lake.addresses import parse_networks
+from lake.clock import SystemClock
+from lake.envelope import Envelope, encode_envelope
+from speed_layer.delivery.guard import Guard
+from speed_layer.delivery.guard import look_up as system_look_up
+from speed_layer.delivery.outcome import DELIVERED, Outcome
+from speed_layer.delivery.webhook import WebhookSender
+from tests.outbox import NOW
+from tests.receiving import SECRET, Authority, Receiver, Told, always, answer
+
+LOOPBACK = "127.0.0.0/8"
+ENVELOPE = Envelope("al_1.1.1", "alert", NOW, ("AAPL",), "t", "AAPL closed ünïcode\nabove 180", {})
+BODY = encode_envelope(ENVELOPE).decode()
+Start = Callable[..., Receiver]
+
+
+def claimed(url: str | None, secret: str | None = SECRET) -> Claimed:
+    return Claimed("al_1.1.1", "hook", 0, "", NOW, "me", "alert", BODY, url, secret)
+
+
+class Send(Protocol):
+    def __call__(
+        self,
+        url: str | None,
+        *,
+        allow: str = LOOPBACK,
+        look_up: Callable[[str], Sequence[str]] = system_look_up,
+        timeout_s: float = 10,
+        tls: ssl.SSLContext | None = None,
+    ) -> Outcome: ...
+
+
+@pytest.fixture
+def send() -> Send:
+    """Send once, as a deliverer does."""
+
+    def once(
+        url: str | None,
+        *,
+        allow: str = LOOPBACK,
+        look_up: Callable[[str], Sequence[str]] = system_look_up,
+        timeout_s: float = 10,
+        tls: ssl.SSLContext | None = None,
+    ) -> Outcome:
+        async def run() -> Outcome:
+            guard = Guard(parse_networks(allow), look_up)
+            sender = WebhookSender(guard, SystemClock(), timeout_s, tls)
+            try:
+                return await sender.send(claimed(url))
+            finally:
+                await sender.close()
+
+        return asyncio.run(run())
+
+    return once
+
+
+def leads_to(*addresses: str) -> Callable[[str], Sequence[str]]:
+    return lambda _: addresses
+
+
+def test_a_receiver_verifies_what_it_is_told_and_by_whom(receive: Start, send: Send) -> None:
+    receiver = receive()
+
+    assert DELIVERED == send(f"{receiver.url}?a=b")
+    (told,) = receiver.told
+    verified = Webhook(SECRET).verify(told.body, told.headers)
+    assert json.loads(BODY) == verified
+    assert BODY.encode() == told.body
+    assert ("/hook?a=b", "al_1.1.1") == (told.path, told.headers["webhook-id"])
+    assert "application/json" == told.headers["content-type"]
+    assert f"fiblake/{version('fiblake')}" == told.headers["user-agent"]
+    assert f"127.0.0.1:{receiver.port}" == told.headers["host"]
+    with pytest.raises(WebhookVerificationError):
+        Webhook("whsec_" + "A" * 32).verify(told.body, told.headers)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "201 Created", "204 No Content", "299 Mine"])
+def test_any_2xx_is_delivered(receive: Start, send: Send, status: str) -> None:
+    assert DELIVERED == send(receive(always(status)).url)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        ("400 Bad Request", b"no\nmore", "400 Bad Request: no"),
+        ("404 Whatever", b"", "404 Not Found"),
+        (
+            "503 Service Unavailable",
+            b"\n\n  wait \x1b[31m\tthere\n",
+            "503 Service Unavailable: wait [31m there",
+        ),
+        ("599 Mine", b"\xff", "599: �"),
+        ("300 Multiple Choices", b"x", "300 Multiple Choices: redirects are not followed"),
+    ],
+)
+def test_any_other_failed_and_says_why(
+    receive: Start, send: Send, status: str, body: bytes, said: str
+) -> None:
+    assert Outcome(said) == send(receive(always(status, body=body)).url)
+
+
+def test_what_is_gone_is_not_told_again(receive: Start, send: Send) -> None:
+    outcome = send(receive(always("410 Gone", body=b"moved away")).url)
+
+    assert Outcome("410 Gone: moved away", is_final=True) == outcome
+
+
+def test_a_destination_that_was_removed_is_not_told_again(send: Send) -> None:
+    assert Outcome("there is no destination 'hook' any more", is_final=True) == send(None)
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("120", 120, 120),
+        (format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)), 3500, 3600),
+        ("9" * 400, 1e300, float("inf")),
+    ],
+)
+def test_when_a_receiver_wants_to_be_asked_again_is_kept(
+    receive: Start, send: Send, header: str, least: float, most: float
+) -> None:
+    outcome = send(receive(always("429 Too Many Requests", f"retry-after: {header}")).url)
+
+    assert outcome.retry_after_s is not None
+    assert least <= outcome.retry_after_s <= most
+
+
+@pytest.mark.parametrize("header", ["soon", "-5", "1.5", "", "Mon, 99 Foo"])
+def test_a_time_that_is_none_is_passed_over(receive: Start, send: Send, header: str) -> None:
+    outcome = send(receive(always("503 Slow", f"retry-after: {header}")).url)
+
+    assert outcome.retry_after_s is None
+
+
+def test_a_redirect_into_the_inside_is_not_followed(receive: Start, send: Send) -> None:
+    inner = receive()
+    receiver = receive(always("302 Found", f"location: {inner.url}"))
+
+    assert Outcome("302 Found: redirects are not followed") == send(receiver.url)
+    assert [] == inner.told
+
+
+def test_no_cookie_and_no_connection_is_kept(receive: Start) -> None:
+    receiver = receive(always("200 OK", "set-cookie: a=b", "connection: keep-alive"))
+
+    async def run() -> None:
+        sender = WebhookSender(Guard(parse_networks(LOOPBACK)), SystemClock(), 10)
+        for _ in range(3):
+            assert DELIVERED == await sender.send(claimed(receiver.url))
+        await sender.close()
+
+    asyncio.run(run())
+    assert [None] * 3 == [each.headers.get("cookie") for each in receiver.told]
+    assert ["close"] * 3 == [each.headers["connection"] for each in receiver.told]
+
+
+def test_who_never_answers_has_not(receive: Start, send: Send) -> None:
+    def silent(_: Told) -> Iterable[bytes]:
+        receiver.pause(30)
+        yield answer()
+
+    receiver = receive(silent)
+
+    assert Outcome("no answer within 0.5 s") == send(receiver.url, timeout_s=0.5)
+
+
+def test_a_head_that_drips_costs_no_more_than_an_attempt_s_time(receive: Start, send: Send) -> None:
+    def drip(_: Told) -> Iterable[bytes]:
+        yield b"HTTP/1.1 200 OK\r\n"
+        for number in range(10_000):
+            receiver.pause(0.02)
+            yield f"x-{number}: drip\r\n".encode()
+
+    receiver = receive(drip)
+    begun = time.monotonic()
+
+    assert Outcome("no answer within 0.5 s") == send(receiver.url, timeout_s=0.5)
+    assert time.monotonic() - begun < 30
+
+
+def test_a_body_that_drips_costs_a_moment_and_the_status_counts(receive: Start, send: Send) -> None:
+    def drip(_: Told) -> Iterable[bytes]:
+        yield b"HTTP/1.1 500 Oops\r\ncontent-length: 100000\r\n\r\nfir"
+        while True:
+            receiver.pause(0.05)
+            yield b"s"
+
+    receiver = receive(drip)
+
+    assert send(receiver.url).error.startswith("500 Internal Server Error: fir")
+
+
+def test_a_body_without_end_is_not_read_to_its_end(receive: Start, send: Send) -> None:
+    sent = 0
+
+    def huge(_: Told) -> Iterable[bytes]:
+        nonlocal sent
+        yield b"HTTP/1.1 500 Oops\r\ntransfer-encoding: chunked\r\n\r\n"
+        while True:
+            yield b"10000\r\n" + b"x" * 65536 + b"\r\n"
+            sent += 65536
+
+    outcome = send(receive(huge).url)
+
+    assert f"500 Internal Server Error: {'x' * 199}…" == outcome.error
+    assert sent < 50_000_000
+
+
+def test_a_compressed_bomb_is_never_unpacked(receive: Start, send: Send) -> None:
+    bomb = always("500 Oops", "content-encoding: gzip", body=b"\x1f\x8b" + b"\0" * 5000)
+    outcome = send(receive(bomb).url)
+
+    assert outcome.error.startswith("500 Internal Server Error: �")
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"nonsense\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000]
+)
+def test_what_is_no_answer_failed(receive: Start, send: Send, wrong: bytes) -> None:
+    outcome = send(receive(lambda _: [wrong]).url)
+
+    assert outcome.error.startswith("no answer: ")
+    assert not outcome.is_final
+
+
+def test_nobody_there_failed(receive: Start, send: Send) -> None:
+    receiver = receive()
+    receiver.close()
+
+    assert send(receiver.url).error.startswith("no answer: ")
+
+
+def test_another_address_is_tried_where_nobody_answers_at_the_first(
+    receive: Start, send: Send
+) -> None:
+    receiver = receive()
+    url = f"http://hooks.example.com:{receiver.port}/"
+
+    assert DELIVERED == send(url, look_up=leads_to("127.0.0.2", "127.0.0.3", "127.0.0.1"))
+    assert f"hooks.example.com:{receiver.port}" == receiver.told[0].headers["host"]
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"],
+        ["10.0.0.7"],
+        ["169.254.169.254"],
+        ["8.8.8.8", "127.0.0.1"],
+        ["::ffff:127.0.0.1"],
+        ["64:ff9b::7f00:1"],
+        ["::1"],
+        ["fe80::1%1"],
+    ],
+)
+def test_a_name_that_leads_inside_is_not_told(
+    receive: Start, send: Send, addresses: list[str]
+) -> None:
+    receiver = receive()
+    url = f"https://hooks.example.com:{receiver.port}/"
+    outcome = send(url, allow="", look_up=leads_to(*addresses))
+
+    fact = "hooks.example.com leads to an address that is not of the public internet."
+    assert Outcome(fact) == outcome
+    assert [] == receiver.told
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0"]
+)
+def test_however_an_inner_address_is_written_it_is_not_told(
+    receive: Start, send: Send, host: str
+) -> None:
+    receiver = receive()
+    outcome = send(f"https://{host}:{receiver.port}/", allow="")
+
+    assert outcome.error.endswith("leads to an address that is not of the public internet.")
+    assert [] == receiver.told
+
+
+def test_what_is_public_is_not_told_without_encryption(send: Send) -> None:
+    outcome = send("http://hooks.example.com/", look_up=leads_to("8.8.8.8"))
+
+    assert Outcome("http to hooks.example.com is not encrypted.") == outcome
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_told(receive: Start, send: Send) -> None:
+    """A name that leads elsewhere at its second look, as in DNS rebinding."""
+    inner, outer = receive(), receive()
+    looked: list[str] = []
+
+    def rebinding(host: str) -> Sequence[str]:
+        looked.append(host)
+        return ["127.0.0.1"] if len(looked) == 1 else ["127.0.0.99"]
+
+    url = f"http://hooks.example.com:{outer.port}/"
+    assert DELIVERED == send(url, allow="127.0.0.1", look_up=rebinding)
+    assert ["hooks.example.com"] == looked
+    assert ([], 1) == (inner.told, len(outer.told))
+
+
+@pytest.mark.parametrize("known", [[], ["nonsense"]])
+def test_a_name_that_leads_nowhere_failed(send: Send, known: list[str]) -> None:
+    outcome = send("https://hooks.example.com/", look_up=leads_to(*known))
+
+    assert Outcome("no answer: its name leads nowhere") == outcome
+
+
+def test_a_name_that_cannot_be_failed(send: Send) -> None:
+    assert Outcome("no answer: its name is none") == send(f"https://{'a' * 64}.example.com/")
+
+
+def test_a_resolver_that_hangs_holds_up_no_other(receive: Start) -> None:
+    receiver = receive()
+    looked: list[str] = []
+
+    def slow(host: str) -> Sequence[str]:
+        looked.append(host)
+        if host == "slow.example.com":
+            receiver.pause(30)
+        return ["127.0.0.1"]
+
+    async def run() -> list[Outcome]:
+        sender = WebhookSender(Guard(parse_networks(LOOPBACK), slow), SystemClock(), 1)
+        hosts = ["slow.example.com"] * 100 + ["quick.example.com"]
+        urls = [f"http://{host}:{receiver.port}/" for host in hosts]
+        outcomes = await asyncio.gather(*(sender.send(claimed(url)) for url in urls))
+        await sender.close()
+        return list(outcomes)
+
+    outcomes = asyncio.run(run())
+    receiver.close()
+    assert [Outcome("no answer within 1 s")] * 100 + [DELIVERED] == outcomes
+    assert ["quick.example.com", "slow.example.com"] == sorted(looked)
+
+
+def test_a_certificate_must_be_the_host_s_and_its_address_is_none(
+    receive: Start, send: Send, authority: Authority
+) -> None:
+    receiver = receive(tls=authority.serving)
+    here = leads_to("127.0.0.1")
+    trusting = authority.trusting
+
+    def told(host: str, tls: ssl.SSLContext | None) -> str:
+        return send(f"https://{host}:{receiver.port}/", look_up=here, tls=tls).error
+
+    assert "" == told("hooks.example.com", trusting)
+    assert "" == told("hooks.example.com.", trusting)
+    assert "" == told("192.0.2.1", trusting)
+    assert "Hostname mismatch" in told("other.example.com", trusting)
+    assert "IP address mismatch" in told("127.0.0.1", trusting)
+    assert "CERTIFICATE_VERIFY_FAILED" in told("hooks.example.com", None)
+    assert 3 == len(receiver.told)
+
+
+def test_no_proxy_of_the_environment_is_asked(
+    receive: Start, send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, receiver = receive(), receive()
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+
+    assert DELIVERED == send(receiver.url)
+    assert ([], 1) == (proxy.told, len(receiver.told))
+
+
+def test_an_answer_that_echoes_the_request_tells_no_secret(receive: Start, send: Send) -> None:
+    def echo(told: Told) -> Iterable[bytes]:
+        yield answer("500 Oops", body=repr(told).encode())
+
+    outcome = send(receive(echo).url)
+
+    assert SECRET not in outcome.error
+    assert SECRET.removeprefix("whsec_") not in outcome.error
