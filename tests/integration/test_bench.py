@@ -39,7 +39,7 @@ SPEED = {
 }
 SERVING = ("serving",)
 STREAM = ("subscribers",)
-ALERTS = ("rules", "evaluated")
+ALERTS = ("rules", "evaluated", "tried")
 HEADINGS = ("# Benchmarks", "# The speed layer", "# The serving layer", "# The stream", "# Alerts")
 
 
@@ -207,6 +207,12 @@ def test_alerts_are_measured_with_a_few_rules(tiny: Tiny) -> None:
     assert [*ALERTS] == sections
     assert ["200", "20", "1"] == [row[1] for row in rows]
     assert all(float(row[2].strip(" |").replace(",", "")) > 100 for row in rows)  # ticks/s
+    tried = [line.split(" | ") for line in out.splitlines() if "| 1d |" in line or "| 1m |" in line]
+    assert ([*["1d"] * 5, *["1m"] * 4], {"3"}) == (
+        [row[1] for row in tried],
+        {row[2] for row in tried if row[1] == "1m"},
+    )
+    assert all(int(row[3].replace(",", "")) for row in tried)  # seen
 
 
 def test_what_serves_is_measured_beside_the_floor_on_a_small_market(
