@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -17,10 +17,12 @@ from database import Database
 from database.alert_flow import all_states
 from database.migrating import upgrade
 from database.tables import ALERT_RULES, DELIVERIES, NOTIFICATIONS
+from lake.alerts.book import BarsKey
 from lake.alerts.rule import Rule, rule_document
+from lake.alerts.seen import SeenBar
 from lake.clock import Clock, SetClock, SystemClock
 from lake.envelope import decode_envelope
-from lake.errors import TakenOverError
+from lake.errors import TakenOverError, UnavailableError
 from lake.instant import from_microseconds, microseconds
 from lake.settings import Settings
 from lake.store import LocalStore
@@ -54,7 +56,13 @@ class Running:
     """An evaluation in a thread of its own."""
 
     def __init__(
-        self, database: Database, store: LocalStore | None, inlet: Inlet, flow: str, clock: Clock
+        self,
+        database: Database,
+        store: LocalStore | None,
+        inlet: Inlet,
+        flow: str,
+        clock: Clock,
+        history: NoBars,
     ) -> None:
         self.inlet = inlet
         self.stop = threading.Event()
@@ -66,7 +74,7 @@ class Running:
             session=None if store else SESSION,
             table=calendar(),
             grace=GRACE,
-            history=NoBars(),
+            history=history,
             clock=clock,
             started=microseconds(clock.now()),
         )
@@ -107,9 +115,10 @@ def start_alerts() -> Iterator[Start]:
         inlet: Inlet | None = None,
         flow: str = "replay",
         clock: Clock | None = None,
+        history: NoBars | None = None,
     ) -> Running:
-        of_clock = clock or SystemClock()
-        started.append(Running(database, record, inlet or Inlet(), flow, of_clock))
+        of_clock, bars = clock or SystemClock(), history or NoBars()
+        started.append(Running(database, record, inlet or Inlet(), flow, of_clock, bars))
         return started[-1]
 
     yield start
@@ -184,6 +193,57 @@ def test_a_database_that_is_away_holds_up_no_evaluation_and_gets_all_in_the_end(
     assert 0 < uncommitted <= len(expected)
     assert expected == told(database)
     assert {} == running.health["away"]
+
+
+class Away(NoBars):
+    """A lake that is away until it is back."""
+
+    def __init__(self) -> None:
+        self.is_back = threading.Event()
+
+    def before(
+        self, wanted: Mapping[BarsKey, tuple[int, int]], as_of: dt.date
+    ) -> dict[BarsKey, list[SeenBar]]:
+        if not self.is_back.is_set():
+            fact = "The lake does not answer."
+            raise UnavailableError(fact)
+        return super().before(wanted, as_of)
+
+
+def test_alerts_wait_for_a_lake_that_is_away_and_nothing_is_lost(
+    own_database: Database, start_alerts: Start
+) -> None:
+    expected = texts(evaluated_at_once(RULES, DAY.tape))
+    put_alerts(own_database, RULES)
+    lake = Away()
+    running = start_alerts(own_database, history=lake)
+    assert begun(running, len(RULES))
+    for piece in pieces(DAY.tape):
+        running.inlet.put(piece)
+    assert eventually(lambda: "does not answer" in running.health["away"].get("lake", ""))
+    lake.is_back.set()
+    running.end()
+
+    assert expected == told(own_database)
+    assert {} == running.health["away"]
+
+
+def test_what_was_not_evaluated_when_all_ended_is_evaluated_at_the_next_start(
+    own_database: Database, start_alerts: Start
+) -> None:
+    expected = texts(evaluated_at_once(RULES, DAY.tape))
+    put_alerts(own_database, RULES)
+    for lake in (Away(), NoBars()):
+        running = start_alerts(own_database, history=lake)
+        assert begun(running, len(RULES))
+        for piece in pieces(DAY.tape):
+            running.inlet.put(piece)
+        if isinstance(lake, Away):
+            assert eventually(lambda: bool(running.health["away"]))  # noqa: B023 - at once
+            running.stop.set()
+        running.end()
+
+    assert expected == told(own_database)
 
 
 def test_a_later_one_takes_over_and_the_earlier_one_ends_and_says_so(
