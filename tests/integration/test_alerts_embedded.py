@@ -379,6 +379,51 @@ def test_an_alert_is_not_told_of_what_was_before_it_when_the_day_is_told_again(
     assert {"al_price.1.1"} == told(any_database).keys()
 
 
+class Splitting(NoBars):
+    """A lake that knows of a split of two for one on 2026-01-06."""
+
+    def splits(self, session: dt.date) -> dict[str, float]:
+        return {"AAPL": 2.0} if session == dt.date(2026, 1, 6) else {}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_split_moves_the_levels_of_alerts_once_however_often_its_session_begins(
+    own_database: Database,
+    start_alerts: Start,
+    is_restarted: bool,  # noqa: FBT001 - a test's parameter
+) -> None:
+    put_alert(own_database, "al_old", above(100))
+    day = 86_400
+    parts = [[at(0, 99.0)], [at(day, 49.5)], [at(day + 1, 50.5)]]
+    running = start_alerts(own_database, history=Splitting())
+    assert begun(running, 1)
+    told_by_now: list[pl.DataFrame] = []
+    for number, part in enumerate(parts):
+        if is_restarted and number:
+            running.stop.set()
+            running.end()
+            running = start_alerts(own_database, history=Splitting())
+            assert begun(running, 1)
+            for each in told_by_now:
+                running.inlet.put(each)
+            assert eventually(lambda: running.health["waiting"] == 0)  # noqa: B023 - at once
+        if number == 2:
+            # On the basis of the day on which it is made.
+            put_alert(own_database, "al_new", above(50), changed=now())
+            assert begun(running, 2)
+        for each in part:
+            running.inlet.put(each)
+        told_by_now += part
+        assert eventually(lambda: running.health["waiting"] == 0)  # noqa: B023 - at once
+    running.stop.set()
+    running.end()
+
+    assert {
+        "al_old.1.1": "AAPL 50.50 above 50.00",
+        "al_new.1.1": "AAPL 50.50 above 50.00",
+    } == told(own_database)
+
+
 def test_what_the_inlet_had_no_room_for_is_told_from_the_record(
     any_database: Database, start_alerts: Start, store: LocalStore
 ) -> None:
