@@ -100,6 +100,14 @@ class EventFlow:
         """Those followed."""
         return frozenset(self._since)
 
+    def lacking(self, session: dt.date) -> frozenset[str]:
+        """Return the symbols that are followed since some instant of a session only.
+
+        Of these its 1d bar is not told, which would lack what came before.
+        """
+        dawn = self._ends.dawn(session)
+        return frozenset(symbol for symbol, since in self._since.items() if since >= dawn)
+
     def follow(self, symbols: Collection[str]) -> None:
         """Tell of these symbols from now on, and of no others.
 

@@ -90,13 +90,21 @@ def test_fractions_of_shares_add_up_to_the_same_wherever_batches_are_cut(
     seed: int, data: st.DataObject
 ) -> None:
     rolled = random.Random(seed)  # noqa: S311 - dice, no secret
+    times = sorted(rolled.sample(range(300), 80))
     events = [
-        replace(event, size=rolled.randrange(1, 10**6) / 10 ** rolled.randrange(7))
-        for event in rough_day(hours_of(DAY, table()), [40], seed)
+        trade(
+            DAY, f"10:{time // 60:02}:{time % 60:02}", size=rolled.randrange(1, 10**6) / 10**place
+        )
+        for time in times
+        for place in [rolled.randrange(7)]
     ]
+    events.append(heartbeat(DAY, "12:00"))
     cuts = data.draw(st.sets(st.integers(0, len(events)), max_size=12))
 
-    assert taken(flow("S0"), events) == taken(flow("S0"), events, cuts)
+    seen = taken(flow("AA"), events)
+
+    assert {"1m", "5m", "15m", "1h"} <= {each[1] for each in seen if isinstance(each, SeenBar)}
+    assert seen == taken(flow("AA"), events, cuts)
 
 
 @SOME
@@ -194,6 +202,19 @@ def test_a_bar_that_began_before_it_was_followed_is_not_seen() -> None:
     assert [11, 12, "1m"] == [
         each.price if isinstance(each, Tick) else each.interval for each in seen
     ]
+
+
+def test_who_is_followed_amid_a_day_lacks_its_begin_and_so_the_bar_of_the_day() -> None:
+    made = flow("AA")
+    taken(made, [heartbeat(DAY, "10:00:30")])
+    made.follow(["AA", "BB"])
+    made.want((), None)
+
+    seen = taken(made, [trade(DAY, "10:01", symbol="BB"), trade(DAY, "10:01")])
+
+    assert {"BB"} == made.lacking(DAY)
+    assert frozenset() == made.lacking(NEXT)
+    assert ["AA"] == [each[0] for each in seen if each[1] == "1d"]
 
 
 def test_of_an_earlier_day_no_bar_is_seen_when_a_day_is_told_from_its_begin() -> None:
