@@ -97,16 +97,16 @@ def test_the_database_is_looked_at_and_upgraded(in_lake: Run) -> None:
     upgraded = in_lake("db", "upgrade")
     after = json.loads(in_lake("db", "status", "--json").out)
 
-    assert (1, "at nothing; fiblake db upgrade brings it to 0001") == (
+    assert (1, "at nothing; fiblake db upgrade brings it to 0002") == (
         before.code,
         before.out.splitlines()[1],
     )
-    assert (0, "at 0001, as this version needs it", "upgraded from nothing") == (
+    assert (0, "at 0002, as this version needs it", "upgraded from nothing") == (
         upgraded.code,
         upgraded.out.splitlines()[1],
         upgraded.err.strip(),
     )
-    assert ("0001", "0001") == (after["at"], after["head"])
+    assert ("0002", "0002") == (after["at"], after["head"])
     assert (0, "") == (in_lake("db", "upgrade").code, in_lake("db", "upgrade").err)
 
 
@@ -118,7 +118,7 @@ def test_a_server_that_is_behind_is_an_error_that_names_the_command(
     place = url.replace("fiblake@", "")
 
     for command in (("keys", "list"), ("up", "--port", "0")):
-        said = f"error: The database {place} is at nothing, and not at 0001."
+        said = f"error: The database {place} is at nothing, and not at 0002."
         assert (1, "", f"{said} Hint: fiblake db upgrade.") == in_lake(*command).said
     assert 0 == in_lake("db", "upgrade").code
     created(in_lake)
