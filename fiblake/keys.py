@@ -67,9 +67,9 @@ def create_(  # noqa: PLR0913 - a command's options
     from serving_layer.auth.principal import parse_scopes  # noqa: PLC0415 - likewise
 
     output, now = Output(as_json=json), SystemClock().now()
-    asked = NewKey(name, parse_scopes(scope), owner, _end(expires, now))
+    asked = NewKey(name, parse_scopes(scope), owner, end_of(expires, now, "--expires"))
     with opened(lake) as database:
-        made = create(database, asked, _actor(), now)
+        made = create(database, asked, actor(), now)
     output.report(made, _of_created)
     output.note(f"{made.key.key} is the key of {made.key.name}; all of it is shown this once")
 
@@ -95,7 +95,7 @@ def revoke_(
     from serving_layer.auth.managing import revoke  # noqa: PLC0415 - needs an extra
 
     with opened(lake) as database:
-        revoked = revoke(database, key, _actor(), SystemClock().now())
+        revoked = revoke(database, key, actor(), SystemClock().now())
     Output(as_json=json).report(revoked, _of_revoked)
 
 
@@ -113,7 +113,8 @@ def opened(location: str | None) -> Iterator[Database]:
         yield database
 
 
-def _actor() -> Actor:
+def actor() -> Actor:
+    """Return who runs this command, for the audit log."""
     from serving_layer.auth.managing import Actor  # noqa: PLC0415 - likewise
 
     try:
@@ -123,15 +124,20 @@ def _actor() -> Actor:
     return Actor(f"command:{user}", socket.gethostname())
 
 
-def _end(text: str | None, now: dt.datetime) -> dt.datetime | None:
+def end_of(text: str | None, now: dt.datetime, option: str) -> dt.datetime | None:
+    """Return the instant that an option names, as a span from now or by itself; None: none.
+
+    Raises:
+        MisuseError: If it names none.
+    """
     if text is None:
         return None
     span = _SPAN.fullmatch(text)
     if span:
         return now + dt.timedelta(hours=int(span[1]) * _HOURS[span[2]])
     if "T" not in text:
-        fact = f"--expires {text!r} is neither. Allowed: days as 90d, hours as 12h, or an instant."
-        raise MisuseError(fact, hint="as --expires 90d, or --expires 2026-12-31T00:00:00Z.")
+        fact = f"{option} {text!r} is neither. Allowed: days as 90d, hours as 12h, or an instant."
+        raise MisuseError(fact, hint=f"as {option} 90d, or {option} 2026-12-31T00:00:00Z.")
     return parse_instant(text)
 
 

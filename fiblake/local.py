@@ -14,6 +14,7 @@ from database import open_database, prepare
 from database.keys import has_keys
 from fiblake.address import in_url, is_loopback, listen
 from fiblake.alerts.alerting import Alerting
+from fiblake.alerts.recorded_events import RecordedEvents
 from fiblake.arguments import folder_of
 from lake.errors import MisuseError
 from lake.store import open_store
@@ -112,6 +113,7 @@ def _app(
             connections=connections,
             manners=Manners(channels=lake.settings.channels_per_connection),
             relay=relay,
+            recorded=RecordedEvents(lake.store, lake.settings),
         )
 
 

@@ -7,6 +7,7 @@ FiblakeError
 │   ├── NotAcceptableError        an answer is asked for in forms that are not offered (HTTP 406)
 │   ├── InvalidDatasetError       a dataset id that is damaged, or none
 │   ├── InvalidRuleError          an alert's rule that cannot be
+│   ├── TooManyAlertsError        an owner has as many alerts as it may have
 │   ├── InvalidDestinationError   where alerts cannot be told
 │   └── InvalidLocationError      a lake location that is neither a folder nor s3://bucket/prefix
 ├── NotFoundError                 the thing named does not exist (exit 1, HTTP 404)
@@ -127,6 +128,10 @@ class InvalidDatasetError(MisuseError):
 
 class InvalidRuleError(MisuseError):
     """An alert's rule that cannot be."""
+
+
+class TooManyAlertsError(MisuseError):
+    """An owner has as many alerts as it may have."""
 
 
 class InvalidDestinationError(MisuseError):

@@ -238,6 +238,9 @@ class Settings(BaseSettings):
     channels_per_connection: int = Field(
         default=1_000, ge=1, le=100_000, description="That a stream may be subscribed to."
     )
+    alerts_per_owner: int = Field(
+        default=1_000, ge=1, le=1_000_000, description="That the keys of one owner may keep."
+    )
     cors_origins: str = Field(
         default="", description="Whose pages may ask from a browser, as https://a.com,https://b.com"
     )

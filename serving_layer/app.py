@@ -10,6 +10,11 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 
+from serving_layer.alerts.dry_run import DryRuns
+from serving_layer.alerts.dry_run_routes import DryRunTurns
+from serving_layer.alerts.dry_run_routes import router as dry_run_router
+from serving_layer.alerts.routes import router as alerts_router
+from serving_layer.alerts.span import SERVED
 from serving_layer.auth import require
 from serving_layer.auth.borders import Borders
 from serving_layer.auth.protecting import protect
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
 
     from lake.live import LiveBars
+    from serving_layer.alerts.past import Recorded
     from serving_layer.auth import Access, Scope
     from serving_layer.dialects.relay import Relay
     from serving_layer.gaps import Gaps
@@ -53,6 +59,7 @@ _GUARDED: Final[tuple[tuple[APIRouter, Scope], ...]] = (
     (prices_router, "live"),
     (backtest_router, "read"),
     (reference_router, "read"),
+    (dry_run_router, "alerts"),
 )
 """Each router, and what a key needs for it."""
 
@@ -69,6 +76,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     connections: Connections | None = None,
     manners: Manners | None = None,
     relay: Relay | None = None,
+    recorded: Recorded | None = None,
 ) -> FastAPI:
     """Return the app that serves what `reader` reads, with the chart page at `/`.
 
@@ -83,6 +91,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
         connections: Counts streams; None: there may be any number.
         manners: What a stream may.
         relay: The events of the feed, where it is in this process.
+        recorded: Tells again, for dry runs, what was recorded of the live flow.
     """
     app: FastAPI = FastAPIOffline(
         title="fiblake",
@@ -91,8 +100,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     )
     view = None if live is None else ViewChain([live, *fallbacks])
     app.state.reader = MergedReader(reader, view, told_again=told_again)
-    app.state.backtests = Backtests(reader.store, reader.clock)
-    app.state.reference = ReferenceData(reader.store, reader.clock)
+    _look_back(app, reader, recorded)
     app.state.live = view
     app.state.feeding = feeding
     app.state.gaps = gaps
@@ -108,6 +116,13 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     return app
 
 
+def _look_back(app: FastAPI, reader: Reader, recorded: Recorded | None) -> None:
+    """Give the app what answers of the past alone."""
+    app.state.backtests = Backtests(reader.store, reader.clock)
+    app.state.reference = ReferenceData(reader.store, reader.clock)
+    app.state.dry_runs = DryRunTurns(DryRuns(reader, app.state.reader, recorded, SERVED))
+
+
 def _include(app: FastAPI, access: Access | None) -> None:
     """Include what needs the scope of a key, what needs none, and the page."""
     app.mount("/web", StaticFiles(directory=WEB), name="web")
@@ -119,6 +134,7 @@ def _include(app: FastAPI, access: Access | None) -> None:
     app.include_router(stream_router)
     if access:
         app.include_router(keys_router)
+        app.include_router(alerts_router)
     if access and app.state.connections:
         admins = [require("admin")]
         app.include_router(connections_router, dependencies=admins, responses=told)

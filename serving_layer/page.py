@@ -19,6 +19,8 @@ from serving_layer.merged import MergedReader
 from serving_layer.query import Adjustment, BarsQuery
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
     from lake.interval import Interval
@@ -26,10 +28,12 @@ if TYPE_CHECKING:
 
 _FAST: Final = 3
 _ADJUSTMENTS: Final[tuple[Adjustment, ...]] = ("split", "raw", "all")  # those it has buttons for
-_STYLES: Final = ("web/page.css", "web/chart.css", "web/watchlist.css")
+_STYLES: Final = ("web/page.css", "web/chart.css", "web/watchlist.css", "web/alerts.css")
 _LIBRARY: Final = "web/vendor/lightweight-charts/lightweight-charts.standalone.production.js"
 _MAIN: Final = "main.js"
-_IMPORT: Final = re.compile(r'^(import (?:.* from )?")\./([a-z]+\.js";)$', re.MULTILINE)
+_IMPORT: Final = re.compile(r'^(import (?:.* from )?")(\.{1,2}/[a-z/]+\.js)(?=";$)', re.MULTILINE)
+_FOLDERS: Final = ("", "alerts")
+"""Those of the page's modules."""
 
 
 def self_contained_page(reader: Reader) -> str:
@@ -59,16 +63,29 @@ def _modules() -> str:
 
     A browser loads no module from beside a file.
     """
+    paths = (path for folder in _FOLDERS for path in sorted((WEB / folder).glob("*.js")))
     modules = {
-        f"page/{path.name}": "data:text/javascript;base64,"
-        + b64encode(_IMPORT.sub(r"\1page/\2", path.read_text("utf-8")).encode()).decode()
-        for path in sorted(WEB.glob("*.js"))
+        _name_of(path): f"data:text/javascript;base64,{b64encode(_module(path).encode()).decode()}"
+        for path in paths
     }
     imports = json.dumps({"imports": modules})
     return (
         f'<script type="importmap">{imports}</script>\n'
         f'<script type="module">import "page/{_MAIN}";</script>'
     )
+
+
+def _name_of(path: Path) -> str:
+    return f"page/{path.resolve().relative_to(WEB.resolve()).as_posix()}"
+
+
+def _module(path: Path) -> str:
+    """Return a module that imports others by their names."""
+
+    def named(found: re.Match[str]) -> str:
+        return f"{found[1]}{_name_of(path.parent / found[2])}"
+
+    return _IMPORT.sub(named, path.read_text("utf-8"))
 
 
 def _answers(reader: Reader) -> bytes:

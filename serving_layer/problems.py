@@ -154,7 +154,8 @@ def _fault(fault: Mapping[str, Any]) -> str:
     """Return where a fault is, the value and what is wrong with it: however large that is."""
     where = ".".join(str(part) for part in fault["loc"][1:])
     # What is wrong with a query as a whole says itself which part of it that is.
-    given = "" if fault.get("type") == "missing" else f"={_values.repr(fault.get('input'))}"
+    is_told = fault.get("type") != "missing" and "secret" not in fault["loc"]
+    given = f"={_values.repr(fault.get('input'))}" if is_told else ""
     told = (
         f"{where}{given}: {fault['msg']}"
         if where

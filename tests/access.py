@@ -43,9 +43,9 @@ class Guarded:
         connections = MemoryConnections(allowed_by(settings), "test")
         self.app = create_app(lake.reader, access=self.access, connections=connections)
 
-    def key(self, *scopes: Scope, expires: dt.datetime | None = None) -> Created:
-        """Return a new key: of these scopes, or of all."""
-        asked = NewKey("test", scopes or SCOPES, expires=expires)
+    def key(self, *scopes: Scope, owner: str = "", expires: dt.datetime | None = None) -> Created:
+        """Return a new key: of these scopes, or of all; of an owner, or its own."""
+        asked = NewKey("test", scopes or SCOPES, owner, expires)
         made = create(self.database, asked, ACTOR, self.clock.now())
         self.access._known.changed()  # noqa: SLF001 - as if seconds had passed
         return made
@@ -107,6 +107,12 @@ def make_guarded(sample_lake: Lake) -> Iterator[MakeGuarded]:
     yield make
     for each in made:
         each.access.close()
+
+
+@pytest.fixture
+def both_guarded(make_guarded: MakeGuarded, any_settings: Settings) -> Guarded:
+    """An app that asks for keys, on a database of each kind."""
+    return make_guarded(**any_settings.model_dump(exclude_unset=True))
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fiblake.alerts import outbox, run
+from fiblake.alerts import dry_run, outbox, rules, run
 from fiblake.alerts.app import app
 
-__all__ = ["app", "outbox", "run"]
+__all__ = ["app", "dry_run", "outbox", "rules", "run"]

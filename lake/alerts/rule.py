@@ -24,6 +24,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -48,6 +49,12 @@ _LONGEST_COOLDOWN_S: Final = 30 * 86_400
 Level = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 HysteresisPercent = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)]
 Bars = Annotated[int, Field(ge=1, le=MOST_BARS)]
+
+
+_TIME: Final = r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?$"
+# JSON Schema's own format of a time would have a zone.
+TimeOfDay = Annotated[dt.time, WithJsonSchema({"type": "string", "pattern": _TIME})]
+"""As `09:30`, or `09:30:00`."""
 
 
 class _Part(BaseModel):
@@ -184,9 +191,11 @@ class Active(_Part):
         end: Until when, exclusive; later than `start`.
     """
 
-    days: Annotated[frozenset[Weekday], Field(min_length=1)] = frozenset(WEEKDAYS)
-    start: dt.time = dt.time(0, 0)
-    end: dt.time = dt.time(23, 59, 59, 999_999)
+    days: Annotated[
+        frozenset[Weekday], Field(min_length=1, json_schema_extra={"default": list(WEEKDAYS)})
+    ] = frozenset(WEEKDAYS)
+    start: TimeOfDay = dt.time(0, 0)
+    end: TimeOfDay = dt.time(23, 59, 59, 999_999)
 
     @model_validator(mode="after")
     def _has_a_span(self) -> Self:

@@ -14,7 +14,13 @@ import structlog
 
 from database.audit import Entry, latest
 from database.keys import mark_used
-from lake.errors import AccessError, DatabaseError, ForbiddenError, TooManyRequestsError
+from lake.errors import (
+    AccessError,
+    DatabaseError,
+    DatabaseUnavailableError,
+    ForbiddenError,
+    TooManyRequestsError,
+)
 from serving_layer.auth import managing
 from serving_layer.auth.borders import Borders
 from serving_layer.auth.key_text import matches, public_part
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _USED_S: Final = 60
 _WORKERS: Final = 4
+_PATIENCE_S: Final = 5.0
+"""How long a request waits for the database with what is not of keys."""
 _SHOW_HINT: Final = (
     "send it as Authorization: Bearer KEY, as X-API-Key, or as ?apiKey=; fiblake keys create NAME"
     " makes one."
@@ -75,18 +83,26 @@ class Access:
         clock: Tells the present.
         is_open_before_keys: Whether anyone may ask until the first key is created: where nobody
             but this machine reaches the address.
+
+    Attributes:
+        borders: What is let in, whoever asks.
+        settings: As above.
+        clock: As above.
     """
 
     def __init__(
         self, database: Database, settings: Settings, clock: Clock, *, is_open_before_keys: bool
     ) -> None:
         self.borders = Borders.of(settings)
+        self.settings = settings
+        self.clock = clock
         self._database = database
-        self._clock = clock
         self._is_open_before_keys = is_open_before_keys
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="database")
         # Of its own: whatever the database does, requests are counted.
         self._counters = ThreadPoolExecutor(_WORKERS, thread_name_prefix="limits")
+        # Likewise: keys are read however long it takes what owners keep.
+        self._keepers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="kept")
         self._known = KnownKeys(database, settings.keys_grace_seconds, self._workers)
         self._tokens = Tokens(database, settings, clock)
         self._limits = Limits(settings, self._counters)
@@ -157,7 +173,7 @@ class Access:
         await self._with_secret()
         scopes = parse_scopes(principal.scopes)
         made = self._tokens.issue(principal.key, scopes, principal.expires)
-        return Token(made, end_of(self._clock.now(), principal.expires), list(scopes))
+        return Token(made, end_of(self.clock.now(), principal.expires), list(scopes))
 
     async def create(self, asked: managing.NewKey, actor: managing.Actor) -> managing.Created:
         """Create a key; see `managing.create`."""
@@ -179,6 +195,20 @@ class Access:
         """Return up to `limit` entries of the audit log, the latest first."""
         return await self._ask(lambda: _latest(self._database, limit))
 
+    async def ask(self, work: Callable[[Database], Answer]) -> Answer:
+        """Return what some work with the database gives: in a thread, which keys need not wait for.
+
+        Raises:
+            DatabaseUnavailableError: If it takes too long; it may come to be all the same.
+            FiblakeError: As the work does.
+        """
+        doing = asyncio.get_running_loop().run_in_executor(self._keepers, work, self._database)
+        try:
+            return await asyncio.wait_for(doing, _PATIENCE_S)
+        except TimeoutError:
+            fact = f"The database {self._database.place} did not answer in time."
+            raise DatabaseUnavailableError(fact, hint="ask again in a while.") from None
+
     def health(self) -> dict[str, str]:
         """Return how keys and limits are, in words that say nothing of where they are."""
         is_away = self._known.failure() is not None
@@ -194,6 +224,7 @@ class Access:
         """Let go of the database, Redis and the threads that ask them."""
         self._workers.shutdown(cancel_futures=True)
         self._counters.shutdown(cancel_futures=True)
+        self._keepers.shutdown(cancel_futures=True)
         self._limits.close()
         self._database.close()
 
@@ -258,7 +289,7 @@ class Access:
         return await asyncio.get_running_loop().run_in_executor(self._workers, work)
 
     def _now(self) -> dt.datetime:
-        return self._clock.now()
+        return self.clock.now()
 
 
 def _too_many(verdict: Verdict, who: str) -> TooManyRequestsError:

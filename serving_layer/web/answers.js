@@ -14,6 +14,9 @@ export const ALL_SYMBOLS = "v1/symbols?query=";
 
 const answersWithin = unpack(element("answers"));
 
+/** Whether there is a server to ask for what is not within. */
+export const hasServer = element("answers") === null;
+
 async function unpack(holder) {
   if (!holder) return null;
   const packed = Uint8Array.from(atob(holder.textContent), (char) => char.charCodeAt(0));
@@ -24,7 +27,7 @@ async function unpack(holder) {
 /** Return the answer to `path`; throws a problem, or what `signal` aborts with. */
 export async function get(path, signal) {
   const answers = await answersWithin;
-  const answer = answers ? answerAmong(answers, path) : await fetchAnswer(path, signal);
+  const answer = answers ? answerAmong(answers, path) : await fetchAnswer(path, { signal });
   signal?.throwIfAborted();
   return answer;
 }
@@ -50,12 +53,20 @@ function matching(symbols, text) {
     .sort((one, other) => begins(other) - begins(one));
 }
 
-async function fetchAnswer(path, signal) {
-  const response = await fetchWithKey(path, { signal }).catch((error) => {
-    if (signal?.aborted) throw error;
+/** Ask the server to do something; returns its answer, null where that is empty; throws a problem. */
+export function send(method, path, body, signal) {
+  const told = body === undefined ? {} : {
+    body: JSON.stringify(body), headers: { "Content-Type": "application/json" },
+  };
+  return fetchAnswer(path, { method, signal, ...told });
+}
+
+async function fetchAnswer(path, options) {
+  const response = await fetchWithKey(path, options).catch((error) => {
+    if (options.signal?.aborted) throw error;
     throw problemOf({ title: "The server does not answer.", detail: "", hint: "is fiblake up?" });
   });
-  if (response.ok) return response.json();
+  if (response.ok) return response.status === 204 ? null : response.json();
   const { status, statusText: title } = response;
   throw problemOf({ title, status, detail: "", ...(await response.json().catch(() => ({}))) });
 }

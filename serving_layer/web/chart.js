@@ -5,7 +5,7 @@
 import { element, say } from "./elements.js";
 import { priceText } from "./format.js";
 import { barText, direction, showLegend } from "./legend.js";
-import { isInstant, tickText, timeOf, timeText } from "./times.js";
+import { isInstant, secondText, tickText, timeOf, timeText } from "./times.js";
 
 const SLOT_PX = 7;
 const FEWEST_SLOTS = 60;
@@ -36,6 +36,15 @@ let colours = {};
 let drawn = { bars: [], byTime: new Map(), name: "" };
 let looked = null; // the time of the bar under the crosshair
 let walks = false; // whether the keyboard put it there
+const drawnListeners = [];
+
+/** What others draw on: where prices are drawn, by which series. */
+export { box as chartBox, prices as priceSeries };
+
+/** Call `listener` whenever other bars are drawn. */
+export function onDrawn(listener) {
+  drawnListeners.push(listener);
+}
 
 /** Draw bars, in order of start; where only the last of those drawn has changed, that alone. */
 export function draw({ symbol, interval, adjustment, bars }) {
@@ -48,6 +57,7 @@ export function draw({ symbol, interval, adjustment, bars }) {
   Object.assign(drawn, { name, adjustment });
   if (moves) lookAtLatest();
   showLegend(lookedAt());
+  if (!isEnd) drawnListeners.forEach((listener) => listener());
   box.ariaLabel = `Chart of ${bars.length} bars, ${name}`;
 }
 
@@ -95,6 +105,31 @@ export function lookAtLatest() {
 }
 
 const lookedAt = () => drawn.byTime.get(looked) ?? drawn.bars.at(-1);
+
+/** Return the time of the bar that an instant falls in, null: in none; a session's at its close. */
+export function barTimeAt(instant) {
+  const isWithin = drawn.bars.length > 0 && isInstant(drawn.bars[0].start);
+  const time = isWithin ? Date.parse(instant) / 1000 : secondText(instant).slice(0, 10);
+  const at = drawn.bars.findLastIndex(({ start }) => timeOf(start) <= time);
+  const bar = drawn.bars[at];
+  const isAfter = at === drawn.bars.length - 1 && !isWithin && bar?.through < time;
+  return bar && !isAfter ? timeOf(bar.start) : null;
+}
+
+/** Return the price at the height of a pointer's event; null: none is drawn there. */
+export function priceAt({ clientY }) {
+  const y = clientY - box.getBoundingClientRect().top;
+  return drawn.bars.length && y < chart.panes()[0].getHeight() ? prices.coordinateToPrice(y) : null;
+}
+
+/** Return how high above a pointer's event a price is drawn, in px; null: nowhere. */
+export function distanceTo(price, { clientY }) {
+  const y = prices.priceToCoordinate(price);
+  return y === null ? null : clientY - box.getBoundingClientRect().top - y;
+}
+
+/** Return the last bar that is drawn; null: there is none. */
+export const lastBar = () => drawn.bars.at(-1) ?? null;
 
 /* With the keyboard: from bar to bar, and nearer or farther */
 
@@ -153,7 +188,7 @@ function onKey(event) {
 
 /* Colours are the style sheet's */
 
-function colourOf(name) {
+export function colourOf(name) {
   box.style.color = `var(--${name})`;
   return getComputedStyle(box).color;
 }

@@ -19,10 +19,10 @@ let renewing = null;
  * Where it gives no token for a key that may well hold, as while its database is away, its answer
  * to that is returned: the next fetch asks again.
  */
-export async function fetchWithKey(path, options) {
+export async function fetchWithKey(path, options = {}) {
   for (;;) {
     const { fiblakeToken: token } = tab;
-    const response = await fetch(path, { ...options, headers: bearer(token) });
+    const response = await fetch(path, { ...options, headers: { ...options.headers, ...bearer(token) } });
     if (response.status !== 401) return response;
     // Of many requests that are refused at once, one renews the token.
     if (token !== tab.fiblakeToken) continue;

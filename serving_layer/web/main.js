@@ -7,6 +7,7 @@
  * that are followed, data-live (the close of the last), data-live-state and data-live-version, which
  * grows with each change that is drawn.
  */
+import { newAlert, recolourAlerts, startAlerts, toggleAlerts } from "./alerts/alerts.js";
 import { ALL_SYMBOLS, get } from "./answers.js";
 import { applyColours, draw } from "./chart.js";
 import { onOpen, startStream } from "./connection.js";
@@ -94,7 +95,7 @@ function showControls() {
   const { symbol, interval, adjustment } = currentView();
   element("search").value = symbol;
   document.title = symbol ? `${symbol} ${interval} · fiblake` : "fiblake";
-  for (const button of document.querySelectorAll(".choice button")) {
+  for (const button of document.querySelectorAll(":is(#intervals, #adjustments) button")) {
     const asked = button.dataset;
     button.ariaPressed = String([interval, adjustment].includes(asked.interval ?? asked.adjustment));
     button.disabled = asked.adjustment === "all" && isWithinSession(interval);
@@ -139,7 +140,10 @@ async function begin() {
 }
 
 root.dataset.connection = "none";
-followTheme(applyColours);
+followTheme(() => {
+  applyColours();
+  recolourAlerts();
+});
 startShortcuts({
   "/": () => element("search").focus(),
   "[": () => choose("intervals", -1),
@@ -149,9 +153,12 @@ startShortcuts({
   j: () => goAlong(1),
   k: () => goAlong(-1),
   c: () => element("chart").focus(),
+  l: toggleAlerts,
+  n: newAlert,
   t: toggleTheme,
 });
 onView(show);
 onOpen(() => { if (isUnanswered) show(currentView()); });
 begin();
 show(currentView());
+startAlerts();

@@ -30,7 +30,8 @@ from speed_layer.alerts.embedded import PRESENT, Embedded, Setting
 from speed_layer.alerts.inlet import Inlet
 from speed_layer.alerts.keeper import Keeper, Pace
 from speed_layer.alerts.record import Record
-from tests.alerts import (
+from tests.days import SESSION, calendar, made_day
+from tests.evaluated_alerts import (
     GRACE,
     NoBars,
     evaluated_at_once,
@@ -41,7 +42,6 @@ from tests.alerts import (
     texts,
     told,
 )
-from tests.days import SESSION, calendar, made_day
 from tests.feeding import OPEN_US, eventually, frame, trade
 from tests.parts import PostgresServer
 

@@ -47,6 +47,11 @@ DIALECTS = (
     "/v3/reference/tickers",
 )
 KINDS = {".js": "text/javascript", ".css": "text/css"}
+PARTS = sorted(
+    path.relative_to(WEB)
+    for path in WEB.rglob("*")
+    if path.suffix in KINDS and "vendor" not in path.parts
+)
 INTERVALS = ("1d", "3d", "5d", "8d", "13d", "21d", "34d")
 GOOGLE = {"symbol": "GOOG", "listing": "GOOG", "first": "2004-08-19", "last": "2013-03-01"}
 CURSOR = "is not a cursor. Allowed: the next_cursor of an answer."
@@ -392,6 +397,7 @@ def test_the_schema_lists_the_routes(api: Api) -> None:
         "/v1/backtest/bars",
         "/v1/backtest/matrix",
         "/v1/backtest/datasets/{dataset}",
+        "/v1/alerts/dry-run",
         "/v1/sessions",
         "/v1/symbols",
         "/v1/splits/{symbol}",
@@ -418,7 +424,7 @@ def resources(page: str) -> list[str]:
     return [url for url in found if not url.startswith("data:")]
 
 
-@pytest.mark.parametrize(("page", "loaded"), [("/", 5), ("/docs", 3), ("/redoc", 2)])
+@pytest.mark.parametrize(("page", "loaded"), [("/", 6), ("/docs", 3), ("/redoc", 2)])
 def test_a_page_loads_nothing_from_elsewhere(api: Api, page: str, loaded: int) -> None:
     answer = api.get(page)
     urls = resources(answer.text)
@@ -431,11 +437,11 @@ def test_a_page_loads_nothing_from_elsewhere(api: Api, page: str, loaded: int) -
     assert [] == re.findall(r"https?://(?!www\.w3\.org/2000/svg)", scripts)
 
 
-@pytest.mark.parametrize("path", sorted(path for path in WEB.iterdir() if path.suffix in KINDS))
+@pytest.mark.parametrize("path", PARTS, ids=str)
 def test_the_pages_parts_are_small_of_their_kind_and_name_no_other_server(
     api: Api, path: Path
 ) -> None:
-    part = api.get(f"/web/{path.name}")
+    part = api.get(f"/web/{path.as_posix()}")
 
     kind = f"{KINDS[path.suffix]}; charset=utf-8"
     assert (200, kind) == (part.status_code, part.headers["content-type"])

@@ -23,6 +23,7 @@ from serving_layer.auth.known import FRESH_S, MISS_S
 from serving_layer.auth.principal import Principal
 from serving_layer.auth.require import ACCESS_PROBLEMS
 from tests.access import ACTOR, FOREIGN, Guarded, MakeGuarded
+from tests.alerts import Owner, fire, rule
 
 SECRET = "a secret of tokens that is long enough for any way to sign, of 64 bytes"  # noqa: S105 - the test's own
 DOCUMENTATION = {"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
@@ -441,3 +442,82 @@ def test_settings_hide_what_is_secret() -> None:
     )
 
     assert [] == [each for each in (SECRET, "word@") if each in repr(settings)]
+
+
+def of_alerts(app: Any) -> Iterator[tuple[str, str]]:
+    """Yield the method and path of each route that asks for one thing that an owner keeps."""
+    for method, path in routes(app):
+        if path.startswith("/v1/alerts") and "{" in path:
+            yield method, path
+
+
+HOOK = {"url": "https://example.com/", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+BODIES: dict[str, dict[str, Any]] = {
+    "PUT /v1/alerts/{alert}": rule(),
+    "POST /v1/alerts/{alert}/mute": {},
+}
+"""What routes are to be given that are of alerts."""
+FIRST = {"GET": 0, "POST": 1, "PUT": 2, "DELETE": 3}
+
+
+def test_nobody_reaches_what_another_owner_keeps_not_even_an_admin(server: Guarded) -> None:
+    owner, other = Owner(server, "desk"), Owner(server, "floor")
+    admin = server.key("alerts", "admin", owner="admin").secret
+    owner.ask("PUT", "/destinations/pager", json=HOOK)
+    alert = owner.created(deliver=["log"])["alert"]
+    firing = fire(server.database, "desk", alert)
+    there = {"alert": alert, "firing": firing, "destination": "pager"}
+    none = {"alert": f"al_{'0' * 12}", "firing": f"al_{'0' * 12}.1.1", "destination": "none"}
+
+    def answer(key: str, method: str, path: str, names: dict[str, str]) -> tuple[int, str]:
+        body = BODIES.get(f"{method} {path}")
+        told = server.request(method, path.format(**names), key, json=body)
+        text = told.text
+        for name in names.values():
+            text = text.replace(name, "NAME")
+        return told.status_code, text
+
+    # The owner's own come last, what deletes behind all: else nothing would be left to find.
+    asked = sorted(of_alerts(server.app), key=lambda route: FIRST[route[0]])
+    asked = [each for each in asked if each != ("PUT", "/v1/alerts/destinations/{destination}")]
+    assert len(asked) >= 8
+    strangers = {
+        (key, method, path): (
+            answer(key, method, path, there),
+            answer(key, method, path, none),
+        )
+        for key in (other.made.secret, admin)
+        for method, path in asked
+    }
+    assert {404} == {status for both in strangers.values() for status, _ in both}
+    assert [] == [each for each, (found, missing) in strangers.items() if found != missing]
+    mine = [answer(owner.made.secret, *route, there)[0] for route in asked]
+    assert [] == [(r, s) for r, s in zip(asked, mine, strict=True) if not 200 <= s < 300]
+
+
+def test_lists_of_alerts_hold_nothing_of_another_owner(server: Guarded) -> None:
+    owner, other = Owner(server, "desk"), Owner(server, "floor")
+    owner.ask("PUT", "/destinations/pager", json=HOOK)
+    alert = owner.created(deliver=["pager"])["alert"]
+    fire(server.database, "desk", alert)
+    admin = server.key("alerts", "admin", owner="admin").secret
+    lists = [
+        path
+        for method, path in routes(server.app)
+        if method == "GET" and path.startswith("/v1/alerts") and "{" not in path
+    ]
+
+    assert {"/v1/alerts", "/v1/alerts/firings", "/v1/alerts/destinations"} <= set(lists)
+    for key in (other.made.secret, admin):
+        texts = [server.get(path, key).text for path in lists]
+        assert [] == [text for text in texts if alert in text or "pager" in text]
+
+
+def test_a_destination_that_two_owners_call_the_same_is_two(server: Guarded) -> None:
+    owner, other = Owner(server, "desk"), Owner(server, "floor")
+    owner.ask("PUT", "/destinations/pager", json=HOOK)
+    other.ask("PUT", "/destinations/pager", json={**HOOK, "url": "https://floor.example.com/"})
+    other.ask("DELETE", "/destinations/pager")
+    (_, kept) = owner.ask("GET", "/destinations").json()["destinations"]
+
+    assert "https://example.com/" == kept["url"]

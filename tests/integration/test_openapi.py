@@ -31,11 +31,13 @@ from lake.live import LiveBars
 from lake.settings import Settings
 from serving_layer.app import create_app
 from speed_layer.views import open_view
-from tests.access import MakeGuarded, serving
+from tests.access import Guarded, MakeGuarded, serving
+from tests.alerts import Owner, fire
 from tests.live import bar, bars_of, price, prices_of
 
 EXAMPLES = 6
 """Of each operation and kind."""
+SUCCESSES = {200, 201, 202, 204}
 KINDS = ("known", "allowed", "forbidden")
 KNOWN: dict[str, list[Any]] = {
     "symbol": ["AAPL", "IBM", "aapl"],
@@ -50,6 +52,14 @@ KNOWN: dict[str, list[Any]] = {
     "end": ["2013-02-28"],
     "as_of": ["2013-03-28"],
     "known_at": ["2026-01-05T12:00:00Z"],
+    "when": [{"kind": "price", "relation": "above", "level": 180}],
+    "active": [None, {"days": ["mon"], "start": "09:30:00"}],
+    "expires": [None, "2027-01-01T00:00:00Z"],
+    "until": [None, "2027-01-01T00:00:00Z"],
+    "deliver": [["log"]],
+    "destination": ["pager", "other"],
+    "url": ["https://example.com/alerts"],
+    "secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
 }
 """What parameters take that are named so, of the lake that is asked: it is not come upon."""
 CHECKS = [
@@ -68,7 +78,7 @@ class Asker:
     Attributes:
         url: Of the server.
         key: Which may do all.
-        known: Values by the names of parameters.
+        known: Values by the names of parameters; of one method alone by `DELETE alert`.
         statuses: Of the answers, by operation.
     """
 
@@ -118,7 +128,8 @@ class Asker:
         parts: list[Any] = [case.path_parameters, case.query, case.body]
         for values in [each for each in parts if isinstance(each, dict)]:
             for name in [name for name in self.known if name in values]:
-                values[name] = data.draw(strategies.sampled_from(self.known[name]))
+                known = self.known.get(f"{case.method} {name}", self.known[name])
+                values[name] = data.draw(strategies.sampled_from(known))
 
 
 @pytest.fixture
@@ -144,10 +155,26 @@ def asker(make_guarded: MakeGuarded, sample_lake: Lake, live: LiveBars) -> Itera
         asked = {"universe": ["AAPL"], "intervals": ["13d"], "start": "2013-01-02"}
         headers = {"X-API-Key": key.secret}
         told = requests.post(f"{url}/v1/backtest/bars", json=asked, headers=headers, timeout=60)
-        known = {"key": [other.key.key], "dataset": [told.json()["dataset"]], **KNOWN}
+        known = {
+            "key": [other.key.key],
+            "dataset": [told.json()["dataset"]],
+            **alerts_of(guarded),
+            **KNOWN,
+        }
         asker = Asker(url, key.secret, known)
         yield asker
         asker.close()
+
+
+def alerts_of(guarded: Guarded) -> dict[str, list[Any]]:
+    """Return the ids of an alert of the key's owner, of those to be deleted, and of a firing."""
+    owner = Owner(guarded, "test")
+    alert = owner.created()["alert"]
+    return {
+        "alert": [alert],
+        "DELETE alert": [owner.created()["alert"] for _ in range(EXAMPLES)],
+        "firing": [fire(guarded.database, "test", alert, deliver=("pager", "other"))],
+    }
 
 
 def faults(asker: Asker) -> dict[tuple[str, str], str]:
@@ -169,7 +196,7 @@ def test_every_operation_answers_as_openapi_tells(asker: Asker) -> None:
     assert [] == list(found), "\n\n".join(found.values())
     ours = {name: seen for name, seen in asker.statuses.items() if " /v1/" in name}
     assert len(ours) >= 20
-    assert {} == {name: seen for name, seen in ours.items() if not seen & {200, 201}}
+    assert {} == {name: seen for name, seen in ours.items() if not seen & SUCCESSES}
 
 
 def test_an_operation_that_answers_otherwise_is_seen() -> None:
