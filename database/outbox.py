@@ -22,7 +22,7 @@ from database.tables import DELIVERIES, DESTINATIONS, NOTIFICATIONS
 from lake.alerts.destination import BUILT_IN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy import Connection
 
@@ -31,10 +31,48 @@ _ROUNDS: Final = 8
 
 
 class Route(NamedTuple):
-    """A destination of an owner's; a built-in one is of nobody, and its owner empty."""
+    """A destination of an owner's; a built-in one is of nobody, and its owner empty.
+
+    With an empty destination: all of an owner's.
+    """
 
     owner: str
     destination: str
+
+    @property
+    def is_built_in(self) -> bool:
+        """Return whether it is a destination that everybody has."""
+        return self.destination in BUILT_IN
+
+
+class Shares:
+    """How many deliveries are tried at once: to a destination, to all of an owner's, and in all.
+
+    Args:
+        doing: Routes of those that are being tried.
+        most_of: How many may be, of a route.
+    """
+
+    def __init__(self, doing: Iterable[Route], most_of: Callable[[Route], int]) -> None:
+        self._counts: Counter[Route] = Counter()
+        self._most_of = most_of
+        for route in doing:
+            self._counts.update(_all_of(route))
+
+    def take(self, route: Route) -> bool:
+        """Return whether one more may be tried, and count it if so."""
+        if any(self._counts[each] >= self._most_of(each) for each in _all_of(route)):
+            return False
+        self._counts.update(_all_of(route))
+        return True
+
+    def full(self) -> list[Route]:
+        """Return the routes of which no more may be tried."""
+        return [each for each, count in self._counts.items() if count >= self._most_of(each)]
+
+
+def _all_of(route: Route) -> tuple[Route, ...]:
+    return (route,) if route.is_built_in else (route, Route(route.owner, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,27 +159,19 @@ def has_due(connection: Connection, at: dt.datetime) -> bool:
     )
 
 
-def claim(
-    connection: Connection,
-    claim: Claim,
-    doing: Mapping[Route, int],
-    most_of: Callable[[Route], int],
-    most: Most,
-) -> list[Claimed]:
+def claim(connection: Connection, claim: Claim, shares: Shares, most: Most) -> list[Claimed]:
     """Claim deliveries that are due, the longest due first.
 
     Args:
         connection: That writes.
         claim: For whom, and how long.
-        doing: How many are being tried by them already.
-        most_of: How many may be to a destination at once.
-        most: How many to claim.
+        shares: Bounds them by destination and owner; what is claimed is counted.
+        most: Bounds them in all.
     """
     is_built_in = DELIVERIES.c.destination.in_(BUILT_IN)
-    counts = Counter(doing)
     return [
-        *_claim(connection, claim, is_built_in, counts, most_of, most.built_in),
-        *_claim(connection, claim, ~is_built_in, counts, most_of, most.others),
+        *_claim(connection, claim, is_built_in, shares, most.built_in),
+        *_claim(connection, claim, ~is_built_in, shares, most.others),
     ]
 
 
@@ -183,12 +213,11 @@ def _is_due(at: dt.datetime) -> sa.ColumnElement[bool]:
     return (DELIVERIES.c.state == "waiting") & (DELIVERIES.c.due <= at)
 
 
-def _claim(  # noqa: PLR0913, PLR0917 - all that bounds it
+def _claim(
     connection: Connection,
     claim: Claim,
     which: sa.ColumnElement[bool],
-    counts: Counter[Route],
-    most_of: Callable[[Route], int],
+    shares: Shares,
     most: int,
 ) -> list[Claimed]:
     """Claim up to `most`; behind the long row of a destination that is full, too."""
@@ -196,12 +225,10 @@ def _claim(  # noqa: PLR0913, PLR0917 - all that bounds it
     for _ in range(_ROUNDS):
         if len(claimed) == most:
             break
-        full = [route for route, count in counts.items() if count >= most_of(route)]
-        seen = _due(connection, claim, which, full)
+        seen = _due(connection, claim, which, shares.full())
         taken: list[Claimed] = []
         for each in seen:
-            if len(claimed) + len(taken) < most and counts[each.route] < most_of(each.route):
-                counts[each.route] += 1
+            if len(claimed) + len(taken) < most and shares.take(each.route):
                 taken.append(each)
         _take(connection, claim, taken)
         claimed += taken
@@ -244,8 +271,12 @@ def _due(
 
 
 def _of(route: Route) -> sa.ColumnElement[bool]:
-    to = DELIVERIES.c.destination == route.destination
-    return to if route.destination in BUILT_IN else to & (DELIVERIES.c.owner == route.owner)
+    if route.is_built_in:
+        return DELIVERIES.c.destination == route.destination
+    theirs = DELIVERIES.c.owner == route.owner
+    if not route.destination:
+        return theirs & DELIVERIES.c.destination.not_in(BUILT_IN)
+    return theirs & (DELIVERIES.c.destination == route.destination)
 
 
 def _take(connection: Connection, claim: Claim, taken: Sequence[Claimed]) -> None:

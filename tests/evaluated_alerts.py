@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -15,11 +15,13 @@ from database.tables import ALERT_RULES, NOTIFICATIONS
 from lake.alerts.book import BarsKey, Book, Firing
 from lake.alerts.history import forming_keys
 from lake.alerts.rule import Rule, parse_rule, rule_document
-from lake.alerts.seen import SeenBar
+from lake.alerts.seen import Seen, SeenBar
 from lake.event import Kind
 from lake.hours import hours_of
 from lake.instant import microseconds
+from lake.live_wire import decode_told
 from speed_layer.alerts.event_flow import EventFlow
+from speed_layer.alerts.told_flow import ToldFlow
 from tests.days import SESSION, calendar
 
 MADE: Final = dt.datetime(2025, 1, 2, tzinfo=dt.UTC)
@@ -94,17 +96,38 @@ def evaluated_at_once(
     kind: Kind = "trade",
 ) -> list[Firing]:
     """Return what fires where a record is evaluated in one go, from the session's dawn."""
+    book = _book(rules)
+    begin = microseconds(hours_of(session, calendar()).dawn)
+    flow = EventFlow(calendar(), kind=kind, grace=GRACE, begin=begin)
+    return _fired(book, flow, rules, lambda: flow.take(events))
+
+
+def _book(rules: Mapping[str, Rule]) -> Book:
     book = Book()
     for alert, each in rules.items():
         book.add(alert, 1, each)
-    begin = microseconds(hours_of(session, calendar()).dawn)
-    flow = EventFlow(calendar(), kind=kind, grace=GRACE, begin=begin)
+    return book
+
+
+def _fired(
+    book: Book,
+    flow: EventFlow | ToldFlow,
+    rules: Mapping[str, Rule],
+    take: Callable[[], Sequence[Seen]],
+) -> list[Firing]:
     flow.follow(book.symbols | {symbol for symbol, _, _ in book.wants()})
     flow.want(book.wants(), forming_keys(rules.values()))
-    seen = flow.take(events)
+    seen = take()
     for key in book.unseeded(seen):
         book.seed(key, [])
     return book.take(seen)
+
+
+def told_at_once(rules: Mapping[str, Rule], lines: Sequence[bytes]) -> list[Firing]:
+    """Return what fires where all that an engine told is evaluated in one go."""
+    book = _book(rules)
+    flow = ToldFlow(calendar(), grace=GRACE)
+    return _fired(book, flow, rules, lambda: flow.take(decode_told(lines)))
 
 
 def told(database: Database) -> dict[str, str]:
@@ -112,6 +135,13 @@ def told(database: Database) -> dict[str, str]:
     with database.read() as connection:
         rows = connection.execute(sa.select(NOTIFICATIONS.c.notification, NOTIFICATIONS.c.body))
         return {each: orjson.loads(body)["text"] for each, body in rows}
+
+
+def count_told(database: Database) -> int:
+    """Return how many notifications there are."""
+    with database.read() as connection:
+        count = sa.select(sa.func.count()).select_from(NOTIFICATIONS)
+        return int(connection.scalar(count) or 0)
 
 
 def texts(firings: Iterable[Firing]) -> dict[str, str]:

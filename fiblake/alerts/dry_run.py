@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fiblake.alerts.app import app
+from fiblake.alerts.reading import read_rule
 from fiblake.options import JsonOption, LakeOption  # noqa: TC001 - typer reads annotations
 from fiblake.output import Output, table_of
-from lake.errors import SourceError
 from lake.instant import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fiblake.lake import Lake
-    from lake.alerts.rule import Rule
     from serving_layer.alerts.dry_run import DryFiring, DryRun, DryRuns
     from serving_layer.alerts.outcomes import Outcome, Summary
-
-STDIN = "-"
 
 
 @app.command("dry-run")
@@ -56,24 +51,6 @@ def dry_run_(  # noqa: PLR0913 - a command's options
         output.note('it fires once: with "repeat": true it would again')
     if found.untold:
         output.note(f"{found.untold:,} of {found.sessions:,} sessions have no prices")
-
-
-def read_rule(file: str) -> Rule:
-    """Return the rule of a file, or of standard input where it is named `-`.
-
-    Raises:
-        SourceError: If the file cannot be read.
-        InvalidRuleError: If it holds none.
-    """
-    from lake.alerts.rule import parse_rule  # noqa: PLC0415 - as above
-
-    if file == STDIN:
-        return parse_rule(sys.stdin.buffer.read())
-    try:
-        return parse_rule(Path(file).read_bytes())
-    except OSError as error:
-        fact = f"{file} cannot be read: {error.strerror}."
-        raise SourceError(fact, hint="name a file with a rule as JSON, or -.") from None
 
 
 def dry_runs(lake: Lake) -> DryRuns:

@@ -88,20 +88,16 @@ class LakeHistory:
 
     def forming(self, keys: Collection[BarsKey], session: dt.date) -> dict[BarsKey, SeenBar]:
         """Return what sessions before one have formed of its bars, as `History` has it."""
-        table, found = self._merged.sessions(), {}
         live = None if self._live is None else _Before(self._live, session)
         reader = MergedReader(self._reader, live, told_again=self._told_again)
-        for (interval, hours), symbols in _grouped(keys).items():
-            asked = _Asked(Interval.parse(interval), hours, session)
-            n = asked.interval.sessions
-            first = bucket_of(session, sessions_per_bar=n, table=table).first
-            if first == session:
-                continue
-            query = replace(asked.query(symbols, first, first), until=_eve(session, table))
-            for bars in _read(lambda query: _merged(reader, query), query, self._listings(session)):
-                for bar in asked.seen(_formed(bars, table), "forming"):
-                    found[bar.symbol, interval, hours] = bar
-        return found
+        eve = _eve(session, self._merged.sessions())
+        formed = self._of_bucket(reader, keys, session, until=eve)
+        return {(bar.symbol, bar.interval, bar.hours): bar for _, bar in formed}
+
+    def present(self, keys: Collection[BarsKey], session: dt.date) -> list[SeenBar]:
+        """Return the bars that a session is in as they are served, as `History` has it."""
+        formed = self._of_bucket(self._merged, keys, session, until=None)
+        return [bar for through, bar in formed if through == session]
 
     def boundary(self) -> dt.date | None:
         """Return the last session that batch has committed, as `History` has it."""
@@ -143,6 +139,33 @@ class LakeHistory:
             if not left or first <= table.first:
                 break
         return found
+
+    def _of_bucket(
+        self,
+        reader: MergedReader,
+        keys: Collection[BarsKey],
+        session: dt.date,
+        until: dt.date | None,
+    ) -> Iterator[tuple[dt.date, SeenBar]]:
+        """Yield the bars that a session is in, and the last session in each.
+
+        Args:
+            reader: Of the lake and a view.
+            keys: Of which.
+            session: Which session, on whose split basis they are.
+            until: The last session of the lake's that counts; None: whichever there are.
+        """
+        table = self._merged.sessions()
+        for (interval, hours), symbols in _grouped(keys).items():
+            asked = _Asked(Interval.parse(interval), hours, session)
+            n = asked.interval.sessions
+            first = bucket_of(session, sessions_per_bar=n, table=table).first
+            if until and until < first:
+                continue
+            query = replace(asked.query(symbols, first, first), until=until)
+            for bars in _read(lambda query: _merged(reader, query), query, self._listings(session)):
+                seen = asked.seen(_formed(bars, table), "forming")
+                yield from zip(bars["through"].to_list(), seen, strict=True)
 
     def _complete(
         self, asked: _Asked, symbols: Sequence[str], first: dt.date, last: dt.date | None

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import orjson
 import typer
 
 from fiblake.alerts.app import app
+from fiblake.alerts.reading import read_rule
 from fiblake.alerts.words import in_words
 from fiblake.keys import actor, end_of, opened
 from fiblake.options import JsonOption, LakeOption  # noqa: TC001 - typer reads annotations at run time
 from fiblake.output import Output, table_of
-from lake.alerts.rule import parse_rule, rule_document
+from lake.alerts.rule import rule_document
 from lake.clock import SystemClock
 from lake.errors import MisuseError
 from lake.instant import parse_instant, written
@@ -49,7 +48,7 @@ def create_(
     json: JsonOption = False,
 ) -> None:
     """Keep a new rule; services take it in within about a second."""
-    known = _known(_read(rule), lake)
+    known = _known(read_rule(rule), lake)
     with _holdings(lake, owner) as own:
         _report(own.alerts.create(known), _of_alert, as_json=json)
 
@@ -90,7 +89,7 @@ def replace_(
     json: JsonOption = False,
 ) -> None:
     """Give an alert another rule: its next revision, which begins anew."""
-    known = _known(_read(rule), lake)
+    known = _known(read_rule(rule), lake)
     with _holdings(lake, owner) as own:
         _report(own.alerts.replace(alert, known), _of_alert, as_json=json)
 
@@ -184,10 +183,6 @@ def _holdings(location: str | None, owner: str) -> Iterator[Holdings]:
     whose, settings = Whose(owner, actor()), read_settings(lake=location)
     with opened(location) as database:
         yield Holdings.of(database, whose, settings, SystemClock())
-
-
-def _read(file: str) -> Rule:
-    return parse_rule(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
 
 
 def _known(rule: Rule, location: str | None) -> Rule:

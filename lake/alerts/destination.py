@@ -27,7 +27,7 @@ _LONGEST_URL: Final = 2048
 _PRINTED: Final = re.compile(r"[!-~]+")
 _NUMBER: Final = re.compile(r"(0[xX][0-9a-fA-F]*|\d+)\.?")
 _ALLOW_HINT: Final = "name its network in FIBLAKE_WEBHOOK_ALLOW, if it is meant."
-_NO_ALLOWANCE: Final = "name its network in FIBLAKE_WEBHOOK_ALLOW, or use https."
+_NO_ALLOWANCE: Final = "use https, or name its network in FIBLAKE_WEBHOOK_ALLOW."
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ the rule does not look at: alone or among others, live or told again, it fires a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -96,8 +97,12 @@ class Outcome(NamedTuple):
 
 def beginning(plan: Plan) -> Progress:
     """Return where a rule begins."""
-    facts = (None,) * len(plan.leaves) if plan.bars else ()
-    return Progress((0,) * len(plan.leaves), facts)
+    return _beginning(len(plan.leaves), has_bars=bool(plan.bars))
+
+
+@lru_cache(maxsize=64)
+def _beginning(count: int, *, has_bars: bool) -> Progress:
+    return Progress((0,) * count, (None,) * count if has_bars else ())
 
 
 def progress_of(
@@ -151,6 +156,9 @@ def evaluate(plan: Plan, was: Progress, seen: Seen, market: Market) -> Outcome:
         leaf.look(mark, seen, market, was.factor)
         for leaf, mark in zip(plan.leaves, was.marks, strict=True)
     ]
+    # It waits for nothing and no mark moved: it is as it was, unless another bar is to be told of.
+    if was.until is None and (*looked,) == was.marks and not any(was.facts):
+        return Outcome(was, None)
     facts = was.facts if isinstance(seen, Tick) else _facts(plan, was, seen, market, looked)
     lasts, crosses = is_lasting(plan.tree, looked), is_crossed(plan.tree, looked)
     fires, until = _decided(plan, was, seen.time, lasts=lasts, crosses=crosses)

@@ -73,6 +73,19 @@ class History(Protocol):
         """
         ...
 
+    def present(self, keys: Collection[BarsKey], session: dt.date) -> list[SeenBar]:
+        """Return the bars that a session is in as they are served now, with what it did to them.
+
+        Args:
+            keys: Of bars of sessions; none is told of who did not trade in the session.
+            session: On whose split basis they are.
+
+        Raises:
+            StoreError: If the lake cannot be read.
+            ViewError: If the realtime view does not answer.
+        """
+        ...
+
     def boundary(self) -> dt.date | None:
         """Return the last session that batch has committed; None before the first.
 

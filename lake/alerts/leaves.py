@@ -234,10 +234,10 @@ class CloseLeaf:
         if before is None:
             return None
         if self.average:
-            return sum(bar.close for bar in before) / self.average
+            return sum([bar.close for bar in before]) / self.average
         if self.relation == "above":
-            return max(bar.high for bar in before)
-        return min(bar.low for bar in before)
+            return max([bar.high for bar in before])
+        return min([bar.low for bar in before])
 
     def fact(self, seen: SeenBar, market: Market, factor: float) -> Fact | None:
         """Return what the bar is and what it is compared with."""
@@ -282,7 +282,7 @@ class VolumeLeaf:
     def fact(self, seen: SeenBar, market: Market, factor: float) -> Fact | None:  # noqa: ARG002 - as others
         """Return how many times the average the volume is, and that average."""
         before = market.bars[self.interval, self.hours].before(seen.start, self.average)
-        mean = sum(bar.volume for bar in before) / self.average if before else 0.0
+        mean = sum([bar.volume for bar in before]) / self.average if before else 0.0
         return Fact(seen.volume / mean, mean, seen.state == "final") if mean else None
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 from array import array
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -121,7 +120,7 @@ class BarsBefore:
         self.count = 0
         self.asked = 0
         self.session = dt.date.min
-        self.bars: deque[Before] = deque()
+        self.bars: list[Before] = []
         self.final: int | None = None
         self.forming: tuple[int, int, float] | None = None
 
@@ -152,20 +151,20 @@ class BarsBefore:
         end = len(bars)
         while end and bars[end - 1].start >= start:
             end -= 1
-        return [bars[place] for place in range(end - count, end)] if end >= count else None
+        return bars[end - count : end] if end >= count else None
 
     def seed(self, bars: Sequence[SeenBar], session: dt.date) -> None:
         """Put what history tells in the place of what is here up to its last bar."""
         told = [Before(bar.start, bar.high, bar.low, bar.close, bar.volume) for bar in bars]
         last = told[-1].start if told else -1
-        self.bars = deque([*told, *(bar for bar in self.bars if bar.start > last)])
+        self.bars = [*told, *(bar for bar in self.bars if bar.start > last)]
         self.session, self.asked = session, self.count
         self._trim()
 
     def rebase(self, session: dt.date, factor: float) -> None:
         """Put the bars on a split's basis, unless they are on it."""
         if self.session < session:
-            self.bars = deque(bar.rebased(factor) for bar in self.bars)
+            self.bars = [bar.rebased(factor) for bar in self.bars]
 
     def forget(self) -> None:
         """Begin anew: none looks at these bars."""
@@ -184,11 +183,10 @@ class BarsBefore:
         document = orjson.loads(told)
         self.session = dt.date.fromisoformat(document["session"])
         self.asked = document["asked"]
-        self.bars = deque(Before(*bar) for bar in document["bars"])
+        self.bars = [Before(*bar) for bar in document["bars"]]
 
     def _trim(self) -> None:
-        while len(self.bars) > self.count + 1:
-            self.bars.popleft()
+        del self.bars[: -self.count - 1]
 
 
 class Market:

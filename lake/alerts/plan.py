@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeAlias
+from sys import intern
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from lake.alerts.leaves import (
     CROSSED,
@@ -29,7 +30,7 @@ from lake.interval import Interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lake.alerts.rule import Active, Condition, Rule
+    from lake.alerts.rule import Active, Condition, Relation, Rule
     from lake.alerts.rule import Leaf as RuleLeaf
     from lake.bar import Hours
 
@@ -66,6 +67,8 @@ class Plan:
         cooldown: Microseconds.
         active: When it may fire; None: always.
         expires: From when on it does not; None: never.
+        has_prices: Whether it looks at prices.
+        has_daily_moves: Whether it measures moves in sessions.
     """
 
     symbol: str
@@ -75,16 +78,8 @@ class Plan:
     cooldown: int
     active: Active | None
     expires: int | None
-
-    @property
-    def has_prices(self) -> bool:
-        """Whether it looks at prices."""
-        return any(isinstance(leaf, PricedLeaf) for leaf in self.leaves)
-
-    @property
-    def has_daily_moves(self) -> bool:
-        """Whether it measures moves in sessions."""
-        return any(isinstance(leaf, MoveLeaf) and leaf.is_daily for leaf in self.leaves)
+    has_prices: bool
+    has_daily_moves: bool
 
     @property
     def windows(self) -> frozenset[int]:
@@ -118,13 +113,15 @@ def plan_of(rule: Rule) -> Plan:
     leaves: list[Leaf] = []
     tree = _planned(rule.when, leaves)
     return Plan(
-        symbol=rule.symbol,
+        symbol=intern(rule.symbol),
         leaves=tuple(leaves),
         tree=tree,
         repeat=rule.repeat,
-        cooldown=rule.cooldown_seconds * _SECOND_US,
+        cooldown=_cooldown(rule.cooldown_seconds),
         active=rule.active,
         expires=None if rule.expires is None else microseconds(rule.expires),
+        has_prices=any(isinstance(leaf, PricedLeaf) for leaf in leaves),
+        has_daily_moves=any(isinstance(leaf, MoveLeaf) and leaf.is_daily for leaf in leaves),
     )
 
 
@@ -168,13 +165,13 @@ def _planned(condition: Condition, leaves: list[Leaf]) -> Tree:
 def _leaf(condition: RuleLeaf) -> Leaf:
     if isinstance(condition, Price):
         give = condition.hysteresis_percent / 100
-        return PriceLeaf(condition.relation, condition.level, give)
+        return PriceLeaf(_one(condition.relation), condition.level, give)
     if isinstance(condition, Move):
         window = Interval.parse(condition.window)
         return MoveLeaf(
-            condition.direction,
+            intern(condition.direction),
             condition.percent,
-            condition.window,
+            intern(condition.window),
             window.minutes,
             window.sessions,
             condition.hysteresis_percent,
@@ -183,22 +180,35 @@ def _leaf(condition: RuleLeaf) -> Leaf:
     if isinstance(condition, Close):
         than = condition.than
         return CloseLeaf(
-            condition.interval,
+            intern(condition.interval),
             _hours(condition.interval, condition.hours),
             is_forming,
-            condition.relation,
+            _one(condition.relation),
             than.level,
             than.average or 0,
             than.range or 0,
             condition.hysteresis_percent / 100,
         )
     hours = _hours(condition.interval, condition.hours)
-    return VolumeLeaf(condition.interval, hours, is_forming, condition.times, condition.average)
+    return VolumeLeaf(
+        intern(condition.interval), hours, is_forming, condition.times, condition.average
+    )
 
 
 def _hours(interval: str, hours: Hours) -> Hours:
     """Return the hours that bars of an interval have: those of sessions are of whole days."""
-    return hours if Interval.parse(interval).is_intraday else "regular"
+    is_extended = hours == "extended" and Interval.parse(interval).is_intraday
+    return "extended" if is_extended else "regular"
+
+
+def _one(relation: Relation) -> Relation:
+    """Return the same text for the same relation: rules are many, and relations few."""
+    return cast("Relation", intern(relation))
+
+
+@lru_cache(maxsize=1024)
+def _cooldown(seconds: int) -> int:
+    return seconds * _SECOND_US
 
 
 def _active(active: Active, time: int) -> int:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from lake.alerts.evaluate import bounds_of, evaluate, looks_at, rebased
 from lake.alerts.market import BarsBefore, Market, PriceWindow
+from lake.alerts.seen import Tick
 from lake.alerts.watches import AT_ONCE, Watch, Watches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lake.alerts.seen import Seen, SeenBar, Tick
+    from lake.alerts.seen import Seen, SeenBar
     from lake.bar import Hours
 
 
@@ -99,17 +100,22 @@ class SymbolRules:
         rules = self.by_bars.get(pair)
         if not rules or not self.market.bars[pair].take(bar):
             return None
+        if bar.state == "final":  # those that look at forming ones look at these, too
+            return sorted(rules.values())
         return sorted(watch for watch in rules.values() if looks_at(watch.plan, bar))
 
     def look(self, watch: Watch, seen: Seen) -> tuple[bool, str | None]:
         """Evaluate a rule, and return whether it changed, and why it fired, if it did."""
         was = watch.progress
         watch.progress, text = evaluate(watch.plan, was, seen, self.market)
+        has_changed = watch.progress is not was
         if watch.progress.is_done:
             self.remove(watch)
-        elif watch.plan.has_prices:
+        elif watch.plan.has_prices and (
+            has_changed or isinstance(seen, Tick) or watch.plan.has_daily_moves
+        ):
             self._priced.bind(watch, *bounds_of(watch.plan, watch.progress, self.market))
-        return watch.progress is not was, text
+        return has_changed, text
 
     def look_again(self, watches: Iterable[Watch]) -> None:
         """Have the next tick met by rules whose prices were changed by other than a tick."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from lake.alerts.book import Book
 from lake.alerts.rule import rule_document
-from lake.errors import MisuseError
+from lake.errors import MisuseError, UnknownSymbolError
 from lake.instant import from_microseconds
 from serving_layer.alerts.outcomes import Closes, Outcome, Summary, summaries
 from serving_layer.alerts.past import Past
@@ -125,17 +125,20 @@ class DryRuns:
         Raises:
             InvalidRangeError: If the range cannot be, or the lake has not all of it.
             MisuseError: If the rule looks at what there is not at the resolution.
-            UnknownSymbolError: If the lake has no bar of the symbol.
+            UnknownSymbolError: If the lake has no bar of the symbol, nor is there a recorded event.
             NotFoundError: If it has no bars of an interval that is needed, or no recorded events.
             StoreError: If it cannot be read.
         """
         check_dates(start, end)
         run = _Run(rule)
-        past = Past(self._reader, self._merged, rule, run.book, self._recorded)
-        ordinals = past.span(start, end, resolution, self._limits)
-        for part in past.flow(resolution, ordinals):
+        past = Past(self._reader, self._merged, rule, run.book, resolution, self._recorded)
+        ordinals = past.span(start, end, self._limits)
+        for part in past.flow(ordinals):
             if not run.take(part, past):
                 break
+        if not past.days and not run.is_told:
+            fact = f"{rule.symbol}: no such symbol in the lake, nor in what was recorded then."
+            raise UnknownSymbolError(fact)
         closes = Closes(past.days, past.table)
         outcomes = [closes.after(each.time, each.price) for each in run.fired]
         return DryRun(
@@ -148,12 +151,13 @@ class DryRuns:
             untold=run.untold,
             seen=run.seen,
             fired=len(run.fired),
-            firings=[
-                DryFiring(from_microseconds(firing.time), firing.price, firing.text, of_firing)
-                for firing, of_firing in zip(run.fired[:MOST_LISTED], outcomes, strict=False)
-            ],
+            firings=list(map(_told, run.fired[:MOST_LISTED], outcomes)),
             outcomes=summaries(outcomes),
         )
+
+
+def _told(firing: Firing, outcomes: list[Outcome]) -> DryFiring:
+    return DryFiring(from_microseconds(firing.time), firing.price, firing.text, outcomes)
 
 
 class _Run:
@@ -178,6 +182,11 @@ class _Run:
     def untold(self) -> int:
         """In how many sessions there was no price."""
         return len(self._told) - sum(self._told.values())
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there was a price, or it saw anything else."""
+        return bool(self.seen) or any(self._told.values())
 
     def take(self, part: Part, past: Past) -> bool:
         """Take what is seen; return whether the rule can fire any more."""

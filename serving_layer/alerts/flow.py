@@ -14,8 +14,7 @@ import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
-from typing import Final as Constant
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -42,10 +41,10 @@ if TYPE_CHECKING:
     from serving_layer.alerts.stored import Seens, StoredBars
 
 Key: TypeAlias = "tuple[Interval, Hours]"
-Final: TypeAlias = "Mapping[Key, Seens]"
+FinalBars: TypeAlias = "Mapping[Key, Seens]"
 """Final bars, by interval and hours."""
-_SESSIONS_A_READ: Constant = 63
-_PATH: Constant = ("open", "high", "low", "close")
+_SESSIONS_A_READ: Final = 63
+_PATH: Final = ("open", "high", "low", "close")
 
 
 class Part(NamedTuple):
@@ -100,7 +99,7 @@ class DailyFlow:
         table: The sessions of the exchange.
     """
 
-    def __init__(self, wanted: Wanted, final: Final, table: SessionTable) -> None:
+    def __init__(self, wanted: Wanted, final: FinalBars, table: SessionTable) -> None:
         self._wanted = wanted
         self._final = final
         self._table = table
@@ -146,7 +145,7 @@ class MinuteFlow:
         stored: Reads minutes.
     """
 
-    def __init__(self, wanted: Wanted, final: Final, stored: StoredBars) -> None:
+    def __init__(self, wanted: Wanted, final: FinalBars, stored: StoredBars) -> None:
         self._wanted = wanted
         self._final = final
         self._stored = stored
@@ -211,7 +210,7 @@ class MinuteFlow:
 
 
 def ending_in(
-    keys: Iterable[Key], final: Final, first: dt.date, last: dt.date
+    keys: Iterable[Key], final: FinalBars, first: dt.date, last: dt.date
 ) -> dict[dt.date, list[SeenBar]]:
     """Return the final bars of some keys, by the session of [first, last] in which they count."""
     found: dict[dt.date, list[SeenBar]] = defaultdict(list)
@@ -221,7 +220,7 @@ def ending_in(
     return found
 
 
-def forming_of(wanted: Wanted, final: Final, table: SessionTable) -> list[Forming]:
+def forming_of(wanted: Wanted, final: FinalBars, table: SessionTable) -> list[Forming]:
     """Return the bars of several sessions that a rule looks at while they form."""
     days = final[DAILY, "regular"]
     intervals = [interval for interval, _ in in_order(wanted.forming) if interval.sessions > 1]

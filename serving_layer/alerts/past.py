@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
 from lake.alerts.rule import Close, Volume, leaves
-from lake.errors import EmptyLakeError, NoFeedError, NotFoundError
+from lake.errors import EmptyLakeError, NoFeedError, NotFoundError, UnknownSymbolError
 from lake.exchange import trading_day
 from lake.interval import DAILY, MINUTE, Interval
 from serving_layer.alerts.flow import DailyFlow, MinuteFlow, Wanted
@@ -68,24 +68,27 @@ class Past:
         merged: The same, as of a feed that may tell a session again.
         rule: The rule.
         book: In which the rule alone is.
+        resolution: Of the prices.
         recorded: Tells what was recorded; None: nothing can.
 
     Attributes:
         table: The sessions of the exchange.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - where it is read, and what for
         self,
         reader: Reader,
         merged: MergedReader,
         rule: Rule,
         book: Book,
+        resolution: Resolution,
         recorded: Recorded | None,
     ) -> None:
         self._reader = reader
         self._merged = merged
         self._rule = rule
         self._wanted = Wanted.of(rule, book)
+        self._resolution = resolution
         self._recorded = recorded
         self.table = merged.sessions()
         self._today = trading_day(merged.now())
@@ -94,7 +97,7 @@ class Past:
 
     @property
     def days(self) -> Sequence[SeenBar]:
-        """All daily bars.
+        """All daily bars; of what was recorded there need not be any (yet).
 
         Raises:
             UnknownSymbolError: If the lake has none of the symbol.
@@ -104,32 +107,26 @@ class Past:
 
     @cached_property
     def _daily(self) -> Seens:
-        return self._stored.final(DAILY)
+        return self._of_sessions(DAILY)
 
-    def span(
-        self,
-        start: dt.date | None,
-        end: dt.date | None,
-        resolution: Resolution,
-        limits: Limits,
-    ) -> range:
+    def span(self, start: dt.date | None, end: dt.date | None, limits: Limits) -> range:
         """Return the ordinals of the sessions of a run.
 
         Raises:
             FiblakeError: As `DryRuns.run` does.
         """
+        if self._resolution == "ticks":
+            return chosen([self._kept_events(limits)], start, end, self.table)
         days = self._kept_days(is_start_asked=start is not None)
-        if resolution == "ticks":
-            return chosen([days, self._kept_events(limits)], start, end, self.table)
         intervals = {interval for interval, _ in self._wanted.final if interval.is_intraday}
-        if resolution == "1m":
+        if self._resolution == "1m":
             intervals.add(MINUTE)
         else:
             check_moves(self._rule)
         kept = kept_minutes(self._reader, self._merged, intervals, limits)
         return chosen([days, *kept], start, end, self.table)
 
-    def flow(self, resolution: Resolution, ordinals: range) -> Iterator[Part]:
+    def flow(self, ordinals: range) -> Iterator[Part]:
         """Yield what there is to see, session by session.
 
         Raises:
@@ -139,13 +136,13 @@ class Past:
         self._final[DAILY, "regular"] = self._daily
         for interval, hours in self._wanted.final - self._final.keys():
             self._final[interval, hours] = (
-                self._intraday(interval, hours, first, last, is_needed=resolution != "ticks")
+                self._intraday(interval, hours, first, last)
                 if interval.is_intraday
-                else self._stored.final(interval)
+                else self._of_sessions(interval)
             )
-        if resolution == "1d":
+        if self._resolution == "1d":
             return DailyFlow(self._wanted, self._final, self.table).seen(first, last)
-        if resolution == "1m":
+        if self._resolution == "1m":
             return MinuteFlow(self._wanted, self._final, self._stored).seen(first, last)
         return self._ticks([self.table[ordinal] for ordinal in ordinals])
 
@@ -173,14 +170,22 @@ class Past:
             raise NotFoundError(fact, hint="fiblake up --feed massive records a day.")
         return Kept("recorded events", sessions[0], sessions[-1], limits.ticks)
 
-    def _intraday(
-        self, interval: Interval, hours: Hours, first: dt.date, last: dt.date, *, is_needed: bool
-    ) -> Seens:
+    def _of_sessions(self, interval: Interval) -> Seens:
+        """Return all final bars of an interval of sessions."""
+        try:
+            return self._stored.final(interval)
+        except (EmptyLakeError, UnknownSymbolError):
+            if self._resolution != "ticks":
+                raise
+            return Seens([], [])
+
+    def _intraday(self, interval: Interval, hours: Hours, first: dt.date, last: dt.date) -> Seens:
         """Return the final bars of a run, and as many before it as the rule looks back at."""
         try:
             of_run = self._stored.final(interval, hours, first, last)
-        except EmptyLakeError:
-            if is_needed:
+        except (EmptyLakeError, UnknownSymbolError):
+            # What was recorded makes its own, and batch may have none yet.
+            if self._resolution != "ticks":
                 raise
             return Seens([], [])
         memory = _memory(self._rule, interval, hours)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lake.alerts.seen import Seen
     from lake.session import SessionTable
-    from serving_layer.alerts.flow import Final, Wanted
+    from serving_layer.alerts.flow import FinalBars, Wanted
     from serving_layer.alerts.forming import Forming
 
 
@@ -28,7 +28,7 @@ class TickFlow:
         table: The sessions of the exchange.
     """
 
-    def __init__(self, symbol: str, wanted: Wanted, final: Final, table: SessionTable) -> None:
+    def __init__(self, symbol: str, wanted: Wanted, final: FinalBars, table: SessionTable) -> None:
         self._symbol = symbol
         self._wanted = wanted
         self._final = final

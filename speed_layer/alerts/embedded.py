@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _WAIT_S: Final = 0.05
+_TURN_S: Final = 0.01
+"""How long a turn lasts at least: a few events cost nearly as much as a hundred, and the engine and
+whoever asks for prices need the processor too."""
+_MANY: Final = 5_000
 _RETRY_S: Final = 1.0
 _LANDED_S: Final = 300.0
 HELD_BACK_US: Final = 60 * 10**6
@@ -150,6 +154,7 @@ class Embedded:
         lost = 0
         round_.step()
         while not lost and keeper.failure is None:
+            begun_at = time.monotonic()
             taken = self._inlet.take(_WAIT_S)
             if taken is None:
                 break
@@ -157,6 +162,8 @@ class Embedded:
             self._health.behind_s = time.monotonic() - taken.since
             lost = taken.lost
             round_.step()
+            if self._inlet.waiting < _MANY:
+                self._stop.wait(max(0.0, begun_at + _TURN_S - time.monotonic()))
         round_.end(is_over=not lost and not self._stop.is_set())
         return lost
 

@@ -11,7 +11,6 @@ a bar looks while it forms is told at the end of each batch: that is a sample.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
@@ -21,10 +20,9 @@ from lake.event import OPEN_CLOSE
 from lake.interval import DAILY
 from lake.live_bars import MINUTE_US
 from speed_layer.alerts.ends import Ends
-from speed_layer.alerts.rows import FLOW
+from speed_layer.alerts.following import NEVER, Following
 from speed_layer.alerts.wanted import Wanted, with_extremes
 from speed_layer.engine import Engine
-from speed_layer.engine.names import Names
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
     from lake.event import Kind
     from lake.session import SessionTable
 
-_NEVER: Final = np.iinfo(np.int64).max
 _LASTS: Final = {"trade": 0, "second": 1_000_000, "minute": MINUTE_US}
 """How long after its time a statement's price was paid, in microseconds."""
 _VOLUME_DIGITS: Final = 6
@@ -83,12 +80,8 @@ class EventFlow:
         self._ends = Ends(table)
         self._resumed = resumed
         self._wanted = Wanted()
-        self._known = _known(rows or {})
-        self._since: dict[str, int] = {}
-        self._changed: dict[str, str | None] = {}
-        self._names = Names()
-        self._from = np.empty(0, dtype=np.int64)
-        """By a name's number, since when it is followed."""
+        self._following = Following(rows or {})
+        self._is_aimed = False
 
     @property
     def clock(self) -> int:
@@ -98,7 +91,16 @@ class EventFlow:
     @property
     def symbols(self) -> frozenset[str]:
         """Those followed."""
-        return frozenset(self._since)
+        return self._following.symbols
+
+    def lacking(self, session: dt.date) -> frozenset[str]:
+        """Return the symbols whose bars are made since some instant of a session only.
+
+        Of these its 1d bar is not told, which would lack what came before.
+        """
+        self._make_bars()
+        dawn, since = self._ends.dawn(session), self._following.bars_since
+        return frozenset(symbol for symbol in self.symbols if dawn <= since(symbol) < NEVER)
 
     def follow(self, symbols: Collection[str]) -> None:
         """Tell of these symbols from now on, and of no others.
@@ -107,21 +109,13 @@ class EventFlow:
         bars begin after it: no bar lacks its begin. A row tells since when, which holds again where
         the flow is told again.
         """
-        for symbol in self._since.keys() - set(symbols):
-            del self._since[symbol]
-            self._changed[FLOW + symbol] = None
-        for symbol in symbols:
-            if symbol in self._since:
-                continue
-            if symbol in self._known:
-                self._since[symbol] = self._known.pop(symbol)
-            else:
-                self._since[symbol] = self.clock
-                self._changed[FLOW + symbol] = json.dumps({"since": self.clock})
-        self._from = np.empty(0, dtype=np.int64)
+        self._following.follow(symbols, self.clock)
+        self._is_aimed = False
 
     def want(self, keys: Collection[BarsKey] | None, forming: Collection[BarsKey] | None) -> None:
         """Tell these bars alone of the symbols followed.
+
+        Where no bar of a symbol was wanted before, those are told that begin after the present.
 
         Args:
             keys: Of complete bars; None: all.
@@ -129,11 +123,12 @@ class EventFlow:
                 1d bar, which is told for them.
         """
         self._wanted = Wanted.of(keys, forming)
+        self._is_aimed = False
 
     def changed(self) -> dict[str, str | None]:
         """Return the rows that changed since the last call; None: there is none any more."""
-        changed, self._changed = self._changed, {}
-        return changed
+        self._make_bars()
+        return self._following.changed()
 
     def take(self, events: pl.DataFrame) -> list[Seen]:
         """Return what is seen of events, in the order in which it counts.
@@ -143,16 +138,14 @@ class EventFlow:
         """
         if events.is_empty():
             return []
-        self._forget_unfollowed()
+        self._make_bars()
+        self._following.forget_others()
         before = self.clock
         heard = self._engine.hear(events)
-        number = self._names.numbers(events.get_column("symbol"))
-        is_told = heard.is_ours & (heard.clock > self._followed().take(number))
-        told = heard
-        if not is_told.all():
-            events, told = events.filter(is_told), heard.only(is_told)
-        bars = self._engine.apply(events, heard=told).bars
-        place, ticks = self._ticks(events, np.flatnonzero(is_told))
+        told, made = self._following.of(events.get_column("symbol"))
+        is_told, is_made = (heard.is_ours & (heard.clock > since) for since in (told, made))
+        bars = self._engine.apply(_only(events, is_made), heard=heard.only(is_made)).bars
+        place, ticks = self._ticks(_only(events, is_told), np.flatnonzero(is_told))
         seen: list[Seen] = [*ticks]
         if (before - self._grace) // MINUTE_US != (self.clock - self._grace) // MINUTE_US:
             seen = _among(place, ticks, heard.clock, sorted(self._complete(bars), key=_order))
@@ -160,18 +153,11 @@ class EventFlow:
             seen.extend(self._forming(bars))
         return seen
 
-    def _forget_unfollowed(self) -> None:
-        """Drop the rows of symbols that nobody follows any more."""
-        for symbol in self._known:
-            self._changed[FLOW + symbol] = None
-        self._known = {}
-
-    def _followed(self) -> NDArray[np.int64]:
-        """Return by each name's number since when it is followed."""
-        if len(self._from) < len(names := self._names.texts):
-            since = (self._since.get(name, _NEVER) for name in names)
-            self._from = np.fromiter(since, dtype=np.int64, count=len(names))
-        return self._from
+    def _make_bars(self) -> None:
+        """Let bars be made of whom they are wanted of: of whom prices are seen alone, none are."""
+        if not self._is_aimed:
+            self._following.make_bars(self._wanted.symbols, self.clock)
+            self._is_aimed = True
 
     def _ticks(
         self, events: pl.DataFrame, place: NDArray[np.int64]
@@ -192,7 +178,7 @@ class EventFlow:
         """Yield those that are complete now; of sessions, batch tells which are."""
         is_it = (bars.get_column("state") == "final") & (bars.get_column("interval") != _DAY)
         for symbol, interval, session, hours, start, values in _rows(bars.filter(is_it)):
-            is_whole = start > self._since.get(symbol, _NEVER)
+            is_whole = start > self._following.bars_since(symbol)
             if is_whole and self._wanted.is_final((symbol, interval, hours)):
                 time = self._ends.of(interval, session)[start] + self._grace
                 yield _bar((symbol, interval, hours), start, time, values, "final")
@@ -206,17 +192,12 @@ class EventFlow:
         for symbol, interval, session, hours, start, values in rows:
             if self._wanted.is_forming((symbol, interval, hours)):
                 begin = self._ends.dawn(session) if interval == _DAY else start
-                if begin > self._since.get(symbol, _NEVER):
+                if begin > self._following.bars_since(symbol):
                     yield _bar((symbol, interval, hours), start, time, values, "forming")
 
 
-def _known(rows: Mapping[str, str]) -> dict[str, int]:
-    """Return by symbol since when it was followed."""
-    return {
-        key.removeprefix(FLOW): json.loads(state)["since"]
-        for key, state in rows.items()
-        if key.startswith(FLOW)
-    }
+def _only(events: pl.DataFrame, which: NDArray[np.bool_]) -> pl.DataFrame:
+    return events if which.all() else events.filter(which)
 
 
 def _rows(bars: pl.DataFrame) -> Iterator[tuple[str, str, dt.date, Hours, int, Values]]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lake.session import SessionTable
 
 _DAY: Final = str(DAILY)
+_SHARE: Final = 10
+"""Of so many parts of the time one is spent on samples at most."""
 _log = structlog.get_logger(__name__)
 
 
@@ -73,6 +75,9 @@ class SessionFlow:
         self._changed: dict[str, str | None] = {}
         self._boundary: dt.date | None = None
         self._forming: dict[str, list[BarsKey]] = {}
+        self._sampling: dict[str, list[BarsKey]] = {}
+        self._sampled: dict[tuple[str, ...], SeenBar] = {}
+        self._sample_due = float("-inf")
         self._session: dt.date | None = None
         self._base: dict[BarsKey, SeenBar | None] = {}
         self._base_due = float("-inf")
@@ -82,7 +87,7 @@ class SessionFlow:
 
         Args:
             keys: Of final bars: one that was not wanted is told of what batch commits from now on.
-            forming: Of bars as they form; of 1d, the flow tells them itself.
+            forming: Of bars as they form; that of 1d the flow tells, where it can.
         """
         wanted = {key for key in keys if is_of_days(key[1])}
         for key in (self._after.keys() | self._new) - wanted:
@@ -95,10 +100,12 @@ class SessionFlow:
                 self._new.add(key)
             else:
                 self._after[key] = start
-        self._forming = {}
+        self._forming, self._sampling = {}, {}
         for key in forming:
-            if is_of_days(key[1]) and key[1] != _DAY:
-                self._forming.setdefault(key[0], []).append(key)
+            if is_of_days(key[1]):
+                self._sampling.setdefault(key[0], []).append(key)
+                if key[1] != _DAY:
+                    self._forming.setdefault(key[0], []).append(key)
 
     def changed(self) -> dict[str, str | None]:
         """Return the rows that changed since the last call; None: there is none any more."""
@@ -150,8 +157,7 @@ class SessionFlow:
             and (each.interval, each.state, each.start) == (_DAY, "forming", start)
             and each.symbol in self._forming
         ]
-        is_covered = self._boundary is not None and session <= self._boundary
-        if not days or is_covered or not self._have_base(days, session):
+        if not days or self._is_covered(session) or not self._have_base(days, session):
             return [*seen]
         told: list[Seen] = []
         forms = {id(day) for day in days}
@@ -164,6 +170,33 @@ class SessionFlow:
                     if key in self._base
                 )
         return told
+
+    def sampled(self, session: dt.date, symbols: Collection[str], time: int) -> list[Seen]:
+        """Return bars that form, as they are served now, where they changed since the last call.
+
+        Of symbols whose 1d bar the flow does not tell today, since it lacks what came before it
+        followed them. They are read as often as the lake is looked at, and less often where there
+        are so many that this would take most of the time.
+
+        Args:
+            session: The flow's.
+            symbols: Whose.
+            time: The flow's.
+        """
+        keys = [key for symbol in symbols for key in self._sampling.get(symbol, ())]
+        began = self._clock()
+        if not keys or began < self._sample_due or self._is_covered(session):
+            return []
+        try:
+            bars = self._history.present(keys, session)
+        except (StoreError, ViewError) as error:
+            self._note(error)
+            bars = []
+        now = self._clock()
+        self._sample_due = now + max(self._every_s, _SHARE * (now - began))
+        news = [bar for bar in bars if self._sampled.get(bar[:3]) != bar]
+        self._sampled |= {bar[:3]: bar for bar in news}
+        return [bar._replace(time=time) for bar in news]
 
     def _begin(self, boundary: dt.date | None, session: dt.date) -> None:
         """Let what is wanted newly begin after what is committed by now."""
@@ -194,6 +227,9 @@ class SessionFlow:
         else:
             over = len(table.ordinals(table.first, boundary))
         return midnight(table[max(0, over // n - 1) * n])
+
+    def _is_covered(self, session: dt.date) -> bool:
+        return self._boundary is not None and session <= self._boundary
 
     def _have_base(self, days: Iterable[SeenBar], session: dt.date) -> bool:
         """Know what the sessions before one formed of its bars; return whether that is known."""

@@ -156,6 +156,10 @@ class ToldFlow:
         """Those followed."""
         return frozenset(self._followed)
 
+    def lacking(self, session: dt.date) -> frozenset[str]:  # noqa: ARG002 - as of `EventFlow`
+        """Return none: bars are told whole, whenever their symbol was followed."""
+        return frozenset()
+
     def follow(self, symbols: Collection[str]) -> None:
         """Tell of these symbols from now on, and of no others.
 

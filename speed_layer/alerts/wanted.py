@@ -35,6 +35,14 @@ class Wanted:
             forming = frozenset(forming) | days
         return cls(None if final is None else frozenset(final), forming)
 
+    @property
+    def symbols(self) -> frozenset[str] | None:
+        """Of whom the flow makes bars; None: of all. Final ones of sessions batch makes."""
+        if self.final is None or self.forming is None:
+            return None
+        final = {symbol for symbol, interval, _ in self.final if not is_of_days(interval)}
+        return frozenset(final | {symbol for symbol, _, _ in self.forming})
+
     def is_final(self, key: BarsKey) -> bool:
         """Return whether a bar is told once it is complete."""
         return self.final is None or key in self.final

@@ -13,6 +13,7 @@ import asyncio
 import os
 import socket
 import threading
+import traceback
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
-from database.outbox import Claim, Marked, Most, Route, claim, has_due, mark
+from database.outbox import Claim, Marked, Most, Route, Shares, claim, has_due, mark
 from database.pruning import forget_notifications
 from lake.alerts.destination import BUILT_IN
 from lake.errors import FiblakeError
@@ -41,6 +42,8 @@ _GRACE_S: Final = 2.0
 """For attempts under way, when it is to end."""
 _FORGET_EVERY_S: Final = 3600.0
 _BUILT_IN_AT_ONCE: Final = 16
+_OWNERS_PART: Final = 4
+"""The part of what is told at once that one owner's webhooks may take: a quarter."""
 _log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
@@ -176,21 +179,23 @@ class Deliverer:
                 if not has_due(connection, now):
                     return []
         doing = self._under.routes.copy()
-        for each in ended:
-            doing[each.claimed.route] -= 1
-        built_in = sum(count for route, count in doing.items() if route.destination in BUILT_IN)
+        doing.subtract(each.claimed.route for each in ended)
+        built_in = sum(count for route, count in doing.items() if route.is_built_in)
         most = Most(
             max(0, _BUILT_IN_AT_ONCE * len(BUILT_IN) - built_in),
             max(0, self._bounds.at_once - (doing.total() - built_in)),
         )
+        shares = Shares(doing.elements(), self._most_of)
         asked = Claim(self._by, now, now + self._bounds.claim_lasts)
         with self._database.write() as connection:
             mark(connection, self._by, ended)
-            return claim(connection, asked, doing, self._most_of, most)
+            return claim(connection, asked, shares, most)
 
     def _most_of(self, route: Route) -> int:
-        if route.destination in BUILT_IN:
+        if route.is_built_in:
             return _BUILT_IN_AT_ONCE
+        if not route.destination:
+            return max(1, self._bounds.at_once // _OWNERS_PART)
         # What fails takes long, as a rule: so it gets no more than one attempt at a time.
         return 1 if route in self._under.ailing else self._bounds.per_destination
 
@@ -205,9 +210,11 @@ class Deliverer:
         try:
             outcome = await sender.send(claimed)
         except Exception as error:  # noqa: BLE001 - one that cannot be told must not end all others
-            _log.exception("an attempt to deliver broke", notification=claimed.notification)
-            # Not its text: nobody knows what of a destination's it would tell.
-            outcome = Outcome(f"the attempt broke: {type(error).__name__}")
+            # Never its text: nobody knows what of a destination's secrets it would tell.
+            name, place = type(error).__name__, _place(error)
+            broken = claimed.notification
+            _log.error("an attempt to deliver broke", notification=broken, error=name, at=place)
+            outcome = Outcome(f"the attempt broke: {name}")
         marked = becomes(claimed, outcome, self._bounds, self._clock.now())
         self._note(marked)
         self._under.ended.append(marked)
@@ -290,3 +297,8 @@ class Deliverer:
         if self._counts.fault is not None:
             _log.warning("alerts are delivered again")
         self._counts.fault = None
+
+
+def _place(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename}:{last.lineno}"

@@ -62,7 +62,8 @@ def create_topics(settings: Settings, prefix: str) -> list[Topic]:
             return [_created(sns, sqs, kind, arn, prefix) for kind, arn in named.items()]
     except ERRORS as error:
         fact = f"The topics could not be created: {told(error)}."
-        raise TopicError(fact, hint=hint_of(error)) from None
+        hint = hint_of(error)
+        raise TopicError(fact, hint=f"{hint}." if hint else "") from None
 
 
 def _created(sns: SNSClient, sqs: SQSClient, kind: str, arn: str | None, prefix: str) -> Topic:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from lake.session import EPOCH
+from tests.bench.alerts_chapter import ALERTS
 from tests.bench.batch_chapter import BATCH
 from tests.bench.chapter import Chapter, Size, with_chapter
 from tests.bench.readers import QUERIES
@@ -25,7 +26,13 @@ from tests.bench.timing import ROOT
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
 FULL: Final = 5_350
 LARGE: Final = 10_000
-CHAPTERS: Final = {"batch": BATCH, "speed": SPEED, "serving": SERVING, "stream": STREAM}
+CHAPTERS: Final = {
+    "batch": BATCH,
+    "speed": SPEED,
+    "serving": SERVING,
+    "stream": STREAM,
+    "alerts": ALERTS,
+}
 _SECTIONS: Final = [name for chapter in CHAPTERS.values() for name in chapter.texts]
 
 

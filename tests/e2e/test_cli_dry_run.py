@@ -104,4 +104,4 @@ def test_a_rule_that_is_none_is_one_error(in_sample: Run) -> None:
     assert 2 == bad.code
     assert bad.err.startswith("error: This is not a rule: when: Field required.")
     assert 1 == absent.code
-    assert absent.err.startswith("error: absent.json cannot be read: No such file or directory.")
+    assert absent.err.startswith("error: absent.json: No such file or directory.")

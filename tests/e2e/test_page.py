@@ -170,6 +170,9 @@ def test_the_page_as_one_file_needs_no_server(
     assert coloured_pixels(page) > 500
     page.keyboard.press("w")
     expect(page.locator("[data-watched='AAPL'] .price")).to_have_text("430.47")
+    page.keyboard.press("l")
+    expect(page.locator("#alerts, #alerts-button")).to_have_count(2)
+    expect(page.locator(":is(#alerts, #alerts-button):visible")).to_have_count(0)
 
 
 def test_the_demo_makes_its_page_anew_only_if_the_lake_has_changed(

@@ -301,6 +301,7 @@ def test_the_form_gives_back_what_it_does_not_change(page: Page, server: Server)
     expect(row(page)).to_contain_text("each time, at most every 1 h · Mon Fri 09:30\u201324:00")
 
     page.get_by_role("button", name="Edit breakout").click()
+    expect(page.locator("#alert-form [name=range]")).to_have_value("13")
     keep_screenshot(page, "page-alerts-form")
     page.get_by_role("button", name="Save").click()
 
@@ -392,6 +393,7 @@ def test_a_test_is_followed_until_it_is_dead_and_delivered_again(
 
     hook.answers = always()
     page.get_by_role("button", name="Firings").click()
+    expect(page.locator("#firing-list")).to_contain_text("hook dead")
     keep_screenshot(page, "page-alerts-firings")
     page.get_by_role("button", name="Deliver again").click()
     expect(page.locator("#firing-list")).to_contain_text("hook delivered")
@@ -500,6 +502,7 @@ def test_it_fits_a_phone_and_every_control_has_a_name(
             expect(page.locator("#alert-form")).to_be_visible()
         else:
             page.locator(f"[data-tab={part}]").click()
+        page.locator("#alerts").scroll_into_view_if_needed()
         keep_screenshot(page, f"page-alerts-{part}-360-{scheme}")
         assert 360 == page.evaluate("document.documentElement.scrollWidth")
         assert [] == nameless(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -18,10 +19,12 @@ FIBLAKE = str(Path(sys.executable).with_name("fiblake"))
 
 
 @pytest.fixture(scope="module")
-def url(sample_lake_folder: Path) -> Iterator[str]:
+def url(sample_lake_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A lake that is served while its last day is told again, 240 times as fast."""
     options = ["--port", "0", "--lake", str(sample_lake_folder), "--feed", "replay:sample@240x"]
-    with subprocess.Popen([FIBLAKE, "up", *options], stderr=subprocess.PIPE, text=True) as server:
+    environment = os.environ | {"FIBLAKE_STATE": str(tmp_path_factory.mktemp("state"))}
+    command = [FIBLAKE, "up", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
         assert server.stderr is not None
         said = server.stderr.readline()
         found = re.search(r"http://\S+", said)
@@ -76,3 +79,20 @@ def test_a_bar_of_sessions_forms_with_the_day(page: Page, url: str, sample_lake:
     # The day counts once: the lake is taken as it was on its eve.
     assert sample_lake.bars("AAPL", "13d").height == told(page, "bars")
     keep_screenshot(page, "page-live-13d")
+
+
+def test_an_alert_fires_and_the_page_tells_of_it(page: Page, url: str) -> None:
+    page.goto(f"{url}#symbol=IBM&interval=1d&adjustment=split")
+    page.wait_for_selector("html[data-live-version]")
+    page.keyboard.press("n")
+    form = page.locator("#alert-form")
+    form.get_by_label("Name", exact=True).fill("any price")
+    form.get_by_label("Level", exact=True).fill("1")
+    form.get_by_role("button", name="Save").click()
+
+    expect(page.locator("#alert-list")).to_contain_text("fired once, last 2013-03-01")
+    expect(page.locator("#alert-list .state")).to_have_text("done")
+    page.get_by_role("button", name="Firings").click()
+    expect(page.locator("#firing-list")).to_contain_text("above 1.00")
+    expect(page.locator("#firing-list")).to_contain_text("log delivered")
+    keep_screenshot(page, "page-live-alerts")

@@ -28,7 +28,7 @@ from lake.settings import read_settings
 from lake.store import LocalStore
 from lake.wire import events_of
 from speed_layer.alerts.embedded import HELD_BACK_US
-from tests.evaluated_alerts import evaluated_at_once, many_rules, put_alerts, texts, told
+from tests.evaluated_alerts import count_told, evaluated_at_once, many_rules, put_alerts, texts, told
 from tests.feeding import eventually
 from tests.live_system import LATENESS_US, System, SystemOf, Vendor, VendorOf, sold_day
 from tests.outbox import add_destination
@@ -37,9 +37,8 @@ from tests.receiving import Receiver, Told, answer
 _START_S: Final = 3.0
 """Within which a kill comes that is to come while the system starts."""
 _EARLY: Final = 0.25
-"""Which share of the kills does."""
-_REST_EVERY: Final = 200
-"""After so many events the vendor rests: else all would be over in a moment."""
+"""Which share of the kills does; as many come once so much of the day is sold, and the others soon
+after something was told since the start."""
 _REST_S: Final = 0.3
 _DELIVERY: Final = {
     "FIBLAKE_WEBHOOK_ALLOW": "127.0.0.0/8",
@@ -86,7 +85,7 @@ class Scene:
         """Whether what was evaluated by now is received, and that is all there is."""
         alerts = system.api("/health/live")["feeding"]["alerts"]
         is_idle = alerts["waiting"] == alerts["uncommitted"] == 0
-        return is_idle and len(self.received) >= len(told(self.database))
+        return is_idle and len(self.received) >= count_told(self.database)
 
     def expected(self) -> dict[str, str]:
         """Return what is to be told of the day, as it is recorded, and was over in the end."""
@@ -99,13 +98,16 @@ class Scene:
 
 @contextmanager
 def scene(
-    vendor: Vendor, system_of: SystemOf, receiver: Receiver, lake_folder: Path
+    vendor: Vendor, system_of: SystemOf, receiver: Receiver, lake_folder: Path, rest_every: int
 ) -> Iterator[Scene]:
-    """Yield a day that a vendor sells with rests, and alerts of many kinds on all its symbols."""
+    """Yield a day that a vendor sells, and alerts of many kinds on all its symbols.
+
+    After so many events the vendor rests: else all would be over in a moment.
+    """
     day, rests = vendor.day, vendor.socket.faults
     rules = many_rules(day.bars, day.bars["symbol"].to_list(), ("hook",))
     settings = read_settings(lake=str(lake_folder))
-    for place in range(_REST_EVERY, day.tape.height, _REST_EVERY):
+    for place in range(rest_every, day.tape.height, rest_every):
         rests.add(LiveFault("silence", at=place, seconds=_REST_S))
     with closing(open_database(settings)) as database:
         prepare(database)
@@ -124,18 +126,20 @@ def kill_over_and_over(
     vendor = scene.vendor
     for left in range(kills, 0, -1):
         system = scene.start()
-        before = len(told(scene.database))
-        if moment.random() < _EARLY:
+        before = count_told(scene.database)
+        chance = moment.random()
+        if chance < _EARLY:
             time.sleep(moment.uniform(0, _START_S))
         else:
             many = (vendor.market.events.height - vendor.market.told) // left
             place = vendor.market.told + moment.randint(0, 2 * many)
-            assert eventually(_has_told(vendor, place)), system.said
+            after = before if chance > 2 * _EARLY else -1
+            assert eventually(partial(_is_due, scene, place, after)), system.said
             time.sleep(moment.uniform(0, _REST_S))
         system.kill()
-        tally.amid += len(told(scene.database)) > before
         tally.kills += 1
-        tally.told = len(told(scene.database))
+        tally.told = count_told(scene.database)
+        tally.amid += tally.told > before
         on_progress(tally)
     system = scene.start()
     assert system.is_up(), system.said
@@ -150,8 +154,11 @@ def kill_over_and_over(
     return tally
 
 
-def _has_told(vendor: Vendor, place: int) -> Callable[[], bool]:
-    return lambda: vendor.market.told >= place or vendor.is_sold_out
+def _is_due(scene: Scene, place: int, after: int) -> bool:
+    """Whether so many events are sold, and more is told than there was; or all of it sold."""
+    market = scene.vendor.market
+    is_told = market.told >= place and count_told(scene.database) > after
+    return is_told or scene.vendor.is_sold_out
 
 
 def grudging(told: Told) -> Iterable[bytes]:
@@ -167,7 +174,7 @@ def test_each_firing_is_told_once_however_often_the_system_is_killed(
     lake_folder: Path,
 ) -> None:
     vendor = vendor_of(sold_day(6, 600), per_frame=5)
-    with scene(vendor, system_of, receive(grudging), lake_folder) as scene_:
+    with scene(vendor, system_of, receive(grudging), lake_folder, 200) as scene_:
         tally = kill_over_and_over(scene_, 3, seed=3)
         assert tally.told > 100
         assert tally.amid > 0

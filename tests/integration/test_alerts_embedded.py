@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -17,10 +17,12 @@ from database import Database
 from database.alert_flow import all_states
 from database.migrating import upgrade
 from database.tables import ALERT_RULES, DELIVERIES, NOTIFICATIONS
+from lake.alerts.book import BarsKey
 from lake.alerts.rule import Rule, rule_document
+from lake.alerts.seen import SeenBar
 from lake.clock import Clock, SetClock, SystemClock
 from lake.envelope import decode_envelope
-from lake.errors import TakenOverError
+from lake.errors import TakenOverError, UnavailableError
 from lake.instant import from_microseconds, microseconds
 from lake.settings import Settings
 from lake.store import LocalStore
@@ -54,7 +56,13 @@ class Running:
     """An evaluation in a thread of its own."""
 
     def __init__(
-        self, database: Database, store: LocalStore | None, inlet: Inlet, flow: str, clock: Clock
+        self,
+        database: Database,
+        store: LocalStore | None,
+        inlet: Inlet,
+        flow: str,
+        clock: Clock,
+        history: NoBars,
     ) -> None:
         self.inlet = inlet
         self.stop = threading.Event()
@@ -66,7 +74,7 @@ class Running:
             session=None if store else SESSION,
             table=calendar(),
             grace=GRACE,
-            history=NoBars(),
+            history=history,
             clock=clock,
             started=microseconds(clock.now()),
         )
@@ -107,9 +115,10 @@ def start_alerts() -> Iterator[Start]:
         inlet: Inlet | None = None,
         flow: str = "replay",
         clock: Clock | None = None,
+        history: NoBars | None = None,
     ) -> Running:
-        of_clock = clock or SystemClock()
-        started.append(Running(database, record, inlet or Inlet(), flow, of_clock))
+        of_clock, bars = clock or SystemClock(), history or NoBars()
+        started.append(Running(database, record, inlet or Inlet(), flow, of_clock, bars))
         return started[-1]
 
     yield start
@@ -184,6 +193,57 @@ def test_a_database_that_is_away_holds_up_no_evaluation_and_gets_all_in_the_end(
     assert 0 < uncommitted <= len(expected)
     assert expected == told(database)
     assert {} == running.health["away"]
+
+
+class Away(NoBars):
+    """A lake that is away until it is back."""
+
+    def __init__(self) -> None:
+        self.is_back = threading.Event()
+
+    def before(
+        self, wanted: Mapping[BarsKey, tuple[int, int]], as_of: dt.date
+    ) -> dict[BarsKey, list[SeenBar]]:
+        if not self.is_back.is_set():
+            fact = "The lake does not answer."
+            raise UnavailableError(fact)
+        return super().before(wanted, as_of)
+
+
+def test_alerts_wait_for_a_lake_that_is_away_and_nothing_is_lost(
+    own_database: Database, start_alerts: Start
+) -> None:
+    expected = texts(evaluated_at_once(RULES, DAY.tape))
+    put_alerts(own_database, RULES)
+    lake = Away()
+    running = start_alerts(own_database, history=lake)
+    assert begun(running, len(RULES))
+    for piece in pieces(DAY.tape):
+        running.inlet.put(piece)
+    assert eventually(lambda: "does not answer" in running.health["away"].get("lake", ""))
+    lake.is_back.set()
+    running.end()
+
+    assert expected == told(own_database)
+    assert {} == running.health["away"]
+
+
+def test_what_was_not_evaluated_when_all_ended_is_evaluated_at_the_next_start(
+    own_database: Database, start_alerts: Start
+) -> None:
+    expected = texts(evaluated_at_once(RULES, DAY.tape))
+    put_alerts(own_database, RULES)
+    for lake in (Away(), NoBars()):
+        running = start_alerts(own_database, history=lake)
+        assert begun(running, len(RULES))
+        for piece in pieces(DAY.tape):
+            running.inlet.put(piece)
+        if isinstance(lake, Away):
+            assert eventually(lambda: bool(running.health["away"]))  # noqa: B023 - at once
+            running.stop.set()
+        running.end()
+
+    assert expected == told(own_database)
 
 
 def test_a_later_one_takes_over_and_the_earlier_one_ends_and_says_so(
@@ -317,6 +377,51 @@ def test_an_alert_is_not_told_of_what_was_before_it_when_the_day_is_told_again(
         again.inlet.put(piece)
     again.end()
     assert {"al_price.1.1"} == told(any_database).keys()
+
+
+class Splitting(NoBars):
+    """A lake that knows of a split of two for one on 2026-01-06."""
+
+    def splits(self, session: dt.date) -> dict[str, float]:
+        return {"AAPL": 2.0} if session == dt.date(2026, 1, 6) else {}
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_split_moves_the_levels_of_alerts_once_however_often_its_session_begins(
+    own_database: Database,
+    start_alerts: Start,
+    is_restarted: bool,  # noqa: FBT001 - a test's parameter
+) -> None:
+    put_alert(own_database, "al_old", above(100))
+    day = 86_400
+    parts = [[at(0, 99.0)], [at(day, 49.5)], [at(day + 1, 50.5)]]
+    running = start_alerts(own_database, history=Splitting())
+    assert begun(running, 1)
+    told_by_now: list[pl.DataFrame] = []
+    for number, part in enumerate(parts):
+        if is_restarted and number:
+            running.stop.set()
+            running.end()
+            running = start_alerts(own_database, history=Splitting())
+            assert begun(running, 1)
+            for each in told_by_now:
+                running.inlet.put(each)
+            assert eventually(lambda: running.health["waiting"] == 0)  # noqa: B023 - at once
+        if number == 2:
+            # On the basis of the day on which it is made.
+            put_alert(own_database, "al_new", above(50), changed=now())
+            assert begun(running, 2)
+        for each in part:
+            running.inlet.put(each)
+        told_by_now += part
+        assert eventually(lambda: running.health["waiting"] == 0)  # noqa: B023 - at once
+    running.stop.set()
+    running.end()
+
+    assert {
+        "al_old.1.1": "AAPL 50.50 above 50.00",
+        "al_new.1.1": "AAPL 50.50 above 50.00",
+    } == told(own_database)
 
 
 def test_what_the_inlet_had_no_room_for_is_told_from_the_record(

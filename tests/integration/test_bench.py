@@ -39,7 +39,8 @@ SPEED = {
 }
 SERVING = ("serving",)
 STREAM = ("subscribers",)
-HEADINGS = ("# Benchmarks", "# The speed layer", "# The serving layer", "# The stream")
+ALERTS = ("rules", "evaluated", "tried")
+HEADINGS = ("# Benchmarks", "# The speed layer", "# The serving layer", "# The stream", "# Alerts")
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +200,21 @@ def test_the_stream_is_measured_with_a_few_subscribers(tiny: Tiny) -> None:
     assert all(int(row[1].replace(",", "")) > 500 for row in rows)
 
 
+def test_alerts_are_measured_with_a_few_rules(tiny: Tiny) -> None:
+    out, sections = tiny("--chapter=alerts")
+    rows = [line.split(" | ") for line in out.splitlines() if line.startswith("| index")]
+
+    assert [*ALERTS] == sections
+    assert ["200", "20", "1"] == [row[1] for row in rows]
+    assert all(float(row[2].strip(" |").replace(",", "")) > 100 for row in rows)  # ticks/s
+    tried = [line.split(" | ") for line in out.splitlines() if "| 1d |" in line or "| 1m |" in line]
+    assert ([*["1d"] * 5, *["1m"] * 4], {"3"}) == (
+        [row[1] for row in tried],
+        {row[2] for row in tried if row[1] == "1m"},
+    )
+    assert all(int(row[3].replace(",", "")) for row in tried)  # seen
+
+
 def test_what_serves_is_measured_beside_the_floor_on_a_small_market(
     tiny: Tiny, redis_server: RedisServer
 ) -> None:
@@ -236,6 +252,7 @@ def test_each_section_is_of_one_chapter() -> None:
     assert [*BATCH] == [*CHAPTERS["batch"].texts]
     assert [*SPEED] == [*CHAPTERS["speed"].texts]
     assert [*STREAM] == [*CHAPTERS["stream"].texts]
+    assert [*ALERTS] == [*CHAPTERS["alerts"].texts]
     assert [*SERVING] == [*CHAPTERS["serving"].texts]
     assert [*HEADINGS] == [each.heading for each in CHAPTERS.values()]
 

@@ -235,12 +235,12 @@ def test_receivers_that_hang_hold_up_no_other(own_database: Database, receive: S
         add_destination(own_database, stuck.url, name=f"stuck{number}")
         ids = [f"al_{number}.1.{firing}" for firing in range(12)]
         notify(own_database, *ids, to=(f"stuck{number}",), made=now())
-    add_destination(own_database, prompt.url, name="prompt")
+    add_destination(own_database, prompt.url, name="prompt", owner="you")
     ids = [f"al_99.1.{firing}" for firing in range(100)]
-    notify(own_database, *ids, to=("prompt",), made=now())
+    notify(own_database, *ids, to=("prompt", "log"), owner="you", made=now())
     with delivering(quick(Settings()), own_database, SystemClock()):
         wait_until(lambda: {"delivered"} == set(states(own_database, *ids)))
-        wait_until(lambda: stuck.most_at_once == 10 * 8)
+        wait_until(lambda: stuck.most_at_once == 64)
         assert set(ids) == set(ids_of(prompt.told))
 
 
@@ -403,11 +403,14 @@ def test_an_attempt_that_breaks_ends_no_other(own_database: Database) -> None:
     senders = {"log": Breaking(), "": Breaking()}
     keep = dt.timedelta(days=1)
     deliverer = Deliverer(own_database, senders, SystemClock(), bounds, keep)
-    with capture_logs():
+    with capture_logs() as logs:
         deliverer.start()
         wait_until(lambda: ["delivered"] == states(own_database, "al_1.1.1"))
         deliverer.stop()
 
+    (broken,) = [each for each in logs if each["log_level"] == "error"]
+    assert ("RuntimeError", "al_1.1.1") == (broken["error"], broken["notification"])
+    assert SECRET not in repr(logs)
     assert 2 == deliveries(own_database, "al_1.1.1")["hook"].attempts
 
 

@@ -17,7 +17,7 @@ from database.destinations import (
     put_destination,
     remove_destination,
 )
-from database.outbox import Claim, Most, claim
+from database.outbox import Claim, Most, Shares, claim
 from database.tables import ALERT_RULES, DESTINATIONS
 from lake.alerts.destination import NewDestination
 from lake.errors import InvalidDestinationError, UnknownDestinationError
@@ -62,7 +62,7 @@ def test_a_destination_is_replaced_with_its_secret(any_database: Database) -> No
     notify(any_database, "al_1.1.1")
     with any_database.write() as connection:
         until = NOW + dt.timedelta(seconds=1)
-        (found,) = claim(connection, Claim("a", NOW, until), {}, lambda _: 1, Most(1, 1))
+        (found,) = claim(connection, Claim("a", NOW, until), Shares([], lambda _: 1), Most(1, 1))
 
     assert (f"{URL}2", other) == (found.url, found.secret)
 

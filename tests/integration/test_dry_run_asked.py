@@ -326,6 +326,9 @@ def test_recorded_events_make_bars_as_they_do_live(past_lake: Lake, tmp_path: Pa
     runs = dry_runs(recorded(past_lake, tmp_path, events))
 
     five = run(runs, FIVE, session, session, "ticks")
+    with pytest.raises(UnknownSymbolError, match=r"NOPE: no such symbol in the lake, nor in what"):
+        run(runs, UP, None, None, "ticks", symbol="NOPE")
+    other = run(runs, {**UP, "level": 8.0}, None, None, "ticks", symbol="OTHER")
     high = run(runs, {**HIGH, "interval": "1d"}, None, None, "ticks")
     by_days = run(runs, {**HIGH, "interval": "1d"}, session, session)
 
@@ -336,6 +339,10 @@ def test_recorded_events_make_bars_as_they_do_live(past_lake: Lake, tmp_path: Pa
     assert {52.0} == {each.price for each in five.firings}
     assert (session, session) == (high.start, high.end)
     assert by_days.firings == high.firings
+    assert [(at(session, "15:00"), 9.0, {None})] == [
+        (each.time, each.price, {outcome.close for outcome in each.outcomes})
+        for each in other.firings
+    ]
 
 
 def test_the_route_answers_what_the_lake_does(past_lake: Lake, runs: DryRuns) -> None:

@@ -15,7 +15,7 @@ from database import Database
 from database.audit import latest
 from database.deliveries import latest_deliveries, redeliver
 from database.notifications import NotificationRow, add_notification
-from database.outbox import Claim, Claimed, Marked, Most, Route, claim, has_due, mark
+from database.outbox import Claim, Claimed, Marked, Most, Route, Shares, claim, has_due, mark
 from database.pruning import forget_notifications
 from database.tables import DELIVERIES, NOTIFICATIONS
 from lake.errors import MisuseError, UnknownAlertError, UnknownDestinationError
@@ -34,10 +34,12 @@ def claimed(
     at: dt.datetime = NOW,
     doing: dict[Route, int] | None = None,
     per: int = 1000,
+    own: int = 1000,
     most: Most = MANY,
 ) -> list[Claimed]:
     with database.write() as connection:
-        return claim(connection, Claim(by, at, at + 30 * S), doing or {}, lambda _: per, most)
+        shares = Shares(Counter(doing).elements(), lambda each: per if each.destination else own)
+        return claim(connection, Claim(by, at, at + 30 * S), shares, most)
 
 
 def marked(database: Database, each: Claimed, *, by: str = "a", at: dt.datetime = NOW) -> None:
@@ -154,6 +156,18 @@ def test_a_destination_of_one_name_has_a_share_for_each_owner(any_database: Data
     found = claimed(any_database, per=1)
 
     assert {ME: 1, "you": 1} == Counter(each.owner for each in found)
+
+
+def test_an_owner_has_a_share_for_all_destinations_together(any_database: Database) -> None:
+    for number in range(5):
+        ids = [f"al_{number}.1.{each}" for each in range(200)]
+        notify(any_database, *ids, to=(f"hook{number}",))
+    notify(any_database, "al_8.1.1", to=("log",), made=NOW + S)
+    notify(any_database, "al_9.1.1", owner="you", made=NOW + S)
+    found = claimed(any_database, at=NOW + S, per=2, own=7, doing={Route(ME, "hook4"): 1})
+
+    assert {ME: 6 + 1, "you": 1} == Counter(each.owner for each in found)
+    assert {"hook", "log"} <= {each.destination for each in found}
 
 
 def test_webhooks_take_nothing_from_built_in_destinations(any_database: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,6 +113,10 @@ def test_each_bar_that_batch_commits_is_told_once_whenever_it_is_started_again(
         assert over == [bar[3] for bar in told if bar[1] == interval]
 
 
+def only_bars(seen: Iterable[Seen]) -> list[SeenBar]:
+    return [each for each in seen if isinstance(each, SeenBar)]
+
+
 def kept_of(made: SessionFlow) -> dict[str, str]:
     return {key: row for key, row in made.changed().items() if row is not None}
 
@@ -184,6 +189,40 @@ def test_after_a_split_what_was_before_is_on_the_session_s_basis(world: World) -
     assert {"AA": 4.0} == history(world).splits(world.today)
     assert {} == history(world).splits(world.table[world.told - 1])
     assert (2.5, 3.0, 2.5, 3.0, 4 * 3 + 8) == formed[5:10]
+
+
+def test_what_the_flow_lacks_is_sampled_as_it_is_served(world: World) -> None:
+    now = [0.0]
+    made = SessionFlow(history(world), world.table, clock=lambda: now[0])
+    made.want((), [regular(symbol, each) for symbol in ("AA", "B") for each in ("1d", "8d")])
+    made.take(world.today)
+
+    first = made.sampled(world.today, ["AA", "C"], 77)
+    now[0] = 1.9
+    too_soon = made.sampled(world.today, ["AA"], 78)
+    now[0] = 2.0
+    same = made.sampled(world.today, ["AA"], 79)
+    world.tick("AA", 15.0, 4.0)
+    now[0] = 4.0
+    news = made.sampled(world.today, ["AA"], 80)
+
+    assert [("AA", "1d", 12.0, 2.0, 77), ("AA", "8d", 12.0, 3.0, 77)] == [
+        (bar.symbol, bar.interval, bar.close, bar.volume, bar.time) for bar in only_bars(first)
+    ]
+    assert ([], []) == (too_soon, same)
+    assert [("1d", 15.0, 6.0, 80), ("8d", 15.0, 7.0, 80)] == [
+        (bar.interval, bar.close, bar.volume, bar.time) for bar in only_bars(news)
+    ]
+    assert {"forming"} == {bar[-1] for bar in first + news}
+
+
+def test_who_did_not_trade_today_is_not_sampled(world: World) -> None:
+    made = flow(world, regular("AA", "8d"))
+    made.take(world.today)
+    world.end_day()
+    world.tick("B", 9.0, 1.0)
+
+    assert [] == made.sampled(world.today, ["AA"], 77)
 
 
 def test_prices_and_other_bars_pass_as_they_are(world: World) -> None:

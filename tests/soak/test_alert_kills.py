@@ -1,4 +1,4 @@
-"""Alerts under hundreds of kills: `make soak`, `KILLS=20 make soak` for fewer, `SEED` for others."""
+"""Alerts under hundreds of kills: `make soak`, or `KILLS=20 make soak` for fewer of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_hundreds_of_kills_leave_each_firing_told_once(
         sys.stdout.flush()
 
     vendor = vendor_of(sold_day(6, _A_KILL * _KILLS), per_frame=5)
-    with scene(vendor, system_of, receive(grudging), lake_folder) as scene_:
+    with scene(vendor, system_of, receive(grudging), lake_folder, 50) as scene_:
         tally = kill_over_and_over(scene_, _KILLS, _SEED, show)
 
     # Else the kills came before the work, or after it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import json
 import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lake.alerts.history import BarsKey
 from lake.alerts.seen import Seen, SeenBar, Tick
 from lake.event import OPEN_CLOSE, Event, Kind
 from lake.hours import hours_of
@@ -90,13 +92,21 @@ def test_fractions_of_shares_add_up_to_the_same_wherever_batches_are_cut(
     seed: int, data: st.DataObject
 ) -> None:
     rolled = random.Random(seed)  # noqa: S311 - dice, no secret
+    times = sorted(rolled.sample(range(300), 80))
     events = [
-        replace(event, size=rolled.randrange(1, 10**6) / 10 ** rolled.randrange(7))
-        for event in rough_day(hours_of(DAY, table()), [40], seed)
+        trade(
+            DAY, f"10:{time // 60:02}:{time % 60:02}", size=rolled.randrange(1, 10**6) / 10**place
+        )
+        for time in times
+        for place in [rolled.randrange(7)]
     ]
+    events.append(heartbeat(DAY, "12:00"))
     cuts = data.draw(st.sets(st.integers(0, len(events)), max_size=12))
 
-    assert taken(flow("S0"), events) == taken(flow("S0"), events, cuts)
+    seen = taken(flow("AA"), events)
+
+    assert {"1m", "5m", "15m", "1h"} <= {each[1] for each in seen if isinstance(each, SeenBar)}
+    assert seen == taken(flow("AA"), events, cuts)
 
 
 @SOME
@@ -104,20 +114,41 @@ def test_fractions_of_shares_add_up_to_the_same_wherever_batches_are_cut(
 def test_what_is_followed_amid_a_day_is_seen_alike_when_all_is_told_again(
     seed: int, data: st.DataObject
 ) -> None:
+    """S0 from the begin on, S1 from somewhere, and bars of S0 from elsewhere."""
     events = rough_day(hours_of(DAY, table()), [25, 25], seed)
-    since = data.draw(st.integers(0, len(events)))
-    live = flow("S0")
-    before = taken(live, events[:since])
-    rows = live.changed()
-    live.follow(["S0", "S1"])
-    rows |= live.changed()
-    kept = {key: row for key, row in rows.items() if row is not None}
+    since, made = (data.draw(st.integers(0, len(events))) for _ in range(2))
+    wanted: list[BarsKey] = [("S1", "1m", "regular"), ("S1", "4h", "extended")]
+    live, seen, rows = flow("S0"), list[Seen](), dict[str, str | None]()
+    live.want(wanted, ())
+    for first, end in itertools.pairwise([0, *sorted([since, made]), len(events)]):
+        if first >= since:
+            live.follow(["S0", "S1"])
+        if first >= made:
+            wanted = [*wanted, ("S0", "1m", "regular"), ("S0", "1h", "extended")]
+            live.want(wanted, ())
+        rows |= live.changed()
+        seen += taken(live, events[first:end])
 
-    again = flow("S0", "S1", rows=kept)
+    again = flow("S0", "S1", rows={key: row for key, row in rows.items() if row is not None})
+    again.want(wanted, ())
     cuts = data.draw(st.sets(st.integers(0, len(events)), max_size=5))
 
-    assert before + taken(live, events[since:]) == taken(again, events, cuts)
+    assert seen == taken(again, events, cuts)
     assert {} == again.changed()
+
+
+def test_of_whom_prices_are_seen_alone_no_bars_are_made() -> None:
+    made = flow("AA")
+    made.want([("AA", "13d", "regular")], ())
+
+    taken(made, [trade(DAY, "10:00:10"), heartbeat(DAY, "10:02")])
+
+    assert {"flow AA": json.dumps({"since": DAWN - 1})} == made.changed()
+    made.want([("AA", "1m", "regular")], ())
+    clock = made.clock
+    assert {"flow AA": json.dumps({"since": DAWN - 1, "bars": clock})} == made.changed()
+    seen = taken(made, [trade(DAY, "10:02"), trade(DAY, "10:03"), heartbeat(DAY, "10:05")])
+    assert [clock + MINUTE_US] == [each.start for each in seen if isinstance(each, SeenBar)]
 
 
 def test_a_bar_comes_before_the_first_event_that_its_grace_is_over_at() -> None:
@@ -196,6 +227,19 @@ def test_a_bar_that_began_before_it_was_followed_is_not_seen() -> None:
     ]
 
 
+def test_who_is_followed_amid_a_day_lacks_its_begin_and_so_the_bar_of_the_day() -> None:
+    made = flow("AA")
+    taken(made, [heartbeat(DAY, "10:00:30")])
+    made.follow(["AA", "BB"])
+    made.want((), None)
+
+    seen = taken(made, [trade(DAY, "10:01", symbol="BB"), trade(DAY, "10:01")])
+
+    assert {"BB"} == made.lacking(DAY)
+    assert frozenset() == made.lacking(NEXT)
+    assert ["AA"] == [each[0] for each in seen if each[1] == "1d"]
+
+
 def test_of_an_earlier_day_no_bar_is_seen_when_a_day_is_told_from_its_begin() -> None:
     late = trade(DAY, "19:59:30", 10)
     begin = microseconds(hours_of(NEXT, table()).dawn)
@@ -255,7 +299,8 @@ def test_rows_of_symbols_that_are_followed_no_more_are_dropped() -> None:
     made.follow(["BB"])
     assert {"flow AA": None} == made.changed()
 
-    again = flow("BB", rows={"flow AA": '{"since": 5}', "flow BB": '{"since": 5}', "AA": "{}"})
+    row = json.dumps({"since": 5, "bars": 7})
+    again = flow("BB", rows={"flow AA": row, "flow BB": row, "AA": "{}"})
     taken(again, [heartbeat(DAY, "10:00")])
     assert {"flow AA": None} == again.changed()
     assert frozenset({"BB"}) == again.symbols

@@ -1,8 +1,9 @@
 /* The alerts of the page: its panel, their levels on the chart, and what makes a new one. */
 import { lastBar } from "../chart.js";
 import { element } from "../elements.js";
-import { currentView, onView } from "../view.js";
+import { currentView, go, onView } from "../view.js";
 import "./destinations.js";
+import { endDryRun } from "./dryrun.js";
 import "./firings.js";
 import { openForm } from "./form.js";
 import { activateLines, armChoosing, drawLines, isArmed, startLines } from "./lines.js";
@@ -21,6 +22,7 @@ export function startAlerts() {
   onOpened((isOpen) => {
     activateLines(isOpen);
     arm(false);
+    if (!isOpen) endDryRun();
   });
   onView(() => {
     drawLines();
@@ -68,10 +70,11 @@ async function makeHere(level) {
   const { symbol } = currentView();
   const relation = level >= (lastBar()?.close ?? 0) ? "above" : "below";
   try {
-    const { alert } = await createAlert({ symbol, when: { kind: "price", relation, level } });
+    const kept = await createAlert({ symbol, when: { kind: "price", relation, level } });
+    if (kept.symbol !== symbol) go({ symbol: kept.symbol }); // the name that it has today
     await refresh();
-    sayResult(`An alert is kept: ${symbol} ${relation} ${levelText(level)}, once, to the log.`);
-    focusAlert(alert);
+    sayResult(`An alert is kept: ${kept.symbol} ${relation} ${levelText(level)}, once, to the log.`);
+    focusAlert(kept.alert);
   } catch (problem) {
     sayProblem(problem);
   }

@@ -14,8 +14,7 @@ let running = new AbortController();
 
 /** Return the part of a form that tries its rule: what `read` returns, or null where there is none. */
 export function startDryRun(read) {
-  running.abort();
-  markFirings("", []);
+  endDryRun();
   const place = make("fieldset", "", { class: "dry-run" });
   const start = make("input", "", { type: "date" });
   const last = lastBar()?.start ?? new Date().toISOString();
@@ -31,6 +30,12 @@ export function startDryRun(read) {
   button.onclick = () => run(read, { start, resolution, button, said, fault, result });
   place.append(make("legend", "On history"), fields, said, fault, result);
   return place;
+}
+
+/** Give up what is being tried, and mark nothing. */
+export function endDryRun() {
+  running.abort();
+  markFirings("", []);
 }
 
 function labelled(text, control) {
@@ -56,6 +61,7 @@ async function run(read, { start, resolution, button, said, fault, result }) {
     said.textContent = summaryOf(answer);
     result.append(...(answer.fired ? [outcomesOf(answer), firingsOf(answer)] : []));
     markFirings(answer.symbol, answer.firings);
+    result.parentElement.scrollIntoView({ block: "nearest" });
   } catch (problem) {
     if (signal.aborted) return;
     said.textContent = "";
@@ -87,7 +93,8 @@ function tableOf(caption, head, rows) {
   const body = make("tbody");
   body.append(...rows.map((cells) => {
     const row = make("tr");
-    row.append(...cells.map((text, index) => (index ? make("td", text) : make("th", text, { scope: "row" }))));
+    const [first, ...others] = cells;
+    row.append(make("th", first, { scope: "row" }), ...others.map((text) => make("td", text)));
     return row;
   }));
   const thead = make("thead");
@@ -113,9 +120,10 @@ function firingsOf({ firings, fired }) {
   const which = first.length < fired ? `The first ${first.length} firings` : "The firings";
   const list = make("ul", "", { class: "fates" });
   list.append(...first.map(({ time, text, outcomes }) => {
-    const changes = outcomes.map(({ sessions, change_percent: change }) => `${sessions}: ${percentText(change)}`);
+    const changes = outcomes.map((each) => `${each.sessions}: ${percentText(each.change_percent)}`);
+    const when = make("time", secondText(time), { datetime: time });
     const item = make("li");
-    item.append(make("time", secondText(time), { datetime: time }), ` ${text} `, make("small", changes.join("  ")));
+    item.append(when, ` ${text} `, make("small", changes.join("  ")));
     return item;
   }));
   details.append(make("summary", which), list);

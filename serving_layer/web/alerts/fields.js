@@ -78,7 +78,8 @@ function plainField(name, property, isRequired, hint) {
   const label = make("span", labelOf(name, property));
   const isCheck = control.type === "checkbox";
   const isWide = control.type === "datetime-local" || control.maxLength > LONG;
-  const element = make("label", "", { class: `field${isCheck ? " check" : ""}${isWide ? " wide" : ""}` });
+  const kinds = ["field", ...(isCheck ? ["check"] : []), ...(isWide ? ["wide"] : [])];
+  const element = make("label", "", { class: kinds.join(" ") });
   element.append(...(isCheck ? [control, label] : [label, control]));
   if (property.default != null) write(property.default);
   return { name, element, read, write };
@@ -112,8 +113,10 @@ function numberOf({ type, minimum, maximum, exclusiveMinimum }, isRequired) {
   if (maximum !== undefined) control.max = maximum;
   control.required = isRequired;
   // No attribute says that a bound itself is out.
-  control.oninput = () => control.setCustomValidity(
-    control.value !== "" && Number(control.value) === exclusiveMinimum ? `More than ${exclusiveMinimum}.` : "");
+  control.oninput = () => {
+    const isBound = control.value !== "" && Number(control.value) === exclusiveMinimum;
+    control.setCustomValidity(isBound ? `More than ${exclusiveMinimum}.` : "");
+  };
   const read = () => (control.value === "" ? undefined : Number(control.value));
   return [control, read, (value) => { control.value = value; }];
 }
@@ -129,8 +132,9 @@ function instantOf() {
 
 function clockOf() {
   const control = make("input", "", { type: "time" });
-  // The last moment of a day is not to be written: it is the end by default.
-  return [control, ...kept(control, (value) => (value === LAST_OF_DAY ? "" : value.slice(0, 5)), (text) => text)];
+  // No clock shows the last moment of a day; it is the end by default.
+  const shown = (value) => (value === LAST_OF_DAY ? "" : value.slice(0, 5));
+  return [control, ...kept(control, shown, (text) => text)];
 }
 
 /** Return how a control is read and written that shows minutes: what is not changed keeps its seconds. */

@@ -5,7 +5,7 @@
 import { lastBar } from "../chart.js";
 import { element, make } from "../elements.js";
 import { currentView } from "../view.js";
-import { startDryRun } from "./dryrun.js";
+import { endDryRun, startDryRun } from "./dryrun.js";
 import { fieldOf, fieldsOf, readAll, resolved, saidOf, someOfField, writeAll } from "./fields.js";
 import { focusAlert } from "./list.js";
 import { problemText, refresh, sayResult, showPart } from "./panel.js";
@@ -13,7 +13,6 @@ import { createAlert, listDestinations, replaceAlert, ruleSchema } from "./reque
 import { onTick } from "./words.js";
 
 const form = element("alert-form");
-const BUILT_IN = ["log", "sns"];
 const KINDS = {
   price: "the price, and a level", move: "a move of the price", close: "the close of a bar",
   volume: "the volume of a bar", all: "all of some conditions", any: "any of some conditions",
@@ -39,13 +38,14 @@ function newRule() {
 
 /* What is in the form */
 
-function build(schema, alert, destinations) {
+function build(schema, alert, names) {
+  const destinations = [...new Set([...names, ...(alert?.rule.deliver ?? [])])];
   const fields = {
     symbol: fieldOf(schema, schema, "symbol"),
     name: fieldOf(schema, schema, "name"),
     others: ["repeat", "cooldown_seconds", "expires", "note"].map((name) => fieldOf(schema, schema, name)),
     active: activeField(schema),
-    deliver: someOfField("deliver", "Deliver to", [...new Set([...BUILT_IN, ...destinations])], saidOf(schema).deliver),
+    deliver: someOfField("deliver", "Deliver to", destinations, saidOf(schema).deliver),
   };
   const when = whenField(schema);
   shown = { schema, alert, fields, when };
@@ -67,18 +67,19 @@ function build(schema, alert, destinations) {
 
 /** Return the field of a condition: its kind, and what that kind has. */
 function whenField(schema) {
-  const kinds = schema.properties.when.discriminator.mapping;
-  const element_ = make("div", "", { class: "stack" });
+  const definitions = schema.properties.when.oneOf.map((each) => resolved(schema, each));
+  const kinds = new Map(definitions.map((each) => [each.properties.kind.const, each]));
+  const whole = make("div", "", { class: "stack" });
   const select = make("select", "", { name: "kind" });
-  select.append(...Object.keys(kinds).map((kind) => make("option", KINDS[kind] ?? kind, { value: kind })));
+  select.append(...[...kinds.keys()].map((kind) => make("option", KINDS[kind] ?? kind, { value: kind })));
   const label = make("label", "", { class: "field" });
   label.append(make("span", "When"), select);
   const place = make("div", "", { class: "fields" });
-  element_.append(label, place);
+  whole.append(label, place);
   let fields = [];
   let text = null; // the JSON of a condition of others
   const show = (kind) => {
-    const definition = resolved(schema, { $ref: kinds[kind] });
+    const definition = kinds.get(kind);
     select.value = kind;
     const isOfOthers = definition.properties.of !== undefined;
     fields = isOfOthers ? [] : fieldsOf(schema, definition, ["kind"]);
@@ -93,7 +94,7 @@ function whenField(schema) {
     else writeAll(fields, when);
   };
   select.onchange = () => write(changedTo(select.value, read));
-  return { element: element_, read, write };
+  return { element: whole, read, write };
 }
 
 /** Return a condition of another kind that has what it can of the one before. */
@@ -110,9 +111,9 @@ function changedTo(kind, read) {
 
 function jsonField() {
   const area = make("textarea", "", { name: "of", rows: "12", spellcheck: "false", required: "" });
-  const element_ = make("label", "", { class: "field wide" });
-  element_.append(make("span", "The conditions, as JSON"), area);
-  return { element: element_, area };
+  const whole = make("label", "", { class: "field wide" });
+  whole.append(make("span", "The conditions, as JSON"), area);
+  return { element: whole, area };
 }
 
 function parsed(text) {
@@ -133,15 +134,15 @@ function activeField(schema) {
   label.append(check, make("span", "Only at certain times"));
   const inner = make("div", "", { class: "fields" });
   inner.append(days.element, ...times.map((field) => field.element));
-  const element_ = make("div", "", { class: "stack" });
-  element_.append(label, inner);
+  const whole = make("div", "", { class: "stack" });
+  whole.append(label, inner);
   const show = () => { inner.hidden = !check.checked; };
   days.write(definition.properties.days.default);
   check.onchange = show;
   show();
   return {
     name: "active",
-    element: element_,
+    element: whole,
     read: () => (check.checked ? { days: days.read(), ...readAll(times) } : undefined),
     write: (active) => {
       check.checked = true;
@@ -194,6 +195,7 @@ export function showFault(problem) {
 
 function closeForm() {
   shown = null;
+  endDryRun();
   form.replaceChildren();
   showPart("list");
   refresh();

@@ -4,7 +4,8 @@
  */
 import { chartBox, colourOf, distanceTo, priceAt, priceSeries } from "../chart.js";
 import { currentView } from "../view.js";
-import { alertsNow, isMoved, moveLevel, onAlerts, onLevel, restoreLevel, saveLevel, shownLevels } from "./store.js";
+import { alertsNow, isMoved, onAlerts, onLevel, shownLevels } from "./store.js";
+import { moveLevel, restoreLevel, saveLevel } from "./store.js";
 import { conditionText, onTick } from "./words.js";
 
 const REACH_PX = { mouse: 5, pen: 8, touch: 16 };

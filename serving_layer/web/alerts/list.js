@@ -10,9 +10,16 @@ import { isMoved, moveLevel, onAlerts, onLevel, restoreLevel, saveLevel, shownLe
 import { conditionText, levelText, mannerText, tickOf } from "./words.js";
 
 const HOUR_MS = 3_600_000;
+const LONGEST_MUTE_MS = 100 * 365 * 24 * HOUR_MS; // later: until it is taken back
 const PAGE = 10;
 const TEST_AGAIN_MS = 1000;
 const TEST_ASKS = 20;
+const STATES = {
+  active: "", expired: "",
+  waiting: "No service evaluates it yet.",
+  muted: "It goes on, and nobody is told.",
+  done: "It has fired, and does not repeat.",
+};
 const sliders = new Map(); // by level's key: {slider, level}
 const rows = new Rows(element("alert-list"), contentOf);
 let edit = () => {};
@@ -47,10 +54,10 @@ function contentOf({ alert, isShown }) {
   head.append(
     symbolOf(alert, isShown),
     make("b", nameOf(alert)),
-    make("span", stateText(alert), { class: "state", "data-state": state }),
+    make("span", stateText(alert), { class: "state", "data-state": state, title: STATES[state] }),
   );
-  const told = [conditionText(rule.when), mannerText(rule)];
-  const words = make("p", (rule.name ? told : told.slice(1)).join(" · "), { class: "hint" });
+  const told = [rule.name && conditionText(rule.when), mannerText(rule), firedText(alert)];
+  const words = make("p", told.filter(Boolean).join(" · "), { class: "hint" });
   const levels = make("div", "", { class: "levels" });
   levels.append(...shownLevels(alert).map((level, index) => sliderOf(level, index)));
   const note = rule.note ? [make("p", rule.note, { class: "hint note" })] : [];
@@ -59,24 +66,29 @@ function contentOf({ alert, isShown }) {
 
 function symbolOf({ symbol }, isShown) {
   if (isShown) return make("span", symbol, { class: "symbol" });
-  return Object.assign(actionButton("go", symbol, () => go({ symbol }), `Chart of ${symbol}`), { className: "symbol" });
+  const button = actionButton("go", symbol, () => go({ symbol }), `Chart of ${symbol}`);
+  button.className = "symbol";
+  return button;
 }
 
-function stateText({ state, muted_until: until, fired, last_fired: last }) {
-  const fires = fired ? `, fired ${fired === 1 ? "once" : `${fired} times`}${last ? `, last ${secondText(last)}` : ""}` : "";
-  const muted = state === "muted" && until && Date.parse(until) < Date.now() + 1e4 * 24 * HOUR_MS
-    ? ` until ${secondText(until).slice(0, 16)}` : "";
-  return `${state}${muted}${fires}`;
+function stateText({ state, muted_until: until }) {
+  const isForGood = !until || Date.parse(until) > Date.now() + LONGEST_MUTE_MS;
+  return state === "muted" && !isForGood ? `muted until ${secondText(until).slice(0, 16)}` : state;
+}
+
+function firedText({ fired, last_fired: last }) {
+  if (!fired) return "";
+  return `fired ${fired === 1 ? "once" : `${fired} times`}${last ? `, last ${secondText(last)}` : ""}`;
 }
 
 function actionsOf(alert) {
   const name = nameOf(alert);
   const actions = make("div", "", { class: "actions" });
-  const isMuted = alert.state === "muted";
+  const unmute = () => change(() => unmuteAlert(alert.alert), `${name} is told again.`);
   actions.append(
     actionButton("edit", "Edit", () => edit(alert), `Edit ${name}`),
-    isMuted
-      ? actionButton("mute", "Unmute", () => change(() => unmuteAlert(alert.alert), `${name} is told again.`), `Unmute ${name}`)
+    alert.muted_until
+      ? actionButton("mute", "Unmute", unmute, `Unmute ${name}`)
       : actionButton("mute", "Mute", () => askHowLong(alert, actions), `Mute ${name}`),
     actionButton("test", "Test", () => sendTest(alert), `Send a test of ${name}`),
     actionButton("delete", "Delete", () => askWhether(alert, actions), `Delete ${name}`),
@@ -95,8 +107,9 @@ function askHowLong(alert, actions) {
 }
 
 function askWhether(alert, actions) {
-  askInPlace(actions, `Delete ${nameOf(alert)}?`, [["Delete", async () => {
-    if (await change(() => deleteAlert(alert.alert), `${nameOf(alert)} is deleted.`)) element("alert-new").focus();
+  const name = nameOf(alert);
+  askInPlace(actions, `Delete ${name}?`, [["Delete", async () => {
+    if (await change(() => deleteAlert(alert.alert), `${name} is deleted.`)) element("alert-new").focus();
   }]]);
 }
 

@@ -50,7 +50,9 @@ export function openPanel(wanted = true) {
 /** Show one part: a tab, or the form. */
 export function showPart(name) {
   sayResult("");
-  for (const part of document.querySelectorAll("#alerts [data-panel]")) part.hidden = part.dataset.panel !== name;
+  for (const part of document.querySelectorAll("#alerts [data-panel]")) {
+    part.hidden = part.dataset.panel !== name;
+  }
   element("alerts-tabs").hidden = name === "form";
   tab = name;
   for (const button of tabs) button.ariaPressed = String(button.dataset.tab === name);
@@ -64,7 +66,7 @@ async function poll() {
   const mine = polls;
   while (isOpen && mine === polls) {
     if (!document.hidden) await refresh();
-    if (failure?.status === 403) return;
+    if (isRefusal(failure)) return;
     await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
   }
 }
@@ -82,13 +84,17 @@ export async function refresh() {
     failure = null;
   } catch (problem) {
     if (!isOpen) return;
-    failure = problem.code === "unknown_symbol" ? null : problem;
-    forgetAlerts();
-    if (failure) showProblemText(failure, refusalText(problem));
+    failure = problem;
+    // What a server that does not answer told last is shown on.
+    if (isRefusal(failure)) forgetAlerts();
+    showProblemText(failure, refusalText(problem));
   }
-  element("alerts-body").hidden = failure?.status === 403 || failure?.status === 404;
+  element("alerts-body").hidden = isRefusal(failure);
   root.dataset.alerts = failure === null ? "ready" : failure.status === 403 ? "refused" : "failed";
 }
+
+/** Whether a failure lasts: the key may not have alerts, or the server has none. */
+const isRefusal = (problem) => problem?.status === 403 || problem?.status === 404;
 
 function refusalText({ status }) {
   if (status === 403) return "Alerts need a key with the scope alerts.";

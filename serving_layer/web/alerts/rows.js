@@ -22,7 +22,8 @@ export class Rows {
     }
     things.forEach((thing, index) => {
       const item = this.#rowOf(thing, keyOf(thing));
-      if (this.#list.children[index] !== item) this.#list.insertBefore(item, this.#list.children[index] ?? null);
+      const there = this.#list.children[index] ?? null;
+      if (there !== item) this.#list.insertBefore(item, there);
     });
   }
 
@@ -34,7 +35,8 @@ export class Rows {
     const told = JSON.stringify(thing);
     const row = this.#rows.get(key) ?? { item: make("li", "", { "data-key": key }) };
     if (row.told !== told) {
-      const focused = row.item.contains(document.activeElement) && document.activeElement.dataset.action;
+      const { activeElement } = document;
+      const focused = row.item.contains(activeElement) && activeElement.dataset.action;
       row.item.replaceChildren(...this.#build(thing));
       if (focused) row.item.querySelector(`[data-action="${focused}"]`)?.focus();
       this.#rows.set(key, { item: row.item, told });

@@ -9,8 +9,9 @@ export const levelText = (level) => levelFormat.format(level);
 const WAYS = { either: "up or down by", up: "up by", down: "down by" };
 const DAYS = { mon: "Mon", tue: "Tue", wed: "Wed", thu: "Thu", fri: "Fri" };
 const relationText = (relation) => relation.replace("_", " ");
-const barText = ({ interval, hours, state }) =>
-  `${interval} bar${hours === "extended" ? " of extended hours" : ""}${state === "forming" ? ", also forming," : ""}`;
+const hoursText = ({ hours }) => (hours === "extended" ? " of extended hours" : "");
+const stateText = ({ state }) => (state === "forming" ? ", also forming," : "");
+const barText = (when) => `${when.interval} bar${hoursText(when)}${stateText(when)}`;
 const backText = ({ hysteresis_percent: percent }) => (percent ? ` (back by ${percent}%)` : "");
 
 function thanText({ relation, than }) {
@@ -21,7 +22,8 @@ function thanText({ relation, than }) {
 
 const WORDS = {
   price: (when) => `price ${relationText(when.relation)} ${levelText(when.level)}${backText(when)}`,
-  move: (when) => `price ${WAYS[when.direction ?? "either"]} ${when.percent}% in ${when.window}${backText(when)}`,
+  move: (when) =>
+    `price ${WAYS[when.direction ?? "either"]} ${when.percent}% in ${when.window}${backText(when)}`,
   close: (when) =>
     `${barText(when)} closes ${relationText(when.relation)} ${thanText(when)}${backText(when)}`
       .replace("closes crosses", "close crosses"),
@@ -52,8 +54,8 @@ function activeDays({ days }) {
 }
 
 function durationText(seconds) {
-  const [size, unit] = [[86_400, "d"], [3600, "h"], [60, "min"]].find(([each]) => seconds && seconds % each === 0)
-    ?? [1, "s"];
+  const units = [[86_400, "d"], [3600, "h"], [60, "min"]];
+  const [size, unit] = units.find(([each]) => seconds && seconds % each === 0) ?? [1, "s"];
   return `${seconds / size} ${unit}`;
 }
 
