@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -16,8 +17,10 @@ from fiblake import Lake
 from lake.envelope import decode_envelope
 from lake.settings import Settings
 from serving_layer.app import create_app
+from speed_layer.views import open_view
 from tests.access import Guarded, MakeGuarded
 from tests.alerts import FIRED, Owner, fire, progressed, rule
+from tests.live import bar, bars_of, price, prices_of
 
 NOW = "2026-01-05T12:00:00Z"
 
@@ -251,6 +254,18 @@ def test_where_the_lake_is_empty_any_symbol_will_do(
     desk.server.app = create_app(lake.reader, access=guarded.access)
 
     assert "BRK.B" == desk.created(symbol="brk-b")["symbol"]
+
+
+def test_a_symbol_that_only_the_view_knows_is_known(
+    guarded: Guarded, sample_lake: Lake, desk: Owner
+) -> None:
+    assert 404 == desk.ask("POST", json=rule(symbol="NEW")).status_code
+    with closing(open_view(Settings(view="memory"), guarded.clock)) as view:
+        view.put(bars_of(bar("NEW", interval="1d")), prices_of(price("NEW")))
+        desk.server.app = create_app(sample_lake.reader, view, access=guarded.access)
+
+        assert "NEW" == desk.created(symbol="new")["symbol"]
+        assert 404 == desk.ask("POST", json=rule(symbol="NEWER")).status_code
 
 
 def test_an_owner_has_no_more_alerts_than_it_may_however_many_are_made_at_once(

@@ -21,11 +21,14 @@ from batch_layer.bronze import daily, listings, splits
 from batch_layer.fetching.listings_file import read_listings
 from fiblake import Lake
 from lake import keys
+from lake.alerts.rule import parse_rule
 from lake.clock import SetClock
 from lake.errors import SourceError, UnknownSymbolError
 from lake.exchange import load_sessions
 from lake.interval import FIBONACCI
 from lake.session import EPOCH
+from serving_layer.alerts.checking import of_known_symbol
+from serving_layer.merged import MergedReader
 from serving_layer.page import self_contained_page
 from tests.conftest import NOW
 from tests.frames import assert_bars_equal, assert_silver_is_right, commit, set_clock, split
@@ -331,3 +334,11 @@ def test_a_file_takes_a_wrong_listing_back(renamed: Lake, tmp_path: Path) -> Non
 def test_an_unknown_listing_is_told(renamed: Lake) -> None:
     with pytest.raises(UnknownSymbolError, match=r"NOPE: no such symbol in the lake"):
         renamed.bars("NOPE", str(FIBONACCI[0]))
+
+
+@pytest.mark.parametrize(("name", "symbol"), [("fb", "META"), ("L1", "META"), ("aa", "AA")])
+def test_an_alert_is_kept_under_the_symbol_of_today(renamed: Lake, name: str, symbol: str) -> None:
+    tell(renamed, *FACEBOOK)
+    rule = parse_rule({"symbol": name, "when": {"kind": "price", "relation": "above", "level": 10}})
+
+    assert symbol == of_known_symbol(rule, MergedReader(renamed.reader)).symbol
