@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from database.alert_rules import hold_owner
 from database.audit import Entry, note
 from database.tables import ALERT_RULES, DESTINATIONS
 from lake.errors import InvalidDestinationError, UnknownDestinationError
@@ -65,6 +66,7 @@ def put_destination(  # noqa: PLR0913 - what it is, whose, and who says so when
     Raises:
         InvalidDestinationError: If the owner has `most` of them already.
     """
+    hold_owner(connection, owner)
     made = Destination(owner, new.name, new.url, at)
     values = {"url": new.url, "secret": new.secret, "created": at}
     replaced = sa.update(DESTINATIONS).where(_named(owner, new.name)).values(values)
@@ -113,6 +115,7 @@ def remove_destination(
         UnknownDestinationError: If there is none of that name.
         InvalidDestinationError: If an alert of the owner's is told to it.
     """
+    hold_owner(connection, owner)  # no rule that names it may come to be meanwhile
     found = find_destination(connection, owner, name)
     told = _told_to(connection, owner, name)
     if told:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from database.alert_rules import hold_owner
 from database.destinations import (
     Author,
     destinations_of,
@@ -60,7 +59,6 @@ class OwnDestinations:
         """
         new = check_destination(name, url, secret, parse_networks(self._settings.webhook_allow))
         with self._database.write() as connection:
-            hold_owner(connection, self._owner)
             put = put_destination(
                 connection,
                 self._owner,
@@ -82,7 +80,6 @@ class OwnDestinations:
             fact = f"{self._owner!r} has no destination {name!r:.80}."
             raise UnknownDestinationError(fact, hint="GET /v1/alerts/destinations lists them.")
         with self._database.write() as connection:
-            hold_owner(connection, self._owner)
             remove_destination(
                 connection, self._owner, name, author=self._author, at=self._clock.now()
             )

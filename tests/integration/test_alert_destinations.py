@@ -143,3 +143,19 @@ def test_what_was_told_to_nobody_is_not_told_again(both_guarded: Guarded) -> Non
     assert [(400, "misuse"), (404, "unknown_destination"), (404, "unknown_alert")] == [
         (each.status_code, each.json()["code"]) for each in answers
     ]
+
+
+def test_no_alert_is_left_that_tells_a_webhook_removed_at_once(both_guarded: Guarded) -> None:
+    desk = Owner(both_guarded, "desk")
+    headers = {"headers": {"X-API-Key": desk.made.secret}}
+    create = ("POST", "/v1/alerts", {**headers, "json": rule(deliver=["pager"])})
+    remove = ("DELETE", "/v1/alerts/destinations/pager", headers)
+    for _ in range(8):
+        desk.ask("PUT", "/destinations/pager", json=HOOK)
+        created, removed, also = both_guarded.ask(create, remove, create)
+        alerts = [each for each in (created, also) if each.status_code == 201]
+
+        assert {204: 0, 400: 1}[removed.status_code] <= len(alerts)
+        assert not (alerts and removed.status_code == 204)
+        for each in alerts:
+            desk.ask("DELETE", f"/{each.json()['alert']}")
