@@ -184,12 +184,12 @@ class Book:
             key: Which.
             bars: Oldest first; fewer than asked for, or none, where there are no more.
         """
-        symbol, *pair = key
+        symbol, interval, hours = key
         page = self._pages.get(symbol)
-        rules = page.by_bars.get((pair[0], key[2])) if page else None
+        rules = page.by_bars.get((interval, hours)) if page else None
         if page is None or not rules:
             return
-        before = page.market.bars[key[1], key[2]]
+        before = page.market.bars[interval, hours]
         before.seed(bars, self._seeding.pop(key, dt.date.min))
         self._changed_bars[key] = before
         self._changed_markets[symbol] = page
@@ -216,7 +216,7 @@ class Book:
             self._changed_markets[item[0]] = page
             if not isinstance(item, Tick) and item.state == "final":
                 key = (item.symbol, item.interval, item.hours)
-                self._changed_bars[key] = page.market.bars[key[1], key[2]]
+                self._changed_bars[key] = page.market.bars[item.interval, item.hours]
             for watch in watches:
                 has_changed, text = page.look(watch, item)
                 if has_changed:
@@ -267,7 +267,7 @@ class Book:
         self._changed_markets[symbol] = page
         for pair, bars in page.market.bars.items():
             if pair in page.by_bars:
-                self._changed_bars[symbol, pair[0], pair[1]] = bars
+                self._changed_bars[symbol, *pair] = bars
         rules = [
             watch
             for watch in self._watches.values()

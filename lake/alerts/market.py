@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from array import array
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import orjson
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lake.alerts.seen import SeenBar, Tick
+    from lake.bar import Hours
 
 _GRAINS: Final = 60
 """Of a window."""
@@ -211,7 +212,7 @@ class Market:
         self.price: float | None = None
         self.split: dt.date | None = None
         self.windows: dict[int, PriceWindow] = {}
-        self.bars: dict[tuple[str, str], BarsBefore] = {}
+        self.bars: dict[tuple[str, Hours], BarsBefore] = {}
 
     def take(self, tick: Tick) -> bool:
         """Take a tick, and return whether it counts."""
@@ -270,7 +271,7 @@ def restored(symbol: str, told: str, bars_told: Mapping[str, str]) -> Market:
     counted = document.get("counted", {})
     for key in counted.keys() | bars_told.keys():
         interval, hours = key.split()
-        bars = market.bars[interval, hours] = BarsBefore()
+        bars = market.bars[interval, cast("Hours", hours)] = BarsBefore()
         bars.final, forming = counted.get(key, (None, None))
         bars.forming = tuple(forming) if forming else None
         if key in bars_told:
