@@ -28,7 +28,14 @@ from lake.settings import read_settings
 from lake.store import LocalStore
 from lake.wire import events_of
 from speed_layer.alerts.embedded import HELD_BACK_US
-from tests.evaluated_alerts import count_told, evaluated_at_once, many_rules, put_alerts, texts, told
+from tests.evaluated_alerts import (
+    count_told,
+    evaluated_at_once,
+    many_rules,
+    put_alerts,
+    texts,
+    told,
+)
 from tests.feeding import eventually
 from tests.live_system import LATENESS_US, System, SystemOf, Vendor, VendorOf, sold_day
 from tests.outbox import add_destination

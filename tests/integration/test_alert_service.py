@@ -22,8 +22,8 @@ from database.migrating import upgrade
 from lake.live_wire import Told, encode_told
 from lake.settings import Settings
 from speed_layer.engine import Engine
-from tests.evaluated_alerts import many_rules, put_alerts, rule, texts, told, told_at_once
 from tests.days import calendar
+from tests.evaluated_alerts import many_rules, put_alerts, rule, texts, told, told_at_once
 from tests.feeding import eventually
 from tests.kinesis import KinesisServer
 from tests.live_system import ROOT, sold_day
