@@ -48,6 +48,10 @@ class NoBars:
         del keys, session
         return {}
 
+    def present(self, keys: Collection[BarsKey], session: dt.date) -> list[SeenBar]:
+        del keys, session
+        return []
+
     def boundary(self) -> dt.date | None:
         return None
 

@@ -46,6 +46,7 @@ _log = structlog.get_logger(__name__)
 _SOON_S: Final = 0.1
 _IDLE_S: Final = 1.0
 _RETRY_S: Final = 0.5
+_SAMPLE_S: Final = 1.0
 _T = TypeVar("_T")
 
 
@@ -55,6 +56,10 @@ class Flow(Protocol):
     @property
     def clock(self) -> int:
         """The flow's time."""
+        ...
+
+    def lacking(self, session: dt.date) -> Collection[str]:
+        """Return the symbols whose bar of a session it cannot tell."""
         ...
 
     def follow(self, symbols: Collection[str]) -> None:
@@ -78,6 +83,7 @@ class Health:
         rules: How many alerts are evaluated.
         evaluated: How many prices and bars were seen.
         fired: How often an alert fired.
+        unoffered: How many firings the keeper was not given yet.
         behind_s: How old what was evaluated last was by then.
         lake: What the lake said when it failed last; empty: it answers.
         sessions: Likewise, when it was asked for bars of sessions.
@@ -86,6 +92,7 @@ class Health:
     rules: int = 0
     evaluated: int = 0
     fired: int = 0
+    unoffered: int = 0
     behind_s: float = 0.0
     lake: str = ""
     sessions: str = ""
@@ -154,7 +161,7 @@ class Evaluation:
         self._is_aimed = False
         self._is_torn = False
         """Whether something was seen and not evaluated: the position must stay before it."""
-        self._offered = self._placed = 0.0
+        self._offered = self._placed = self._sample_due = 0.0
         self._health = parts.health
         self.session = session
         self._resume(begun, since)
@@ -212,11 +219,19 @@ class Evaluation:
         self._take(self._parts.sessions.formed(seen, self.session))
 
     def closed(self) -> None:
-        """Evaluate the bars of sessions that batch has made final, if there are any."""
+        """Evaluate bars of sessions: those that batch has made final, and samples of the present.
+
+        Samples are of who is followed since today, whose bar of the day the flow cannot tell.
+        """
         if self._later or self._is_torn:
             return  # they would not be told again to alerts that are met later
-        self._take(self._parts.sessions.take(self.session))
-        self._health.sessions = self._parts.sessions.away or ""
+        parts, session = self._parts, self.session
+        self._take(parts.sessions.take(session))
+        if self._sample_due <= time.monotonic():
+            self._sample_due = time.monotonic() + _SAMPLE_S
+            lacking = parts.flow.lacking(session)
+            self._take(parts.sessions.sampled(session, lacking, parts.flow.clock))
+        self._health.sessions = parts.sessions.away or ""
 
     def _take(self, seen: Sequence[Seen]) -> None:
         if not self._seed(seen):
@@ -229,6 +244,7 @@ class Evaluation:
             told = [self._watched[each.alert].told(each, now) for each in firings]
             self._pending.firings += told
             self._health.fired += len(firings)
+            self._health.unoffered += len(firings)
             self._is_urgent = True
 
     def offer_if_due(self, position: Callable[[], dict[str, Any]], place_s: float = 0.0) -> None:
@@ -264,6 +280,7 @@ class Evaluation:
             pending.position = orjson.dumps(position()).decode()
             self._is_aimed, self._placed = False, now
         parts.keeper.offer(pending)
+        self._health.unoffered = 0
         self._pending, self._is_urgent, self._offered = Pending(), False, now
 
     def _meet(self, until: int) -> None:
@@ -390,7 +407,7 @@ def document(health: Health, keeper: Keeper | None) -> dict[str, Any]:
         "refused": keeping.refused,
         "evaluated": health.evaluated,
         "fired": health.fired,
-        "uncommitted": keeping.uncommitted,
+        "uncommitted": keeping.uncommitted + health.unoffered,
         "behind_s": round(health.behind_s, 3),
         "away": {part: said for part, said in away.items() if said},
     }
