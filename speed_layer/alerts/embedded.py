@@ -23,8 +23,9 @@ import structlog
 from lake.errors import FiblakeError, StoreError
 from lake.instant import microseconds
 from speed_layer.alerts.another_flow import anew
-from speed_layer.alerts.evaluation import Evaluation, Health, Parts, document
+from speed_layer.alerts.evaluation import Evaluation
 from speed_layer.alerts.event_flow import EventFlow
+from speed_layer.alerts.parts import Health, Parts, document
 from speed_layer.alerts.rows import own_rows
 from speed_layer.alerts.session_flow import SessionFlow
 from speed_layer.alerts.sessions import begun_by, dawn

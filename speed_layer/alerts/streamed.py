@@ -23,7 +23,8 @@ from lake.instant import microseconds
 from lake.live_wire import decode_told
 from speed_layer.alerts.another_flow import anew
 from speed_layer.alerts.embedded import PRESENT
-from speed_layer.alerts.evaluation import Evaluation, Health, Parts, document
+from speed_layer.alerts.evaluation import Evaluation
+from speed_layer.alerts.parts import Health, Parts, document
 from speed_layer.alerts.rows import own_rows
 from speed_layer.alerts.session_flow import SessionFlow
 from speed_layer.alerts.sessions import NEVER, begun_by

@@ -1,0 +1,108 @@
+"""What an evaluation of alerts is put together from, and how it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from speed_layer.alerts.keeper import KeeperHealth
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Collection
+    from threading import Event
+
+    from lake.alerts.book import BarsKey
+    from lake.alerts.history import History
+    from lake.clock import Clock
+    from lake.session import SessionTable
+    from speed_layer.alerts.keeper import Keeper
+    from speed_layer.alerts.session_flow import SessionFlow
+
+
+class Flow(Protocol):
+    """What tells what is seen, as `EventFlow` and `ToldFlow` do."""
+
+    @property
+    def clock(self) -> int:
+        """The flow's time."""
+        ...
+
+    def lacking(self, session: dt.date) -> Collection[str]:
+        """Return the symbols whose bar of a session it cannot tell."""
+        ...
+
+    def follow(self, symbols: Collection[str]) -> None:
+        """Tell of these symbols."""
+        ...
+
+    def want(self, keys: Collection[BarsKey] | None, forming: Collection[BarsKey] | None) -> None:
+        """Tell of these bars."""
+        ...
+
+    def changed(self) -> dict[str, str | None]:
+        """Return the rows that changed since the last call."""
+        ...
+
+
+@dataclass(slots=True)
+class Health:
+    """How the evaluation goes.
+
+    Attributes:
+        rules: How many alerts are evaluated.
+        evaluated: How many prices and bars were seen.
+        fired: How often an alert fired.
+        unoffered: How many firings the keeper was not given yet.
+        behind_s: How old what was evaluated last was by then.
+        lake: What the lake said when it failed last; empty: it answers.
+        sessions: Likewise, when it was asked for bars of sessions.
+    """
+
+    rules: int = 0
+    evaluated: int = 0
+    fired: int = 0
+    unoffered: int = 0
+    behind_s: float = 0.0
+    lake: str = ""
+    sessions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an evaluation is put together from.
+
+    Attributes:
+        flow: Tells what is seen.
+        sessions: And bars of sessions.
+        history: What was before.
+        table: The sessions.
+        keeper: Keeps what is evaluated.
+        clock: Tells the present.
+        stop: Set when all is to end.
+        health: Told how it goes.
+    """
+
+    flow: Flow
+    sessions: SessionFlow
+    history: History
+    table: SessionTable
+    keeper: Keeper
+    clock: Clock
+    stop: Event
+    health: Health
+
+
+def document(health: Health, keeper: Keeper | None) -> dict[str, Any]:
+    """Return how evaluation and keeping go, as JSON has it; from any thread."""
+    keeping = keeper.health if keeper else KeeperHealth()
+    away = {"database": keeping.away, "lake": health.lake or health.sessions}
+    return {
+        "rules": health.rules,
+        "refused": keeping.refused,
+        "evaluated": health.evaluated,
+        "fired": health.fired,
+        "uncommitted": keeping.uncommitted + health.unoffered,
+        "behind_s": round(health.behind_s, 3),
+        "away": {part: said for part, said in away.items() if said},
+    }
