@@ -162,7 +162,10 @@ class LakeHistory:
             first = bucket_of(session, sessions_per_bar=n, table=table).first
             if until and until < first:
                 continue
-            query = replace(asked.query(symbols, first, first), until=until)
+            known = self._known(symbols)
+            if not known:
+                continue
+            query = replace(asked.query(known, first, first), until=until)
             for bars in _read(lambda query: _merged(reader, query), query, self._listings(session)):
                 seen = asked.seen(_formed(bars, table), "forming")
                 yield from zip(bars["through"].to_list(), seen, strict=True)
@@ -196,6 +199,15 @@ class LakeHistory:
         for bars in _read(self._merged.stored, query, listings):
             final = bars.filter(pl.col("state") == "final")
             yield _ended(final, asked.interval.sessions, boundary, table)
+
+    def _known(self, symbols: Sequence[str]) -> list[str]:
+        """Return those that have daily bars, in the lake or live."""
+        stored, live = self._merged.last_sessions(symbols), self._live
+        return [
+            name
+            for name in symbols
+            if name in stored or (live is not None and live.bars(name, DAILY).height)
+        ]
 
     def _listings(self, day: dt.date) -> Listings:
         query = BarsQuery(None, DAILY, as_of=day)
@@ -278,9 +290,8 @@ def _read(
     if len(symbols) <= _AT_ONCE:
         try:
             bars = pl.DataFrame(ask(query))
-        except EmptyLakeError:
-            return
-        except UnknownSymbolError:
+        except (EmptyLakeError, UnknownSymbolError):
+            # One who is unknown keeps nobody's bars back.
             if len(symbols) == 1:
                 return
         else:

@@ -227,8 +227,10 @@ class ToldFlow:
         followed = self._followed.get(row.symbol)
         key: BarsKey = (row.symbol, row.interval, row.hours)
         is_forming = self._wanted.is_forming(key)
+        if followed is None or not (is_forming or self._wanted.is_final(key)):
+            return
         end = self._ends.of(row.interval, row.session).get(row.start)
-        if followed is None or end is None or not (is_forming or self._wanted.is_final(key)):
+        if end is None:
             return
         of, due = (row.interval, row.hours), end + self._grace
         held = followed.open.get((*of, row.start))

@@ -196,6 +196,22 @@ def test_without_any_bars_there_are_none_and_that_is_no_error(lake: Lake) -> Non
     assert [] == asked.closed([regular("AA", "1d")], {regular("AA", "1d"): 0}, MON)
 
 
+def test_bars_that_are_live_alone_are_told_though_others_have_none(lake: Lake) -> None:
+    view, opens = MemoryView(lake.clock), microseconds(at(MON, "09:30"))
+    day = bar("AA", interval="1d", session=MON, start=midnight(MON))
+    view.put(bars_of(day, bar("AA", interval="1h", session=MON, start=opens)), NO_PRICES)
+    view.put(bars_of({**day, "symbol": "B", "session": TUE, "start": midnight(TUE)}), NO_PRICES)
+    asked = LakeHistory(lake.reader, view)
+    names = ("AA", "B", "C")
+
+    hours = asked.before({regular(name, "1h"): (midnight(TUE), 5) for name in names}, TUE)
+    formed = asked.forming([regular(name, "34d") for name in names], TUE)
+
+    assert [1, 0, 0] == [len(hours[regular(name, "1h")]) for name in names]
+    assert {"AA"} == {symbol for symbol, *_ in formed}
+    assert ["B"] == [each.symbol for each in asked.present([regular(n, "1d") for n in names], TUE)]
+
+
 class Away(MemoryView):
     """A view that does not answer."""
 
