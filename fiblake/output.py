@@ -11,6 +11,8 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from lake.alerts.destination import without_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -47,8 +49,8 @@ class Output:
         sys.stdout.buffer.flush()
 
     def note(self, text: str) -> None:
-        """Print what is not data: a note, a warning, an error."""
-        self._err.print(text)
+        """Print what is not data: a note, a warning, an error; no webhook's secret in it."""
+        self._err.print(without_secrets(text))
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[int, int], None]]:

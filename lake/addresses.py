@@ -2,7 +2,8 @@
 
 Source: the registries of special addresses that `ipaddress` knows (RFC 6890), and the forms in
 which an IPv6 address carries one of IPv4: RFC 4291 (mapped, compatible), RFC 3056 (6to4), RFC 4380
-(Teredo), RFC 5214 (ISATAP), RFC 6052 (NAT64).
+(Teredo), RFC 5214 (ISATAP), RFC 6052 (NAT64). What `ipaddress` calls public, in some versions or in
+all, though it is no host's of the internet, is listed here: the version of Python does not matter.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ _COMPATIBLE: Final = IPv6Network("::/96")
 _TEREDO: Final = IPv6Network("2001::/32")
 _ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)
 _LOW: Final = 0xFFFF_FFFF
-_SCOPED: Final = IPv6Network("fec0::/10")
+_INNER: Final = (
+    IPv4Network("192.0.0.0/24"),  # RFC 6890, protocols' own; Oracle's cloud has its metadata there
+    IPv4Network("192.88.99.0/24"),  # RFC 7526: whatever relay of 6to4 is the nearest
+    # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+    IPv4Network("168.63.129.16/32"),
+    IPv6Network("2001::/23"),  # RFC 2928, protocols' own
+    IPv6Network("3fff::/20"),  # RFC 9637, of documentation
+    IPv6Network("fec0::/10"),  # RFC 3879: of a site
+)
 
 
 def parse_networks(text: str) -> Networks:
@@ -73,7 +82,7 @@ def _is_global(address: Address) -> bool:
         or address.is_link_local
         or address.is_loopback
         or address.is_unspecified
-        or (isinstance(address, IPv6Address) and address in _SCOPED)
+        or any(address in network for network in _INNER)
     )
     return address.is_global and not is_special
 

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from lake.alerts.destination import holds_secret, without_secrets
 from lake.errors import (
     AccessError,
     DatabaseError,
@@ -99,7 +100,7 @@ def problem(status: int, title: str, detail: str, hint: str = "", code: str = ""
 def refusal(scope: Scope, status: int, detail: str, hint: str = "", code: str = "") -> Response:
     """Return an error in the shape of whoever has the path that was asked for; see `problem`."""
     shapes: Mapping[str, Shape] = scope["app"].state.shapes
-    told = HTTPStatus(status)
+    told, detail = HTTPStatus(status), without_secrets(detail)
     shape = next((shapes[begin] for begin in shapes if scope["path"].startswith(begin)), None)
     if shape is None:
         return problem(told, _TITLES.get(told, told.phrase), detail, hint, code)
@@ -155,6 +156,8 @@ def _fault(fault: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in fault["loc"][1:])
     # What is wrong with a query as a whole says itself which part of it that is.
     is_told = fault.get("type") != "missing" and "secret" not in fault["loc"]
+    # Looked for in all of it: what is left of a long value may be the rest of a secret.
+    is_told = is_told and not holds_secret(str(fault.get("input")))
     given = f"={_values.repr(fault.get('input'))}" if is_told else ""
     told = (
         f"{where}{given}: {fault['msg']}"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 BUILT_IN: Final = ("log", "sns")
 """Destinations that everybody has, where they are set up."""
 _PREFIX: Final = "whsec_"
+# Not what tells how one is written, as `whsec_...`; of one, all that may belong to it.
+_SECRET: Final = re.compile(rf"{_PREFIX}[\w+/=%-][^\s'\"]*", re.IGNORECASE)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _FEWEST: Final = 24
 _MOST: Final = 64
@@ -64,13 +66,24 @@ def check_destination(name: str, url: str, secret: str, allowed: Networks) -> Ne
     return NewDestination(name, url, clean)
 
 
+def holds_secret(text: str) -> bool:
+    """Return whether a text may hold what a webhook is signed with, wherever it was meant to go."""
+    return _PREFIX in text.lower()
+
+
+def without_secrets(text: str) -> str:
+    """Return a text that is to be shown, with `whsec_***` for what webhooks are signed with."""
+    return _SECRET.sub(f"{_PREFIX}***", text)
+
+
 def _check_name(name: str) -> None:
     if name.lower() in BUILT_IN:
         fact = f"{name!r} is a destination that is there for everybody, and cannot be another."
         raise InvalidDestinationError(fact, hint="choose another name.")
-    if not _NAME.fullmatch(name):
+    if holds_secret(name) or not _NAME.fullmatch(name):
+        shown = "What was given" if holds_secret(name) else repr(name)
         fact = (
-            f"{name!r} is not the name of a destination. Allowed: 1 to 64 letters, digits, _, -"
+            f"{shown} is not the name of a destination. Allowed: 1 to 64 letters, digits, _, -"
             " and ., the first a letter or a digit."
         )
         raise InvalidDestinationError(fact)
@@ -81,6 +94,9 @@ def _check_url(url: str, allowed: Networks) -> None:
     if parts.username is not None or parts.password is not None:
         fact = "The URL of a destination has a user in it, which is not allowed."
         raise InvalidDestinationError(fact, hint="who tells is known by the signature.")
+    if holds_secret(url):  # it would be listed, and its host is told below
+        fact = "The URL of a destination has a webhook's secret in it, which is not allowed."
+        raise InvalidDestinationError(fact, hint="what it is signed with is given apart.")
     if parts.scheme == "http" and not allowed:
         fact = f"{url!r} is not encrypted. Allowed: https."
         raise InvalidDestinationError(fact, hint=_NO_ALLOWANCE)
@@ -95,7 +111,8 @@ def _parsed(url: str) -> SplitResult:
         is_one = False
     if not is_one or parts.fragment or "\\" in url or not _PRINTED.fullmatch(url):
         # What is none may still hold a password: only where nobody can be is it told.
-        shown = "What was given" if "@" in url else repr(url[:_LONGEST_URL])
+        is_hidden = "@" in url or holds_secret(url)
+        shown = "What was given" if is_hidden else repr(url[:_LONGEST_URL])
         fact = f"{shown} is not the URL of a destination. Allowed: as https://example.com/alerts."
         raise InvalidDestinationError(fact, hint="other characters are written as %20 is.")
     if len(url) > _LONGEST_URL:

@@ -26,6 +26,7 @@ from database.outbox import Claim, Marked, Most, Route, Shares, claim, has_due, 
 from database.pruning import forget_notifications
 from lake.alerts.destination import BUILT_IN
 from lake.errors import FiblakeError
+from speed_layer.delivery.ailing import Ailing
 from speed_layer.delivery.outcome import Outcome, becomes, given_back
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class _Under:
     attempts: dict[asyncio.Task[None], Claimed] = field(default_factory=dict)
     ended: list[Marked] = field(default_factory=list)
     routes: Counter[Route] = field(default_factory=Counter)
-    ailing: set[Route] = field(default_factory=set)
+    ailing: Ailing = field(default_factory=Ailing)
 
 
 class Deliverer:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from lake.addresses import Address, Networks
 
 _LOOKS_AT_ONCE: Final = 64
+_OWNERS_LOOKS: Final = 8
+"""Of these, for one owner's webhooks, those included whose attempts have ended meanwhile."""
 _log = structlog.get_logger(__name__)
 
 
@@ -53,19 +56,22 @@ class Guard:
         self._look_up = look_up
         self._threads = ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix="fiblake-look-up")
         self._looking: dict[str, asyncio.Future[Sequence[str]]] = {}
+        # Each is held by those who look up and those who wait for it, and by nobody else.
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def addresses(self, host: str, *, is_encrypted: bool) -> list[Address]:
+    async def addresses(self, host: str, owner: str, *, is_encrypted: bool) -> list[Address]:
         """Return the addresses of a host that may be told.
 
         Args:
             host: A name or an address.
+            owner: Whose webhook it is: so many of theirs are looked up at once, others wait.
             is_encrypted: Whether it is to be told by https: only that goes to what is public.
 
         Raises:
             InvalidDestinationError: If one of them may not be.
             OSError: If there are none.
         """
-        told = [parse_address(each) for each in await self._looked_up(host)]
+        told = [parse_address(each) for each in await self._looked_up(host, owner)]
         found = [each for each in told if each is not None]
         if not found or len(found) < len(told):
             msg = "its name leads nowhere"
@@ -78,17 +84,28 @@ class Guard:
         """Look nothing up any more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _looked_up(self, host: str) -> Sequence[str]:
+    async def _looked_up(self, host: str, owner: str) -> Sequence[str]:
         # Once at a time: a resolver that takes long for one name must not take all threads.
         if host not in self._looking:
-            loop = asyncio.get_running_loop()
-            looking = loop.run_in_executor(self._threads, self._look_up, host)
-            looking.add_done_callback(lambda done: self._known(host, done))
-            self._looking[host] = looking
+            places = self._places.setdefault(owner, asyncio.Semaphore(_OWNERS_LOOKS))
+            await places.acquire()
+            if host in self._looking:  # another began meanwhile
+                places.release()
+            else:
+                self._begin(host, places)
         return await asyncio.shield(self._looking[host])
 
-    def _known(self, host: str, done: asyncio.Future[Sequence[str]]) -> None:
+    def _begin(self, host: str, places: asyncio.Semaphore) -> None:
+        loop = asyncio.get_running_loop()
+        looking = loop.run_in_executor(self._threads, self._look_up, host)
+        looking.add_done_callback(lambda done: self._known(host, places, done))
+        self._looking[host] = looking
+
+    def _known(
+        self, host: str, places: asyncio.Semaphore, done: asyncio.Future[Sequence[str]]
+    ) -> None:
         del self._looking[host]
+        places.release()  # not when its attempt ended: the thread is taken until now
         if not done.cancelled():
             done.exception()  # whoever waited has it; if nobody does any more, nobody misses it
 

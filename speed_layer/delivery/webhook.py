@@ -88,7 +88,8 @@ class WebhookSender:
 
     async def _post(self, url: httpx.URL, claimed: Claimed, secret: str) -> Outcome:
         host = url.raw_host.decode("ascii").rstrip(".")
-        addresses = await self._guard.addresses(host, is_encrypted=url.scheme == "https")
+        is_encrypted = url.scheme == "https"
+        addresses = await self._guard.addresses(host, claimed.owner, is_encrypted=is_encrypted)
         for address in addresses[:-1]:
             with suppress(httpx.ConnectError, httpx.ConnectTimeout):
                 return await self._post_to(address, url, host, claimed, secret)

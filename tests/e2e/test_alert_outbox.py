@@ -120,6 +120,20 @@ def test_a_destination_that_cannot_be_is_refused(run: Run) -> None:
     assert "binary is not a file of text" in binary.err
 
 
+def test_a_secret_in_whatever_place_is_not_told_back(run: Run) -> None:
+    refused = [
+        run(*_adding(url=SECRET)),
+        run(*_adding(url=f"https://example.com/{SECRET}")),
+        run(*_adding(SECRET)),
+        run("alerts", "destinations", "add", "phone", "--url", URL, "--secret-file", SECRET),
+        run("alerts", "destinations", "remove", SECRET),
+        run("alerts", "deliveries", "--state", SECRET),
+    ]
+
+    assert [2, 2, 2, 1, 1, 2] == [each.code for each in refused]
+    assert [] == [each for each in refused if "MfKQ" in each.out + each.err or not each.err]
+
+
 def test_an_inner_destination_may_be_where_it_is_allowed(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,11 @@ def test_what_is_no_destination_cannot_be_removed(both_guarded: Guarded, name: s
         ("pager", {"secret": [SECRET]}, 422),
         ("pager", {"secret": None}, 422),
         ("pager", {"url": None}, 422),
+        ("pager", {"url": SECRET}, 400),
+        ("pager", {"url": f"https://example.com/{SECRET}"}, 400),
+        ("pager", {"url": [SECRET]}, 422),
+        ("pager", {"url": {SECRET: "x" * 50 + SECRET}}, 422),
+        (SECRET, {}, 400),
     ],
 )
 def test_what_is_no_webhook_is_refused_and_no_secret_told(
@@ -81,6 +86,21 @@ def test_what_is_no_webhook_is_refused_and_no_secret_told(
     assert status == answer.status_code, answer.text
     assert [] == [part for part in ("MfKQ", "short", "word") if part in answer.text]
     assert {"destinations": [LOG]} == desk.ask("GET", "/destinations").json()
+
+
+def test_a_secret_in_whatever_place_is_not_told_back(guarded: Guarded) -> None:
+    desk = Owner(guarded, "desk")
+    answers = [
+        desk.ask("DELETE", f"/destinations/{SECRET}"),
+        desk.ask("POST", json=rule(deliver=[SECRET])),
+        desk.ask("POST", json={**rule(), SECRET: SECRET}),
+        desk.ask("GET", f"/firings/{SECRET}"),
+        desk.ask("GET", f"?limit={SECRET}"),
+        desk.ask("PUT", "/destinations/pager", json=SECRET),
+    ]
+
+    assert [404, 400, 422, 404, 422, 422] == [each.status_code for each in answers]
+    assert [] == [each.text for each in answers if "MfKQ" in each.text or "LaSw" in each.text]
 
 
 def test_a_secret_is_kept_and_in_no_answer_and_no_entry(guarded: Guarded) -> None:

@@ -32,8 +32,8 @@ BODY = encode_envelope(ENVELOPE).decode()
 Start = Callable[..., Receiver]
 
 
-def claimed(url: str | None, secret: str | None = SECRET) -> Claimed:
-    return Claimed("al_1.1.1", "hook", 0, "", NOW, "me", "alert", BODY, url, secret)
+def claimed(url: str | None, secret: str | None = SECRET, owner: str = "me") -> Claimed:
+    return Claimed("al_1.1.1", "hook", 0, "", NOW, owner, "alert", BODY, url, secret)
 
 
 class Send(Protocol):
@@ -352,6 +352,59 @@ def test_a_resolver_that_hangs_holds_up_no_other(receive: Start) -> None:
     receiver.close()
     assert [Outcome("no answer within 1 s")] * 100 + [DELIVERED] == outcomes
     assert ["quick.example.com", "slow.example.com"] == sorted(looked)
+
+
+def test_names_that_hang_hold_up_no_other_owner(receive: Start) -> None:
+    receiver = receive()
+    hung: list[str] = []
+
+    def slow(host: str) -> Sequence[str]:
+        if host.startswith("slow"):
+            hung.append(host)
+            receiver.pause(60)
+        return ["127.0.0.1"]
+
+    async def run() -> list[Outcome]:
+        guard = Guard(parse_networks(LOOPBACK), slow)
+        hasty, patient = (WebhookSender(guard, SystemClock(), seconds) for seconds in (0.3, 30))
+        outcomes: list[Outcome] = []
+        for begin in (0, 100):  # the second time, those of the first are looked up still
+            urls = [f"http://slow{begin + number}.test:{receiver.port}/" for number in range(100)]
+            quick = patient.send(claimed(f"http://quick.test:{receiver.port}/", owner="you"))
+            told = [hasty.send(claimed(url)) for url in urls]
+            outcomes += await asyncio.gather(*told, quick)
+        await patient.close()
+        await hasty.close()
+        return outcomes
+
+    outcomes = asyncio.run(run())
+    receiver.close()
+    assert 2 * [*[Outcome("no answer within 0.3 s")] * 100, DELIVERED] == outcomes
+    assert 8 == len(hung)
+
+
+def test_all_names_of_an_owner_get_their_turn(receive: Start) -> None:
+    receiver = receive()
+    doing: list[str] = []
+    most = 0
+
+    def look(host: str) -> Sequence[str]:
+        nonlocal most
+        doing.append(host)
+        most = max(most, len(doing))
+        time.sleep(0.01)
+        doing.remove(host)
+        return ["127.0.0.1"]
+
+    async def run() -> list[Outcome]:
+        sender = WebhookSender(Guard(parse_networks(LOOPBACK), look), SystemClock(), 30)
+        urls = [f"http://name{number % 40}.test:{receiver.port}/" for number in range(50)]
+        outcomes = await asyncio.gather(*(sender.send(claimed(url)) for url in urls))
+        await sender.close()
+        return list(outcomes)
+
+    assert [DELIVERED] * 50 == asyncio.run(run())
+    assert most <= 8
 
 
 def test_a_certificate_must_be_the_host_s_and_its_address_is_none(

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from lake.addresses import Networks, parse_networks
-from lake.alerts.destination import check_destination
+from lake.alerts.destination import check_destination, without_secrets
 from lake.errors import InvalidDestinationError
 from tests.receiving import SECRET
 
@@ -88,6 +88,44 @@ def test_a_url_with_a_user_is_refused_without_being_told(url: str) -> None:
         check_destination("a", url, SECRET, NONE)
 
     assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        SECRET,
+        f"https://example.com/hook?secret={SECRET}",
+        f"https://{SECRET}.example.com/",
+        f"https://{SECRET.upper()}.1/",
+        f"https://example.com/{SECRET} ",
+    ],
+)
+def test_a_secret_given_as_the_url_is_refused_without_being_told(url: str) -> None:
+    with pytest.raises(InvalidDestinationError) as refused:
+        check_destination("a", url, SECRET, NONE)
+
+    assert "whsec" not in str(refused.value).lower()
+
+
+def test_a_secret_given_as_the_name_is_refused_without_being_told() -> None:
+    with pytest.raises(InvalidDestinationError, match="not the name") as refused:
+        check_destination(SECRET, URL, SECRET, NONE)
+
+    assert "whsec" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"no destination {SECRET!r}.", "no destination 'whsec_***'."),
+        (f"{SECRET.upper()} and {SECRET}", "whsec_*** and whsec_***"),
+        ("as whsec_ab%2Fc+d/e== is", "as whsec_*** is"),
+        ("a file of whsec_..., whsec_ and base64", "a file of whsec_..., whsec_ and base64"),
+        ('echo "whsec_$(openssl rand)"', 'echo "whsec_$(openssl rand)"'),
+    ],
+)
+def test_no_secret_is_left_in_what_is_shown(text: str, shown: str) -> None:
+    assert shown == without_secrets(text)
 
 
 @pytest.mark.parametrize("size", [24, 32, 64])
