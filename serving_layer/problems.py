@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from lake.errors import (
     AccessError,
+    AlertChangedError,
     DatabaseError,
     DatasetChangedError,
     FiblakeError,
@@ -55,7 +56,7 @@ def one_of(values: Iterable[object]) -> dict[str, Any]:
 PROBLEMS: Final = documented(400, 404, 422, 503)
 """What routes say of the errors that they may answer with."""
 CONFLICTS: Final[dict[int | str, dict[str, Any]]] = {409: PROBLEMS[400]}
-"""What those say beside, whose answer may not be what it was."""
+"""What those say beside, where something may not be what it was."""
 _TITLES: Final = {HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Entity"}
 """Where versions of Python have other phrases."""
 _STATUS: Final = (
@@ -63,6 +64,7 @@ _STATUS: Final = (
     (MisuseError, HTTPStatus.BAD_REQUEST),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (DatasetChangedError, HTTPStatus.CONFLICT),
+    (AlertChangedError, HTTPStatus.CONFLICT),
     (ForbiddenError, HTTPStatus.FORBIDDEN),
     (TooManyRequestsError, HTTPStatus.TOO_MANY_REQUESTS),
     (AccessError, HTTPStatus.UNAUTHORIZED),

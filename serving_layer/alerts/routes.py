@@ -16,7 +16,7 @@ from serving_layer.alerts.firing_routes import MOST
 from serving_layer.alerts.firing_routes import router as firing_router
 from serving_layer.auth import require
 from serving_layer.auth.require import ACCESS_PROBLEMS
-from serving_layer.problems import PROBLEMS
+from serving_layer.problems import CONFLICTS, PROBLEMS
 
 router = APIRouter(tags=["alerts"], responses={**PROBLEMS, **ACCESS_PROBLEMS})
 # First: they have paths that would be alerts' ids below.
@@ -65,12 +65,17 @@ async def show(alert: TheAlert, asking: TheAsking) -> Response:
     return await asking.answer(lambda own: own.alerts.show(alert))
 
 
-@router.put("/v1/alerts/{alert}", response_model=Alert)
-async def replace(alert: TheAlert, rule: Rule, asking: TheAsking) -> Response:
+@router.put("/v1/alerts/{alert}", response_model=Alert, responses=CONFLICTS)
+async def replace(
+    alert: TheAlert,
+    rule: Rule,
+    asking: TheAsking,
+    revision: Annotated[int | None, Query(ge=1, description="only if it is at this one")] = None,
+) -> Response:
     """Another rule in place of an alert's: its next revision, which begins anew."""
     await asking.answer(lambda own: own.alerts.show(alert))
     known = await asking.known(rule)
-    return await asking.answer(lambda own: own.alerts.replace(alert, known))
+    return await asking.answer(lambda own: own.alerts.replace(alert, known, revision))
 
 
 @router.post("/v1/alerts/{alert}/mute", response_model=Alert)

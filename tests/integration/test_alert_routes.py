@@ -101,6 +101,26 @@ def test_an_alert_is_kept_replaced_muted_and_deleted_and_each_change_noted(
     ] == [(each["action"], each["detail"]) for each in reversed(by_desk)]
 
 
+def test_of_many_who_change_what_they_were_shown_one_does(both_guarded: Guarded) -> None:
+    desk = Owner(both_guarded, "desk")
+    made = desk.created()
+    path, headers = f"/v1/alerts/{made['alert']}?revision=1", {"X-API-Key": desk.made.secret}
+    rules = [rule(name=f"by {number}") for number in range(6)]
+    answers = both_guarded.ask(
+        *[("PUT", path, {"headers": headers, "json": each}) for each in rules]
+    )
+    (done,) = [each.json() for each in answers if each.status_code == 200]
+    refused = [each for each in answers if each.status_code != 200]
+
+    said = f"{made['alert']} is at revision 2, not at 1."
+    assert {(409, "alert_changed", said)} == {
+        (each.status_code, each.json()["code"], each.json()["detail"]) for each in refused
+    }
+    assert (2, done) == (done["revision"], desk.ask("GET", f"/{made['alert']}").json())
+    assert 200 == desk.ask("PUT", f"/{made['alert']}?revision=2", json=rule()).status_code
+    assert 422 == desk.ask("PUT", f"/{made['alert']}?revision=two", json=rule()).status_code
+
+
 def test_keys_of_one_owner_share_its_alerts(guarded: Guarded) -> None:
     one, other, stranger = (Owner(guarded, each) for each in ("desk", "desk", "floor"))
     made = one.created()
