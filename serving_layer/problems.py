@@ -81,6 +81,7 @@ _PARTS: Final = (
 _MOST_FAULTS: Final = 20
 _LONGEST_VALUE: Final = 80
 _LONGEST_FAULT: Final = 400
+_WITHOUT_VALUE: Final = ("missing", "unexpected_keyword_argument")
 _values: Final = reprlib.Repr()
 _values.maxstring = _values.maxother = _LONGEST_VALUE
 
@@ -155,8 +156,9 @@ def faults_of(error: RequestValidationError) -> str:
 def _fault(fault: Mapping[str, Any]) -> str:
     """Return where a fault is, the value and what is wrong with it: however large that is."""
     where = ".".join(str(part) for part in fault["loc"][1:])
-    # What is wrong with a query as a whole says itself which part of it that is.
-    is_told = fault.get("type") != "missing" and "secret" not in fault["loc"]
+    # What is wrong with a query as a whole says itself which part of it that is. And a field that
+    # is none may be a secret, by a name that is misspelt.
+    is_told = fault.get("type") not in _WITHOUT_VALUE and "secret" not in fault["loc"]
     given = f"={_values.repr(fault.get('input'))}" if is_told else ""
     told = (
         f"{where}{given}: {fault['msg']}"

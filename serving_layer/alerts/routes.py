@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from fastapi import APIRouter, Path, Query, Response, status
-from pydantic import AwareDatetime  # noqa: TC002 - FastAPI reads annotations at run time
+from pydantic import AwareDatetime, ConfigDict
 
 from lake.alerts.rule import Rule
 from serving_layer.alerts.answers import Alert, AlertsPage, Sent
@@ -28,9 +28,11 @@ _DEFAULT: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class MuteRequest:
-    """Until when nobody is told; null: until that is taken back."""
+    """Until when nobody is told, said in any case; null: until that is taken back."""
 
-    until: AwareDatetime | None = None
+    # A word that is misspelt must not mute for good.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    until: AwareDatetime | None
 
 
 @router.get("/v1/alerts/schema", dependencies=[require("alerts")])
