@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 State = Literal["waiting", "delivered", "dead"]
 STATES: Final[tuple[State, ...]] = get_args(State)
+_ASKED_AT_ONCE: Final = 5_000
+"""Ids in one question: SQLite takes 32,766 values, PostgreSQL 65,535."""
 _SHOWN: Final = (
     DELIVERIES.c.notification,
     DELIVERIES.c.destination,
@@ -63,13 +65,15 @@ def deliveries_of(
 ) -> dict[str, list[Delivery]]:
     """Return the deliveries of each of some notifications, by destination's name."""
     found: dict[str, list[Delivery]] = {each: [] for each in notifications}
-    asked = (
-        sa.select(*_SHOWN)
-        .where(DELIVERIES.c.notification.in_(list(found)))
-        .order_by(DELIVERIES.c.notification, DELIVERIES.c.destination)
-    )
-    for row in connection.execute(asked):
-        found[row.notification].append(Delivery(*row))
+    ids = list(found)
+    for first in range(0, len(ids), _ASKED_AT_ONCE):
+        asked = (
+            sa.select(*_SHOWN)
+            .where(DELIVERIES.c.notification.in_(ids[first : first + _ASKED_AT_ONCE]))
+            .order_by(DELIVERIES.c.notification, DELIVERIES.c.destination)
+        )
+        for row in connection.execute(asked):
+            found[row.notification].append(Delivery(*row))
     return found
 
 

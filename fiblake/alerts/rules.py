@@ -155,7 +155,10 @@ def firings_(  # noqa: PLR0913 - a command's options
     symbol: Annotated[str | None, typer.Option(help="Of this symbol alone.")] = None,
     start: Annotated[str | None, typer.Option(help="Those no sooner; an instant.")] = None,
     end: Annotated[str | None, typer.Option(help="Those before; an instant.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 100,
+    cursor: Annotated[
+        str | None, typer.Option(help="Those behind it: it is told where there are more.")
+    ] = None,
     owner: OwnerOption = "anyone",
     lake: LakeOption = None,
     json: JsonOption = False,
@@ -163,12 +166,12 @@ def firings_(  # noqa: PLR0913 - a command's options
     """List what alerts fired, the latest first, and where it was told."""
     from serving_layer.alerts.own_firings import Narrowing  # noqa: PLC0415 - needs an extra
 
-    asked = Narrowing(alert, symbol, _instant(start), _instant(end), limit)
+    asked = Narrowing(alert, symbol, _instant(start), _instant(end), limit, cursor)
     with _holdings(lake, owner) as own:
         found = own.firings.listed(asked)
     _report(found, _of_firings, as_json=json)
     if found.next_cursor is not None:
-        Output().note(f"there are more than these {limit:,}: --limit, or --end")
+        Output().note(f"there are more than these {limit:,}: --cursor {found.next_cursor}")
 
 
 @contextmanager

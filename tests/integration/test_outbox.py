@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from database import Database
 from database.audit import latest
-from database.deliveries import latest_deliveries, redeliver
+from database.deliveries import deliveries_of, latest_deliveries, redeliver
 from database.notifications import NotificationRow, add_notification
 from database.outbox import Claim, Claimed, Marked, Most, Route, Shares, claim, has_due, mark
 from database.pruning import forget_notifications
@@ -45,6 +45,16 @@ def claimed(
 def marked(database: Database, each: Claimed, *, by: str = "a", at: dt.datetime = NOW) -> None:
     with database.write() as connection:
         mark(connection, by, [Marked(each, "delivered", each.attempts + 1, "", None, at)])
+
+
+def test_deliveries_of_more_than_one_question_can_hold_are_told(any_database: Database) -> None:
+    ids = [f"al_1.1.{number}" for number in range(70_000)]
+    notify(any_database, ids[0], ids[-1])
+    with any_database.read() as connection:
+        found = deliveries_of(connection, ids)
+
+    assert ids == list(found)
+    assert [ids[0], ids[-1]] == [each.notification for told in found.values() for each in told]
 
 
 def test_what_is_due_is_claimed_with_all_that_it_takes(any_database: Database) -> None:
