@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from database import Database
-    from serving_layer.auth.managing import Actor, Created, Key
+    from database.audit import Actor
+    from serving_layer.auth.managing import Created, Key
 
 app = typer.Typer(
     name="keys",
@@ -115,7 +116,7 @@ def opened(location: str | None) -> Iterator[Database]:
 
 def actor() -> Actor:
     """Return who runs this command, for the audit log."""
-    from serving_layer.auth.managing import Actor  # noqa: PLC0415 - likewise
+    from database.audit import Actor  # noqa: PLC0415 - needs an extra
 
     try:
         user = getpass.getuser()

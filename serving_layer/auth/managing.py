@@ -16,16 +16,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from database import Database
+    from database.audit import Actor
 
 _LONGEST: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who changes something, and from where."""
-
-    name: str
-    address: str
 
 
 @dataclass(frozen=True, slots=True)
