@@ -56,7 +56,9 @@ def create_(  # noqa: PLR0913 - a command's options
         list[str],
         typer.Option(help="What it may do: read, live, alerts or admin; may be repeated."),
     ],
-    owner: Annotated[str, typer.Option(help="Whose it is. Default: NAME.")] = "",
+    owner: Annotated[
+        str, typer.Option(help="Whose it is: keys of one owner share alerts. Default: NAME.")
+    ] = "",
     expires: Annotated[
         str | None, typer.Option(help="In how long, as 90d or 12h, or an instant. Default: never.")
     ] = None,

@@ -44,7 +44,7 @@ class KeyRequest:
     Attributes:
         name: What it is for.
         scopes: What it may do.
-        owner: Whose it is; by default its name.
+        owner: Whose it is; by default its name. Keys of one owner share alerts and webhooks.
         expires: From when on it is none; null: never.
     """
 
