@@ -159,12 +159,6 @@ def delete_alert(connection: Connection, owner: str, alert: str, at: dt.datetime
     return _change(connection, owner, alert, {"deleted": at, "changed": at})
 
 
-def definitions_of(connection: Connection, owner: str) -> dict[str, str]:
-    """Return the rules of an owner's alerts, JSON, by their ids."""
-    asked = sa.select(ALERT_RULES.c.alert, ALERT_RULES.c.definition).where(_of(owner))
-    return {row.alert: row.definition for row in connection.execute(asked)}
-
-
 def _asked(owner: str) -> sa.Select[tuple[Any, ...]]:
     joined = sa.outerjoin(ALERT_RULES, ALERT_STATES, _AT_ITS_REVISION)
     return sa.select(*_COLUMNS, *_PROGRESS).select_from(joined).where(_of(owner))

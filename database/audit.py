@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes something, and from where: see `Entry`."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A change of state.
 

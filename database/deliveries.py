@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from database.destinations import Author
+    from database.audit import Actor
 
 State = Literal["waiting", "delivered", "dead"]
 STATES: Final[tuple[State, ...]] = get_args(State)
+_ASKED_AT_ONCE: Final = 5_000
+"""Ids in one question: SQLite takes 32,766 values, PostgreSQL 65,535."""
 _SHOWN: Final = (
     DELIVERIES.c.notification,
     DELIVERIES.c.destination,
@@ -63,13 +65,15 @@ def deliveries_of(
 ) -> dict[str, list[Delivery]]:
     """Return the deliveries of each of some notifications, by destination's name."""
     found: dict[str, list[Delivery]] = {each: [] for each in notifications}
-    asked = (
-        sa.select(*_SHOWN)
-        .where(DELIVERIES.c.notification.in_(list(found)))
-        .order_by(DELIVERIES.c.notification, DELIVERIES.c.destination)
-    )
-    for row in connection.execute(asked):
-        found[row.notification].append(Delivery(*row))
+    ids = list(found)
+    for first in range(0, len(ids), _ASKED_AT_ONCE):
+        asked = (
+            sa.select(*_SHOWN)
+            .where(DELIVERIES.c.notification.in_(ids[first : first + _ASKED_AT_ONCE]))
+            .order_by(DELIVERIES.c.notification, DELIVERIES.c.destination)
+        )
+        for row in connection.execute(asked):
+            found[row.notification].append(Delivery(*row))
     return found
 
 
@@ -103,7 +107,7 @@ def redeliver(  # noqa: PLR0913 - what, whose, and who says so when
     notification: str,
     destination: str | None,
     *,
-    author: Author,
+    actor: Actor,
     at: dt.datetime,
 ) -> int:
     """Let a notification be delivered once more, by the same id; return to how many destinations.
@@ -115,7 +119,7 @@ def redeliver(  # noqa: PLR0913 - what, whose, and who says so when
         owner: Whose notification.
         notification: Which.
         destination: Where to; None: wherever it was.
-        author: Who says so.
+        actor: Who says so.
         at: When; they are due then.
 
     Raises:
@@ -131,7 +135,7 @@ def redeliver(  # noqa: PLR0913 - what, whose, and who says so when
     again = {"state": "waiting", "attempts": 0, "due": at, "claimed_by": None, "done": None}
     done = connection.execute(sa.update(DELIVERIES).where(of_these & is_left).values(again))
     detail = f"of {owner}, to {destination or 'all its destinations'}"
-    entry = Entry(at, author.name, author.address, "redelivery", notification, detail)
+    entry = Entry(at, actor.name, actor.address, "redelivery", notification, detail)
     note(connection, entry)
     return done.rowcount
 
@@ -140,9 +144,12 @@ def _check_told(
     connection: Connection, owner: str, notification: str, destination: str | None
 ) -> None:
     theirs = (NOTIFICATIONS.c.notification == notification) & (NOTIFICATIONS.c.owner == owner)
-    is_muted = connection.scalar(sa.select(NOTIFICATIONS.c.is_muted).where(theirs))
+    # Not every text may be asked of a database.
+    is_one = notification.isprintable()
+    asked = sa.select(NOTIFICATIONS.c.is_muted).where(theirs)
+    is_muted = connection.scalar(asked) if is_one else None
     if is_muted is None:
-        fact = f"{owner!r} has no firing {notification!r}."
+        fact = f"{owner!r} has no firing {notification!r:.80}."
         raise UnknownAlertError(fact, hint="fiblake alerts firings, or deliveries.")
     told = [each.destination for each in deliveries_of(connection, [notification])[notification]]
     if not told:

@@ -22,6 +22,7 @@ from lake.errors import InvalidDestinationError, UnknownDestinationError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from database.audit import Actor
     from lake.alerts.destination import NewDestination
 
 _SHOWN = (DESTINATIONS.c.owner, DESTINATIONS.c.name, DESTINATIONS.c.url, DESTINATIONS.c.created)
@@ -44,20 +45,12 @@ class Destination:
     created: dt.datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who changes something, and from where: as of `database.audit.Entry`."""
-
-    name: str
-    address: str
-
-
 def put_destination(  # noqa: PLR0913 - what it is, whose, and who says so when
     connection: Connection,
     owner: str,
     new: NewDestination,
     *,
-    author: Author,
+    actor: Actor,
     at: dt.datetime,
     most: int,
 ) -> Destination:
@@ -78,7 +71,7 @@ def put_destination(  # noqa: PLR0913 - what it is, whose, and who says so when
         action = "destination added"
     # Of the URL, the host: what follows it may be what lets others in.
     detail = f"of {owner}, at {urlsplit(new.url).hostname}"
-    note(connection, Entry(at, author.name, author.address, action, new.name, detail))
+    note(connection, Entry(at, actor.name, actor.address, action, new.name, detail))
     return made
 
 
@@ -107,7 +100,7 @@ def names_of(connection: Connection, owner: str) -> frozenset[str]:
 
 
 def remove_destination(
-    connection: Connection, owner: str, name: str, *, author: Author, at: dt.datetime
+    connection: Connection, owner: str, name: str, *, actor: Actor, at: dt.datetime
 ) -> None:
     """Remove an owner's destination; what still waits for it will be dead.
 
@@ -123,7 +116,7 @@ def remove_destination(
         raise InvalidDestinationError(fact, hint="delete them, or change what they deliver to.")
     connection.execute(sa.delete(DESTINATIONS).where(_named(owner, name)))
     detail = f"of {owner}, at {urlsplit(found.url).hostname}"
-    entry = Entry(at, author.name, author.address, "destination removed", name, detail)
+    entry = Entry(at, actor.name, actor.address, "destination removed", name, detail)
     note(connection, entry)
 
 
@@ -135,7 +128,9 @@ def _refuse_more(connection: Connection, owner: str, most: int) -> None:
     count = sa.select(sa.func.count()).where(DESTINATIONS.c.owner == owner)
     if (connection.scalar(count) or 0) >= most:
         fact = f"{owner!r} has {most} destinations, and may have no more."
-        raise InvalidDestinationError(fact, hint="remove one, or set _DESTINATIONS_PER_OWNER.")
+        raise InvalidDestinationError(
+            fact, hint="remove one, or set FIBLAKE_DESTINATIONS_PER_OWNER."
+        )
 
 
 def _told_to(connection: Connection, owner: str, name: str) -> list[str]:

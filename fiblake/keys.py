@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from database import Database
-    from serving_layer.auth.managing import Actor, Created, Key
+    from database.audit import Actor
+    from serving_layer.auth.managing import Created, Key
 
 app = typer.Typer(
     name="keys",
@@ -55,7 +56,9 @@ def create_(  # noqa: PLR0913 - a command's options
         list[str],
         typer.Option(help="What it may do: read, live, alerts or admin; may be repeated."),
     ],
-    owner: Annotated[str, typer.Option(help="Whose it is. Default: NAME.")] = "",
+    owner: Annotated[
+        str, typer.Option(help="Whose it is: keys of one owner share alerts. Default: NAME.")
+    ] = "",
     expires: Annotated[
         str | None, typer.Option(help="In how long, as 90d or 12h, or an instant. Default: never.")
     ] = None,
@@ -115,7 +118,7 @@ def opened(location: str | None) -> Iterator[Database]:
 
 def actor() -> Actor:
     """Return who runs this command, for the audit log."""
-    from serving_layer.auth.managing import Actor  # noqa: PLC0415 - likewise
+    from database.audit import Actor  # noqa: PLC0415 - needs an extra
 
     try:
         user = getpass.getuser()

@@ -20,6 +20,7 @@ FiblakeError
 │   ├── UnknownAlertError         its owner has no alert, and no firing, of that id
 │   └── UnknownDestinationError   its owner has no destination of that name
 ├── DatasetChangedError           what a dataset id pins cannot be answered as it was (HTTP 409)
+├── AlertChangedError             an alert is no more at the revision that was shown (HTTP 409)
 ├── SourceError                   a file to import cannot be read as bars, splits or dividends
 ├── CalendarError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
@@ -180,6 +181,10 @@ class UnknownDestinationError(NotFoundError):
 
 class DatasetChangedError(FiblakeError):
     """What a dataset id pins cannot be answered as it was: the code or the lake has changed."""
+
+
+class AlertChangedError(FiblakeError):
+    """An alert is no more at the revision that whoever changes it was shown."""
 
 
 class SourceError(FiblakeError):

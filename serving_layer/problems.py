@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from lake.alerts.destination import holds_secret, without_secrets
 from lake.errors import (
     AccessError,
+    AlertChangedError,
     DatabaseError,
     DatasetChangedError,
     FiblakeError,
@@ -56,7 +57,7 @@ def one_of(values: Iterable[object]) -> dict[str, Any]:
 PROBLEMS: Final = documented(400, 404, 422, 503)
 """What routes say of the errors that they may answer with."""
 CONFLICTS: Final[dict[int | str, dict[str, Any]]] = {409: PROBLEMS[400]}
-"""What those say beside, whose answer may not be what it was."""
+"""What those say beside, where something may not be what it was."""
 _TITLES: Final = {HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Entity"}
 """Where versions of Python have other phrases."""
 _STATUS: Final = (
@@ -64,6 +65,7 @@ _STATUS: Final = (
     (MisuseError, HTTPStatus.BAD_REQUEST),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (DatasetChangedError, HTTPStatus.CONFLICT),
+    (AlertChangedError, HTTPStatus.CONFLICT),
     (ForbiddenError, HTTPStatus.FORBIDDEN),
     (TooManyRequestsError, HTTPStatus.TOO_MANY_REQUESTS),
     (AccessError, HTTPStatus.UNAUTHORIZED),
@@ -80,6 +82,7 @@ _PARTS: Final = (
 _MOST_FAULTS: Final = 20
 _LONGEST_VALUE: Final = 80
 _LONGEST_FAULT: Final = 400
+_WITHOUT_VALUE: Final = ("missing", "unexpected_keyword_argument")
 _values: Final = reprlib.Repr()
 _values.maxstring = _values.maxother = _LONGEST_VALUE
 
@@ -154,8 +157,9 @@ def faults_of(error: RequestValidationError) -> str:
 def _fault(fault: Mapping[str, Any]) -> str:
     """Return where a fault is, the value and what is wrong with it: however large that is."""
     where = ".".join(str(part) for part in fault["loc"][1:])
-    # What is wrong with a query as a whole says itself which part of it that is.
-    is_told = fault.get("type") != "missing" and "secret" not in fault["loc"]
+    # What is wrong with a query as a whole says itself which part of it that is. And a field that
+    # is none may be a secret, by a name that is misspelt.
+    is_told = fault.get("type") not in _WITHOUT_VALUE and "secret" not in fault["loc"]
     # Looked for in all of it: what is left of a long value may be the rest of a secret.
     is_told = is_told and not holds_secret(str(fault.get("input")))
     given = f"={_values.repr(fault.get('input'))}" if is_told else ""

@@ -16,13 +16,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from database import Database, open_database
+from database.audit import Actor
 from database.migrating import upgrade
 from fiblake import Lake
 from lake.clock import SetClock
 from lake.settings import Settings
 from serving_layer.app import create_app
 from serving_layer.auth import SCOPES, Access, Scope
-from serving_layer.auth.managing import Actor, Created, NewKey, create, revoke
+from serving_layer.auth.managing import Created, NewKey, create, revoke
 from serving_layer.stream.registry import MemoryConnections, allowed_by
 from serving_layer.stream.socket import SOCKETS
 

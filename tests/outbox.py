@@ -6,15 +6,16 @@ import datetime as dt
 from collections.abc import Sequence
 
 from database import Database
+from database.audit import Actor
 from database.deliveries import Delivery, deliveries_of
-from database.destinations import Author, put_destination
+from database.destinations import put_destination
 from database.notifications import NotificationRow, add_notification
 from lake.alerts.destination import NewDestination
 from lake.envelope import Envelope, EnvelopeKind, encode_envelope
 from tests.receiving import SECRET
 
 NOW = dt.datetime(2026, 1, 5, 12, 0, 0, 123456, tzinfo=dt.UTC)
-AUTHOR = Author("command:test", "host")
+ACTOR = Actor("command:test", "host")
 ME = "me"
 
 
@@ -45,7 +46,7 @@ def add_destination(
     """Let an owner have a destination."""
     new = NewDestination(name, url, secret)
     with database.write() as connection:
-        put_destination(connection, owner, new, author=AUTHOR, at=NOW, most=1000)
+        put_destination(connection, owner, new, actor=ACTOR, at=NOW, most=1000)
 
 
 def deliveries(database: Database, notification: str) -> dict[str, Delivery]:

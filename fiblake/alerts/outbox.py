@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,22 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fiblake.alerts.app import app
-from fiblake.keys import opened
+from fiblake.alerts.owned import OwnerOption, check_owner, holdings
+from fiblake.keys import actor, opened
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output, table_of
 from lake.clock import SystemClock
 from lake.errors import MisuseError
 from lake.instant import written
-from lake.settings import read_settings
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator, Sequence
 
     from database.deliveries import Delivery, State
-    from database.destinations import Author, Destination
+    from serving_layer.alerts.answers import Destination, DestinationsAnswer
 
-OwnerOption = Annotated[str, typer.Option(help="Whose.")]
 destinations = typer.Typer(
     name="destinations",
     help="Webhooks that alerts can be told to, beside log and sns.",
@@ -36,13 +32,6 @@ destinations = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(destinations)
-
-
-@dataclass(frozen=True, slots=True)
-class Destinations:
-    """An owner's destinations, by name."""
-
-    destinations: list[Destination]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +66,20 @@ def add_(  # noqa: PLR0913 - a command's options
     json: JsonOption = False,
 ) -> None:
     """Add a webhook, or replace that of this name, its secret included."""
-    from database.destinations import put_destination  # noqa: PLC0415 - needs an extra
-    from lake.addresses import parse_networks  # noqa: PLC0415 - seldom needed
-    from lake.alerts.destination import check_destination  # noqa: PLC0415 - likewise
-
-    settings = read_settings(lake=lake)
-    allowed = parse_networks(settings.webhook_allow)
-    new = check_destination(name, url, _secret(secret_file), allowed)
-    most, now = settings.destinations_per_owner, SystemClock().now()
-    with opened(lake) as database, database.write() as connection:
-        made = put_destination(connection, owner, new, author=_author(), at=now, most=most)
-    Output(as_json=json).report(made, _of_made)
+    secret = _secret(secret_file)
+    with holdings(lake, owner) as own:
+        made = own.destinations.put(name, url, secret)
+    told = f"{made.name} of {owner} is told at {made.url}"
+    Output(as_json=json).report(made, lambda _: [told])
 
 
 @destinations.command("list")
 def list_(
     *, owner: OwnerOption = "anyone", lake: LakeOption = None, json: JsonOption = False
 ) -> None:
-    """List an owner's webhooks, without their secrets."""
-    from database.destinations import destinations_of  # noqa: PLC0415 - needs an extra
-
-    with opened(lake) as database, database.read() as connection:
-        found = Destinations(destinations_of(connection, owner))
+    """List where an owner's alerts can be told: log, sns if it is set, and its webhooks."""
+    with holdings(lake, owner) as own:
+        found = own.destinations.listed()
     Output(as_json=json).report(found, _of_destinations)
 
 
@@ -111,11 +92,8 @@ def remove_(
     json: JsonOption = False,
 ) -> None:
     """Remove a webhook that no alert is told to; what still waits for it is given up on."""
-    from database.destinations import remove_destination  # noqa: PLC0415 - needs an extra
-
-    now = SystemClock().now()
-    with opened(lake) as database, database.write() as connection:
-        remove_destination(connection, owner, name, author=_author(), at=now)
+    with holdings(lake, owner) as own:
+        own.destinations.remove(name)
     Output(as_json=json).report(Removed(name), lambda each: [f"{each.removed} is removed"])
 
 
@@ -131,9 +109,10 @@ def deliveries_(  # noqa: PLR0913 - a command's options
     lake: LakeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List how notifications went, to each destination, the latest first."""
+    """List how notifications went, to each destination, the latest first; --owner '': of news."""
     from database.deliveries import latest_deliveries  # noqa: PLC0415 - needs an extra
 
+    _check_told(owner)
     wanted = None if state is None else _state(state)
     with opened(lake) as database, database.read() as connection:
         whose = None if everyone else owner
@@ -152,12 +131,13 @@ def redeliver_(
     lake: LakeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Deliver a notification once more, by the same id: one that is dead, or was delivered."""
+    """Deliver one once more, by the same id, dead or delivered; --owner '': one of news."""
     from database.deliveries import deliveries_of, redeliver  # noqa: PLC0415 - needs an extra
 
+    _check_told(owner)
     output, now = Output(as_json=json), SystemClock().now()
     with opened(lake) as database, database.write() as connection:
-        count = redeliver(connection, owner, notification, destination, author=_author(), at=now)
+        count = redeliver(connection, owner, notification, destination, actor=actor(), at=now)
         found = Deliveries(deliveries_of(connection, [notification])[notification])
     output.report(found, _of_deliveries)
     output.note(f"{notification} is due again to {count} of its destinations")
@@ -174,6 +154,12 @@ def _secret(file: str) -> str:
         raise MisuseError(fact, hint="it holds whsec_ and base64, in one line.") from None
 
 
+def _check_told(owner: str) -> None:
+    """Refuse what no owner is called; of what is nobody's, as news, it is empty."""
+    if owner:
+        check_owner(owner)
+
+
 def _state(text: str) -> State:
     from database.deliveries import STATES  # noqa: PLC0415 - needs an extra
 
@@ -184,26 +170,13 @@ def _state(text: str) -> State:
     raise MisuseError(fact)
 
 
-def _author() -> Author:
-    from database.destinations import Author  # noqa: PLC0415 - likewise
-
-    user = "unknown"
-    with suppress(KeyError, OSError):  # a container's user may have no name
-        user = getpass.getuser()
-    return Author(f"command:{user}", socket.gethostname())
+def _of_destinations(found: DestinationsAnswer) -> Iterator[str]:
+    header = ("name", "kind", "url", "created")
+    yield table_of(header, map(_destination_row, found.destinations), left=len(header))
 
 
-def _of_made(made: Destination) -> Iterator[str]:
-    yield f"{made.name} of {made.owner} is told at {made.url}"
-
-
-def _of_destinations(found: Destinations) -> Iterator[str]:
-    if not found.destinations:
-        yield "there is no destination yet: fiblake alerts destinations add NAME --url URL"
-        return
-    header = ("name", "url", "created")
-    rows = [(each.name, each.url, _moment(each.created)) for each in found.destinations]
-    yield table_of(header, rows, left=len(header))
+def _destination_row(each: Destination) -> Sequence[str]:
+    return each.name, each.kind, each.url or "", _moment(each.created)
 
 
 def _of_deliveries(found: Deliveries) -> Iterator[str]:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 
 from fiblake.alerts.app import app
+from fiblake.alerts.owned import OwnerOption, holdings
 from fiblake.alerts.reading import read_rule
 from fiblake.alerts.words import in_words
-from fiblake.keys import actor, end_of, opened
+from fiblake.keys import end_of
 from fiblake.options import JsonOption, LakeOption  # noqa: TC001 - typer reads annotations at run time
 from fiblake.output import Output, table_of
 from lake.alerts.rule import rule_document
 from lake.clock import SystemClock
-from lake.errors import MisuseError
 from lake.instant import parse_instant, written
-from lake.settings import read_settings
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -27,14 +25,9 @@ if TYPE_CHECKING:
 
     from lake.alerts.rule import Rule
     from serving_layer.alerts.answers import Alert, AlertsPage, Firing, FiringsPage, Sent
-    from serving_layer.alerts.holdings import Holdings
 
     Answer = TypeVar("Answer")
 
-_LONGEST_OWNER: Final = 100
-OwnerOption = Annotated[
-    str, typer.Option("--owner", help="Whose; anyone: who asks where no key was created.")
-]
 RuleArgument = Annotated[str, typer.Argument(metavar="FILE", help="A rule, as JSON; -: stdin.")]
 AlertArgument = Annotated[str, typer.Argument(metavar="ID", help="As al_5f0c9b2e7d31.")]
 
@@ -49,7 +42,7 @@ def create_(
 ) -> None:
     """Keep a new rule; services take it in within about a second."""
     known = _known(read_rule(rule), lake)
-    with _holdings(lake, owner) as own:
+    with holdings(lake, owner) as own:
         _report(own.alerts.create(known), _of_alert, as_json=json)
 
 
@@ -62,7 +55,7 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """List alerts, in order of creation."""
-    with _holdings(lake, owner) as own:
+    with holdings(lake, owner) as own:
         _report(own.alerts.listed(symbol=symbol), _of_alerts, as_json=json)
 
 
@@ -75,7 +68,7 @@ def show_(
     json: JsonOption = False,
 ) -> None:
     """Show an alert, how far it is, and its rule."""
-    with _holdings(lake, owner) as own:
+    with holdings(lake, owner) as own:
         _report(own.alerts.show(alert), _of_all_of_alert, as_json=json)
 
 
@@ -90,7 +83,7 @@ def replace_(
 ) -> None:
     """Give an alert another rule: its next revision, which begins anew."""
     known = _known(read_rule(rule), lake)
-    with _holdings(lake, owner) as own:
+    with holdings(lake, owner) as own:
         _report(own.alerts.replace(alert, known), _of_alert, as_json=json)
 
 
@@ -99,7 +92,7 @@ def delete_(
     alert: AlertArgument, *, owner: OwnerOption = "anyone", lake: LakeOption = None
 ) -> None:
     """Delete an alert; what it fired stays listed."""
-    with _holdings(lake, owner) as own:
+    with holdings(lake, owner) as own:
         own.alerts.delete(alert)
     Output().show(f"{alert} is deleted")
 
@@ -118,7 +111,7 @@ def mute_(
 ) -> None:
     """Tell nobody of what an alert fires; it goes on, and is listed."""
     end = end_of(until, SystemClock().now(), "--until")
-    with _holdings(lake, owner) as own:
+    with holdings(lake, owner) as own:
         _report(own.alerts.mute(alert, end), _of_mute, as_json=json)
 
 
@@ -131,7 +124,7 @@ def unmute_(
     json: JsonOption = False,
 ) -> None:
     """Tell of an alert again, from now on."""
-    with _holdings(lake, owner) as own:
+    with holdings(lake, owner) as own:
         _report(own.alerts.unmute(alert), _of_mute, as_json=json)
 
 
@@ -144,7 +137,7 @@ def send_test(
     json: JsonOption = False,
 ) -> None:
     """Tell where an alert is told that this is a test; what delivers does so within a second."""
-    with _holdings(lake, owner) as own:
+    with holdings(lake, owner) as own:
         _report(own.alerts.test(alert), _of_sent, as_json=json)
 
 
@@ -155,7 +148,10 @@ def firings_(  # noqa: PLR0913 - a command's options
     symbol: Annotated[str | None, typer.Option(help="Of this symbol alone.")] = None,
     start: Annotated[str | None, typer.Option(help="Those no sooner; an instant.")] = None,
     end: Annotated[str | None, typer.Option(help="Those before; an instant.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 100,
+    cursor: Annotated[
+        str | None, typer.Option(help="Those behind it: it is told where there are more.")
+    ] = None,
     owner: OwnerOption = "anyone",
     lake: LakeOption = None,
     json: JsonOption = False,
@@ -163,26 +159,12 @@ def firings_(  # noqa: PLR0913 - a command's options
     """List what alerts fired, the latest first, and where it was told."""
     from serving_layer.alerts.own_firings import Narrowing  # noqa: PLC0415 - needs an extra
 
-    asked = Narrowing(alert, symbol, _instant(start), _instant(end), limit)
-    with _holdings(lake, owner) as own:
+    asked = Narrowing(alert, symbol, _instant(start), _instant(end), limit, cursor)
+    with holdings(lake, owner) as own:
         found = own.firings.listed(asked)
     _report(found, _of_firings, as_json=json)
     if found.next_cursor is not None:
-        Output().note(f"there are more than these {limit:,}: --limit, or --end")
-
-
-@contextmanager
-def _holdings(location: str | None, owner: str) -> Iterator[Holdings]:
-    """Yield what an owner keeps in the database of the settings."""
-    from serving_layer.alerts.holdings import Holdings  # noqa: PLC0415 - needs an extra
-    from serving_layer.alerts.whose import Whose  # noqa: PLC0415 - likewise
-
-    if not owner or len(owner) > _LONGEST_OWNER or not owner.isprintable():
-        fact = f"--owner {owner!r:.120} is none. Allowed: 1 to {_LONGEST_OWNER} characters."
-        raise MisuseError(fact, hint="fiblake keys list tells whose keys are.")
-    whose, settings = Whose(owner, actor()), read_settings(lake=location)
-    with opened(location) as database:
-        yield Holdings.of(database, whose, settings, SystemClock())
+        Output().note(f"there are more than these {limit:,}: --cursor {found.next_cursor}")
 
 
 def _known(rule: Rule, location: str | None) -> Rule:

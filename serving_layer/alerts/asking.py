@@ -9,12 +9,12 @@ from fastapi import Depends, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
+from database.audit import Actor
 from serving_layer.alerts.answers import json_of
 from serving_layer.alerts.checking import of_known_symbol
 from serving_layer.alerts.holdings import Holdings
 from serving_layer.alerts.whose import Whose
 from serving_layer.auth import Access, Principal, access_of, address_of, require
-from serving_layer.auth.managing import Actor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

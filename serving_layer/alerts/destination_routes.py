@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Path, Response, status
+from pydantic import ConfigDict
 
 from serving_layer.alerts.answers import Destination, DestinationsAnswer
 from serving_layer.alerts.asking import TheAsking  # noqa: TC001 - FastAPI reads annotations
@@ -23,6 +24,7 @@ class DestinationRequest:
         secret: What it is signed with: `whsec_`, and 24 to 64 bytes in base64. It is never told.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
     url: str
     secret: str = field(repr=False)
 

@@ -26,7 +26,7 @@ from database.destinations import names_of
 from database.notifications import NotificationRow, add_notification
 from lake.alerts.rule import Rule, parse_rule, rule_document
 from lake.envelope import Envelope, encode_envelope
-from lake.errors import InvalidRangeError, TooManyAlertsError
+from lake.errors import AlertChangedError, InvalidRangeError, TooManyAlertsError
 from lake.instant import utc, written
 from lake.symbol import canonical
 from serving_layer.alerts.answers import Alert, AlertsPage, Sent, alert_of
@@ -117,16 +117,23 @@ class OwnAlerts:
         with self._database.read() as connection:
             return alert_of(self._found(connection, alert), self._clock.now())
 
-    def replace(self, alert: str, rule: Rule) -> Alert:
+    def replace(self, alert: str, rule: Rule, revision: int | None = None) -> Alert:
         """Give an alert another rule: its next revision, which begins anew. A mute stays.
+
+        Args:
+            alert: Its id.
+            rule: The other rule, whole.
+            revision: Only if it is at this one still; None: whatever it is at.
 
         Raises:
             InvalidRuleError: As `create` does.
+            AlertChangedError: If it is at another revision.
         """
         now = self._clock.now()
         with self._database.write() as connection:
             hold_owner(connection, self._owner)
-            self._found(connection, alert)  # whoever has none learns nothing else
+            was = self._found(connection, alert).row  # whoever has none learns nothing else
+            _must_be_at(was, revision)
             rule = standing(rule, now)
             self._must_lead_somewhere(connection, rule)
             replace_rule(
@@ -213,6 +220,12 @@ class OwnAlerts:
         self, connection: Connection, at: dt.datetime, action: str, alert: str, detail: str
     ) -> None:
         note(connection, self._whose.entry(at, action, alert, detail))
+
+
+def _must_be_at(row: AlertRow, revision: int | None) -> None:
+    if revision is not None and row.revision != revision:
+        fact = f"{row.alert} is at revision {row.revision}, not at {revision}."
+        raise AlertChangedError(fact, hint="it was changed since: read it again, then change that.")
 
 
 def _definition(rule: Rule) -> str:

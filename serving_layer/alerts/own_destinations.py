@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from database.destinations import (
-    Author,
     destinations_of,
     put_destination,
     remove_destination,
@@ -38,7 +37,7 @@ class OwnDestinations:
     def __init__(self, database: Database, whose: Whose, settings: Settings, clock: Clock) -> None:
         self._database = database
         self._owner = whose.owner
-        self._author = Author(whose.actor.name, whose.actor.address)
+        self._actor = whose.actor
         self._settings = settings
         self._clock = clock
 
@@ -63,7 +62,7 @@ class OwnDestinations:
                 connection,
                 self._owner,
                 new,
-                author=self._author,
+                actor=self._actor,
                 at=self._clock.now(),
                 most=self._settings.destinations_per_owner,
             )
@@ -81,7 +80,7 @@ class OwnDestinations:
             raise UnknownDestinationError(fact, hint="GET /v1/alerts/destinations lists them.")
         with self._database.write() as connection:
             remove_destination(
-                connection, self._owner, name, author=self._author, at=self._clock.now()
+                connection, self._owner, name, actor=self._actor, at=self._clock.now()
             )
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from database.alert_rules import had_alert
 from database.deliveries import deliveries_of, redeliver
-from database.destinations import Author
 from database.firings import FiringsAsked, find_firing, list_firings
 from lake.errors import InvalidRangeError
 from lake.instant import utc, written
@@ -120,11 +119,15 @@ class OwnFirings:
             MisuseError: If it was told to nobody: its alert was muted.
         """
         whose = self._whose
-        author = Author(whose.actor.name, whose.actor.address)
         with self._database.write() as connection:
             row = self._found(connection, firing)
             redeliver(
-                connection, whose.owner, firing, destination, author=author, at=self._clock.now()
+                connection,
+                whose.owner,
+                firing,
+                destination,
+                actor=whose.actor,
+                at=self._clock.now(),
             )
             return _with_deliveries(connection, [row])[0]
 

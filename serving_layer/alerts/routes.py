@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from fastapi import APIRouter, Path, Query, Response, status
-from pydantic import AwareDatetime  # noqa: TC002 - FastAPI reads annotations at run time
+from pydantic import AwareDatetime, ConfigDict
 
 from lake.alerts.rule import Rule
 from serving_layer.alerts.answers import Alert, AlertsPage, Sent
@@ -16,7 +16,7 @@ from serving_layer.alerts.firing_routes import MOST
 from serving_layer.alerts.firing_routes import router as firing_router
 from serving_layer.auth import require
 from serving_layer.auth.require import ACCESS_PROBLEMS
-from serving_layer.problems import PROBLEMS
+from serving_layer.problems import CONFLICTS, PROBLEMS
 
 router = APIRouter(tags=["alerts"], responses={**PROBLEMS, **ACCESS_PROBLEMS})
 # First: they have paths that would be alerts' ids below.
@@ -28,9 +28,11 @@ _DEFAULT: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class MuteRequest:
-    """Until when nobody is told; null: until that is taken back."""
+    """Until when nobody is told, said in any case; null: until that is taken back."""
 
-    until: AwareDatetime | None = None
+    # A word that is misspelt must not mute for good.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    until: AwareDatetime | None
 
 
 @router.get("/v1/alerts/schema", dependencies=[require("alerts")])
@@ -65,12 +67,17 @@ async def show(alert: TheAlert, asking: TheAsking) -> Response:
     return await asking.answer(lambda own: own.alerts.show(alert))
 
 
-@router.put("/v1/alerts/{alert}", response_model=Alert)
-async def replace(alert: TheAlert, rule: Rule, asking: TheAsking) -> Response:
+@router.put("/v1/alerts/{alert}", response_model=Alert, responses=CONFLICTS)
+async def replace(
+    alert: TheAlert,
+    rule: Rule,
+    asking: TheAsking,
+    revision: Annotated[int | None, Query(ge=1, description="only if it is at this one")] = None,
+) -> Response:
     """Another rule in place of an alert's: its next revision, which begins anew."""
     await asking.answer(lambda own: own.alerts.show(alert))
     known = await asking.known(rule)
-    return await asking.answer(lambda own: own.alerts.replace(alert, known))
+    return await asking.answer(lambda own: own.alerts.replace(alert, known, revision))
 
 
 @router.post("/v1/alerts/{alert}/mute", response_model=Alert)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt  # noqa: TC003 - a dataclass's field
 from dataclasses import dataclass
 
-from database.audit import Entry
+from database.audit import Actor, Entry
 from lake.errors import UnknownAlertError
-from serving_layer.auth.managing import Actor  # noqa: TC001 - likewise
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
-from database.audit import Entry, latest
+from database.audit import Actor, Entry, latest
 from database.keys import mark_used
 from lake.errors import (
     AccessError,
@@ -175,13 +175,13 @@ class Access:
         made = self._tokens.issue(principal.key, scopes, principal.expires)
         return Token(made, end_of(self.clock.now(), principal.expires), list(scopes))
 
-    async def create(self, asked: managing.NewKey, actor: managing.Actor) -> managing.Created:
+    async def create(self, asked: managing.NewKey, actor: Actor) -> managing.Created:
         """Create a key; see `managing.create`."""
         made = await self._ask(lambda: managing.create(self._database, asked, actor, self._now()))
         self._known.changed()
         return made
 
-    async def revoke(self, key: str, actor: managing.Actor) -> managing.Key:
+    async def revoke(self, key: str, actor: Actor) -> managing.Key:
         """Revoke a key; see `managing.revoke`."""
         revoked = await self._ask(lambda: managing.revoke(self._database, key, actor, self._now()))
         self._known.changed()

@@ -10,22 +10,15 @@ from database.audit import Entry, note
 from database.keys import KeyRow, add_key, all_keys, find_key, revoke_key
 from lake.errors import MisuseError, UnknownKeyError
 from serving_layer.auth.key_text import digest_of, is_public_part, new_key
-from serving_layer.auth.principal import Scope, parse_scopes
+from serving_layer.auth.principal import ANYONE, Scope, parse_scopes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from database import Database
+    from database.audit import Actor
 
 _LONGEST: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who changes something, and from where."""
-
-    name: str
-    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +50,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What is asked for: an owner by default of the key's own name, and no end."""
+    """What is asked for: an owner by default of the key's own name, and no end.
+
+    Keys of one owner share its alerts and webhooks.
+    """
 
     name: str
     scopes: tuple[Scope, ...]
@@ -84,7 +80,8 @@ def create(database: Database, asked: NewKey, actor: Actor, now: dt.datetime) ->
     """Create a key, and note who did.
 
     Raises:
-        MisuseError: If its name is none, its scopes are, or it would have expired already.
+        MisuseError: If its name is none, its scopes are, or it would have expired already; or if
+            its owner would be `anyone`, and nobody said so.
         DatabaseError: If the database does not answer.
     """
     secret, public = new_key()
@@ -123,12 +120,21 @@ def listed(database: Database, now: dt.datetime) -> list[Key]:
 
 def _row(asked: NewKey, public: str, digest: str, now: dt.datetime) -> KeyRow:
     name = _checked(asked.name, "name")
-    owner = _checked(asked.owner, "owner") if asked.owner else name
+    owner = _checked(asked.owner, "owner") if asked.owner else _owner_of(name)
     if asked.expires is not None and asked.expires <= now:
         fact = f"A key that expires at {asked.expires:%Y-%m-%dT%H:%M:%SZ} would have by now."
         raise MisuseError(fact, hint="name a later instant.")
     scopes = " ".join(parse_scopes(asked.scopes))
     return KeyRow(public, name, owner, digest, scopes, now, asked.expires)
+
+
+def _owner_of(name: str) -> str:
+    """Return the owner of a key for which none is asked: of its name, unless that is everybody."""
+    if name == ANYONE.owner:
+        fact = f"A key named {name!r} would have all that was kept before there were keys."
+        hint = f'choose another name; if it is meant: --owner {name}, or "owner": "{name}".'
+        raise MisuseError(fact, hint=hint)
+    return name
 
 
 def _checked(text: str, what: str) -> str:

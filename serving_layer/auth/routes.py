@@ -9,10 +9,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 from pydantic import AwareDatetime, Field
 
-from database.audit import Entry
+from database.audit import Actor, Entry
 from lake.errors import InvalidRangeError
 from serving_layer.auth.access import Access, Token
-from serving_layer.auth.managing import Actor, Created, Key, NewKey
+from serving_layer.auth.managing import Created, Key, NewKey
 from serving_layer.auth.principal import SCOPES, Principal, Scope
 from serving_layer.auth.require import ACCESS_PROBLEMS, access_of, address_of, require
 from serving_layer.problems import PROBLEMS
@@ -44,7 +44,7 @@ class KeyRequest:
     Attributes:
         name: What it is for.
         scopes: What it may do.
-        owner: Whose it is; by default its name.
+        owner: Whose it is; by default its name. Keys of one owner share alerts and webhooks.
         expires: From when on it is none; null: never.
     """
 

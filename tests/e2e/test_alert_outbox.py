@@ -20,6 +20,7 @@ from tests.parts import MotoServer
 from tests.receiving import SECRET
 
 URL = "https://hooks.example.com/alerts/7"
+ADDING = ("alerts", "destinations", "add", "phone", "--url", URL, "--secret-file", "secret")
 
 
 def add(run: Run, name: str = "phone", *options: str) -> None:
@@ -39,12 +40,13 @@ def test_destinations_are_added_listed_and_removed(run: Run, own_database: Datab
     told = run("alerts", "destinations", "list", "--json")
     removed = run("alerts", "destinations", "remove", "phone")
 
-    assert ["name", "url", "created"] == listed.out.splitlines()[0].split()
-    assert [["home", URL], ["phone", URL]] == [
-        line.split()[:2] for line in listed.out.splitlines()[2:]
+    assert ["name", "kind", "url", "created"] == listed.out.splitlines()[0].split()
+    assert [["log", "log"], ["home", "webhook", URL], ["phone", "webhook", URL]] == [
+        line.split()[:3] for line in listed.out.splitlines()[2:]
     ]
-    (first, _) = json.loads(told.out)["destinations"]
-    assert {"owner", "name", "url", "created"} == set(first)
+    (log, home, _) = json.loads(told.out)["destinations"]
+    assert {"name": "log", "kind": "log", "url": None, "created": None} == log
+    assert {"name", "kind", "url", "created"} == set(home)
     assert SECRET not in listed.out + told.out + told.err
     assert (0, "phone is removed\n") == (removed.code, removed.out)
     with own_database.read() as connection:
@@ -62,18 +64,13 @@ def test_a_secret_is_read_from_standard_input(run: Run, monkeypatch: pytest.Monk
     ran = run("alerts", "destinations", "add", "phone", *options)
 
     assert 0 == ran.code
-    assert ("me", "phone", URL) == tuple(
-        json.loads(ran.out)[name] for name in ("owner", "name", "url")
-    )
+    assert ("phone", URL) == tuple(json.loads(ran.out)[name] for name in ("name", "url"))
     assert SECRET not in ran.out
-    assert "there is no destination yet" in run("alerts", "destinations", "list").out
+    assert URL not in run("alerts", "destinations", "list").out
+    assert URL in run("alerts", "destinations", "list", "--owner", "me").out
 
 
-def test_an_empty_list_says_how_to_begin(run: Run) -> None:
-    ran = run("alerts", "destinations", "list")
-
-    said = "there is no destination yet: fiblake alerts destinations add NAME --url URL\n"
-    assert (0, said) == (ran.code, ran.out)
+def test_an_empty_list_of_deliveries_says_so(run: Run) -> None:
     assert (0, "there is no such delivery\n") == run("alerts", "deliveries").said[:2]
 
 
@@ -87,14 +84,24 @@ def test_an_empty_list_says_how_to_begin(run: Run) -> None:
         ),
         (("alerts", "destinations", "remove", "phone"), 1, "'anyone' has no destination 'phone'."),
         (("alerts", "redeliver", "al_1.1.1"), 1, "'anyone' has no firing 'al_1.1.1'."),
+        (("alerts", "redeliver", "\udcff"), 1, r"'anyone' has no firing '\udcff'."),
+        (("alerts", "redeliver", "al_1.1.1", "--owner", ""), 1, "'' has no firing 'al_1.1.1'."),
+        (("alerts", "destinations", "remove", "\udcff"), 1, r"has no destination '\udcff'."),
+        (("alerts", "destinations", "list", "--owner", ""), 2, "--owner '' is none. Allowed: 1"),
+        (("alerts", "destinations", "remove", "x", "--owner", ""), 2, "--owner '' is none."),
+        ((*ADDING, "--owner", "a" * 500), 2, "--owner 'aaaaaaa"),
+        ((*ADDING, "--owner", ""), 2, "--owner '' is none."),
+        (("alerts", "deliveries", "--owner", "\udcff"), 2, r"--owner '\udcff' is none."),
+        (("alerts", "redeliver", "x", "--owner", "a\nb"), 2, r"--owner 'a\nb' is none."),
     ],
 )
 def test_what_cannot_be_is_refused(
     run: Run, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
+    write("secret", SECRET)
     ran = run(*arguments)
 
-    assert code == ran.code
+    assert (code, 1) == (ran.code, ran.err.count("\n"))
     assert said in ran.err
     assert "" == ran.out
 
@@ -171,6 +178,18 @@ def test_the_dead_are_listed_and_delivered_again(run: Run, own_database: Databas
         deliveries(own_database, "al_1.1.1")["phone"].attempts,
     )
     assert "Allowed: phone" in run("alerts", "redeliver", "al_1.1.1", "--destination", "x").err
+
+
+def test_news_that_are_nobody_s_are_listed_and_delivered_again(
+    run: Run, own_database: Database
+) -> None:
+    notify(own_database, "news_1", to=("log",), owner="", kind="news")
+    notify(own_database, "al_1.1.1", owner="anyone")
+    listed = json.loads(run("alerts", "deliveries", "--owner", "", "--json").out)
+    again = run("alerts", "redeliver", "news_1", "--owner", "")
+
+    assert ["news_1"] == [each["notification"] for each in listed["deliveries"]]
+    assert (0, "news_1 is due again to 1 of its destinations\n") == (again.code, again.err)
 
 
 def test_topics_are_created_by_command(

@@ -17,7 +17,7 @@ from lake.clock import SystemClock
 from lake.settings import Settings
 from speed_layer.delivery.delivering import delivering
 from tests.integration.test_delivering import now, quick, wait_until
-from tests.outbox import AUTHOR, ME, add_destination, notify, states
+from tests.outbox import ACTOR, ME, add_destination, notify, states
 from tests.parts import free_port
 from tests.receiving import SECRET
 
@@ -69,7 +69,7 @@ def test_the_receiver_of_the_guide_acts_once_on_what_is_told_twice(
     with delivering(quick(Settings()), own_database, SystemClock()):
         wait_until(lambda: ["delivered"] == states(own_database, "al_1.1.1"))
         with own_database.write() as connection:
-            redeliver(connection, ME, "al_1.1.1", None, author=AUTHOR, at=now())
+            redeliver(connection, ME, "al_1.1.1", None, actor=ACTOR, at=now())
         wait_until(lambda: ["delivered"] == states(own_database, "al_1.1.1"))
     forged = {"webhook-id": "a", "webhook-timestamp": "1", "webhook-signature": "v1,AAAA"}
 

@@ -111,7 +111,11 @@ def test_an_alert_is_tried_and_its_firings_listed_after_it_was_deleted(
     ] == rows[-1]
     limited = in_sample("alerts", "firings", "--limit", "1", "--end", "2026-01-05T12:00:00Z")
     assert ids[1] in limited.out
-    assert "there are more than these 1: --limit, or --end" == limited.err.strip()
+    assert limited.err.startswith("there are more than these 1: --cursor ")
+    cursor = limited.err.split()[-1]
+    behind = in_sample("alerts", "firings", "--limit", "1", "--cursor", cursor)
+    assert (ids[0], "") == (behind.out.splitlines()[2].split()[1], behind.err)
+    assert 2 == in_sample("alerts", "firings", "--limit", "100001").code
     (told, _) = json.loads(
         in_sample(
             "alerts", "firings", "--symbol", "aapl", "--json", "--end", "2026-01-05T12:00:00Z"

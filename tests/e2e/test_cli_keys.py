@@ -87,6 +87,20 @@ def test_what_is_no_key_is_said_to_be_none(
     assert (2, "", f"error: {said}") == in_lake("keys", "create", "a", *options).said
 
 
+def test_a_key_has_what_was_kept_before_there_were_keys_only_where_that_is_said(
+    in_lake: Run,
+) -> None:
+    refused = in_lake("keys", "create", " anyone", "--scope", "alerts")
+    meant = in_lake("keys", "create", "anyone", "--scope", "alerts", "--owner", "anyone")
+
+    said = "error: A key named 'anyone' would have all that was kept before there were keys."
+    hint = 'Hint: choose another name; if it is meant: --owner anyone, or "owner": "anyone".'
+    assert (2, "", f"{said} {hint}") == refused.said
+    assert 0 == meant.code
+    (key,) = json.loads(in_lake("keys", "list", "--json").out)["keys"]
+    assert "anyone" == key["owner"]
+
+
 def test_without_a_key_the_list_says_how_one_is_made(in_lake: Run) -> None:
     said = "there is no key yet: fiblake keys create NAME --scope read\n"
 

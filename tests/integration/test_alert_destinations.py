@@ -75,6 +75,7 @@ def test_what_is_no_destination_cannot_be_removed(both_guarded: Guarded, name: s
         ("pager", {"url": [SECRET]}, 422),
         ("pager", {"url": {SECRET: "x" * 50 + SECRET}}, 422),
         (SECRET, {}, 400),
+        ("pager", {"sercet": "whsec_short"}, 422),
     ],
 )
 def test_what_is_no_webhook_is_refused_and_no_secret_told(
@@ -84,7 +85,7 @@ def test_what_is_no_webhook_is_refused_and_no_secret_told(
     answer = desk.ask("PUT", f"/destinations/{name}", json={**HOOK, **changed})
 
     assert status == answer.status_code, answer.text
-    assert [] == [part for part in ("MfKQ", "short", "word") if part in answer.text]
+    assert [] == [part for part in ("MfKQ", "short", "word@", "_word") if part in answer.text]
     assert {"destinations": [LOG]} == desk.ask("GET", "/destinations").json()
 
 

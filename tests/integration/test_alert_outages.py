@@ -51,7 +51,7 @@ def test_while_the_database_is_killed_each_answer_is_a_problem_that_says_nothing
         ("GET", f"/{alert}", None),
         ("PUT", f"/{alert}", rule()),
         ("DELETE", f"/{alert}", None),
-        ("POST", f"/{alert}/mute", {}),
+        ("POST", f"/{alert}/mute", {"until": None}),
         ("POST", f"/{alert}/unmute", None),
         ("POST", f"/{alert}/test", None),
         ("GET", "/firings", None),

@@ -79,7 +79,7 @@ def test_an_alert_is_kept_replaced_muted_and_deleted_and_each_change_noted(
         muted[name] for name in ("state", "muted_until", "revision")
     )
     assert muted == desk.ask("GET", path).json()
-    for_good = desk.ask("POST", f"{path}/mute", json={}).json()
+    for_good = desk.ask("POST", f"{path}/mute", json={"until": None}).json()
     assert ("muted", "9999-01-01T00:00:00Z") == (for_good["state"], for_good["muted_until"])
     unmuted = desk.ask("POST", f"{path}/unmute").json()
     assert ("waiting", None) == (unmuted["state"], unmuted["muted_until"])
@@ -99,6 +99,26 @@ def test_an_alert_is_kept_replaced_muted_and_deleted_and_each_change_noted(
         ("alert unmuted", "of desk"),
         ("alert deleted", "IBM, of desk"),
     ] == [(each["action"], each["detail"]) for each in reversed(by_desk)]
+
+
+def test_of_many_who_change_what_they_were_shown_one_does(both_guarded: Guarded) -> None:
+    desk = Owner(both_guarded, "desk")
+    made = desk.created()
+    path, headers = f"/v1/alerts/{made['alert']}?revision=1", {"X-API-Key": desk.made.secret}
+    rules = [rule(name=f"by {number}") for number in range(6)]
+    answers = both_guarded.ask(
+        *[("PUT", path, {"headers": headers, "json": each}) for each in rules]
+    )
+    (done,) = [each.json() for each in answers if each.status_code == 200]
+    refused = [each for each in answers if each.status_code != 200]
+
+    said = f"{made['alert']} is at revision 2, not at 1."
+    assert {(409, "alert_changed", said)} == {
+        (each.status_code, each.json()["code"], each.json()["detail"]) for each in refused
+    }
+    assert (2, done) == (done["revision"], desk.ask("GET", f"/{made['alert']}").json())
+    assert 200 == desk.ask("PUT", f"/{made['alert']}?revision=2", json=rule()).status_code
+    assert 422 == desk.ask("PUT", f"/{made['alert']}?revision=two", json=rule()).status_code
 
 
 def test_keys_of_one_owner_share_its_alerts(guarded: Guarded) -> None:
@@ -174,7 +194,7 @@ def test_the_state_of_an_alert_is_that_of_its_revision(both_guarded: Guarded) ->
     progressed(database, alert["waiting"], fired=2)
     desk.ask("PUT", f"/{alert['waiting']}", json=rule())
     both_guarded.clock.instant += dt.timedelta(hours=1)
-    desk.ask("POST", f"/{alert['done']}/mute", json={})
+    desk.ask("POST", f"/{alert['done']}/mute", json={"until": None})
     told = {name: desk.ask("GET", f"/{each}").json() for name, each in alert.items()}
 
     assert {
@@ -229,6 +249,8 @@ def test_what_is_no_rule_is_neither_kept_nor_put_in_place_of_one(
         ({"until": "tomorrow"}, 422, "until='tomorrow': Input should be a valid datetime"),
         ({"until": "9999-12-31T23:59:59-14:00"}, 400, "9999-12-31T23:59:59-14:00 is out of range"),
         ([], 422, "Input should be a dictionary"),
+        ({}, 422, "until: Field required"),
+        ({"untill": "2026-01-05T14:00:00Z", "until": None}, 422, "untill: Unexpected"),
     ],
 )
 def test_what_is_no_end_of_a_mute_is_refused(
@@ -290,7 +312,7 @@ def test_an_owner_has_no_more_alerts_than_it_may_however_many_are_made_at_once(
 def test_a_test_is_told_where_its_alert_is_muted_or_not(both_guarded: Guarded) -> None:
     desk = Owner(both_guarded, "desk")
     made = desk.created(name="breakout", note="Look.")
-    desk.ask("POST", f"/{made['alert']}/mute", json={})
+    desk.ask("POST", f"/{made['alert']}/mute", json={"until": None})
     sent = desk.ask("POST", f"/{made['alert']}/test")
     told = sent.json()["notification"]
     shown = desk.ask("GET", f"/firings/{told}").json()

@@ -454,7 +454,7 @@ def of_alerts(app: Any) -> Iterator[tuple[str, str]]:
 HOOK = {"url": "https://example.com/", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 BODIES: dict[str, dict[str, Any]] = {
     "PUT /v1/alerts/{alert}": rule(),
-    "POST /v1/alerts/{alert}/mute": {},
+    "POST /v1/alerts/{alert}/mute": {"until": None},
 }
 """What routes are to be given that are of alerts."""
 FIRST = {"GET": 0, "POST": 1, "PUT": 2, "DELETE": 3}

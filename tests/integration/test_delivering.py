@@ -32,7 +32,7 @@ from speed_layer.delivery import deliverer as module
 from speed_layer.delivery.deliverer import Deliverer
 from speed_layer.delivery.delivering import delivering
 from speed_layer.delivery.outcome import Bounds, NoSender, Outcome
-from tests.outbox import AUTHOR, ME, add_destination, deliveries, notify, states
+from tests.outbox import ACTOR, ME, add_destination, deliveries, notify, states
 from tests.parts import PostgresServer, environment
 from tests.receiving import SECRET, Answer, Receiver, Told, always, answer
 
@@ -181,7 +181,7 @@ def test_a_dead_letter_is_kept_and_delivered_by_command(
         dead = deliveries(any_database, "al_1.1.1")["hook"]
         receiver.answers = always()
         with any_database.write() as connection:
-            redeliver(connection, ME, "al_1.1.1", None, author=AUTHOR, at=now())
+            redeliver(connection, ME, "al_1.1.1", None, actor=ACTOR, at=now())
         wait_until(lambda: ["delivered"] == states(any_database, "al_1.1.1"))
 
     said = "500 Internal Server Error: no disk"

@@ -21,7 +21,7 @@ from database.outbox import Claim, Most, Shares, claim
 from database.tables import ALERT_RULES, DESTINATIONS
 from lake.alerts.destination import NewDestination
 from lake.errors import InvalidDestinationError, UnknownDestinationError
-from tests.outbox import AUTHOR, ME, NOW, add_destination, notify
+from tests.outbox import ACTOR, ME, NOW, add_destination, notify
 from tests.receiving import SECRET
 
 URL = "https://example.com/hooks/token"
@@ -37,7 +37,7 @@ def add_rule(database: Database, alert: str, *to: str, owner: str = ME) -> None:
 
 def remove(database: Database, name: str = "hook", owner: str = ME) -> None:
     with database.write() as connection:
-        remove_destination(connection, owner, name, author=AUTHOR, at=NOW)
+        remove_destination(connection, owner, name, actor=ACTOR, at=NOW)
 
 
 def test_destinations_are_listed_by_owner_and_name_without_secrets(any_database: Database) -> None:
@@ -108,7 +108,7 @@ def test_an_owner_has_no_more_than_so_many(any_database: Database) -> None:
     def put(name: str, owner: str = ME) -> None:
         new = NewDestination(name, URL, SECRET)
         with any_database.write() as connection:
-            put_destination(connection, owner, new, author=AUTHOR, at=NOW, most=2)
+            put_destination(connection, owner, new, actor=ACTOR, at=NOW, most=2)
 
     put("a")
     put("b")

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 
 from database import Database
 from database.audit import latest
-from database.deliveries import latest_deliveries, redeliver
+from database.deliveries import deliveries_of, latest_deliveries, redeliver
 from database.notifications import NotificationRow, add_notification
 from database.outbox import Claim, Claimed, Marked, Most, Route, Shares, claim, has_due, mark
 from database.pruning import forget_notifications
 from database.tables import DELIVERIES, NOTIFICATIONS
 from lake.errors import MisuseError, UnknownAlertError, UnknownDestinationError
 from lake.settings import Settings
-from tests.outbox import AUTHOR, ME, NOW, add_destination, deliveries, notify, states
+from tests.outbox import ACTOR, ME, NOW, add_destination, deliveries, notify, states
 from tests.receiving import SECRET
 
 S = dt.timedelta(seconds=1)
@@ -45,6 +45,16 @@ def claimed(
 def marked(database: Database, each: Claimed, *, by: str = "a", at: dt.datetime = NOW) -> None:
     with database.write() as connection:
         mark(connection, by, [Marked(each, "delivered", each.attempts + 1, "", None, at)])
+
+
+def test_deliveries_of_more_than_one_question_can_hold_are_told(any_database: Database) -> None:
+    ids = [f"al_1.1.{number}" for number in range(70_000)]
+    notify(any_database, ids[0], ids[-1])
+    with any_database.read() as connection:
+        found = deliveries_of(connection, ids)
+
+    assert ids == list(found)
+    assert [ids[0], ids[-1]] == [each.notification for told in found.values() for each in told]
 
 
 def test_what_is_due_is_claimed_with_all_that_it_takes(any_database: Database) -> None:
@@ -209,7 +219,7 @@ def test_what_was_delivered_is_delivered_again_by_command(any_database: Database
     for each in claimed(any_database):
         marked(any_database, each)
     with any_database.write() as connection:
-        count = redeliver(connection, ME, "al_1.1.1", None, author=AUTHOR, at=NOW + S)
+        count = redeliver(connection, ME, "al_1.1.1", None, actor=ACTOR, at=NOW + S)
         entry = latest(connection, 1)[0]
 
     assert 2 == count
@@ -225,7 +235,7 @@ def test_one_destination_alone_is_delivered_to_again(any_database: Database) -> 
     for each in claimed(any_database):
         marked(any_database, each)
     with any_database.write() as connection:
-        assert 1 == redeliver(connection, ME, "al_1.1.1", "log", author=AUTHOR, at=NOW + S)
+        assert 1 == redeliver(connection, ME, "al_1.1.1", "log", actor=ACTOR, at=NOW + S)
 
     assert ["delivered", "waiting"] == states(any_database, "al_1.1.1")
 
@@ -234,8 +244,8 @@ def test_what_is_being_delivered_is_not_delivered_beside_it(any_database: Databa
     notify(any_database, "al_1.1.1")
     claimed(any_database)
     with any_database.write() as connection:
-        assert 0 == redeliver(connection, ME, "al_1.1.1", None, author=AUTHOR, at=NOW + S)
-        assert 1 == redeliver(connection, ME, "al_1.1.1", None, author=AUTHOR, at=NOW + 30 * S)
+        assert 0 == redeliver(connection, ME, "al_1.1.1", None, actor=ACTOR, at=NOW + S)
+        assert 1 == redeliver(connection, ME, "al_1.1.1", None, actor=ACTOR, at=NOW + 30 * S)
 
 
 def test_nobody_delivers_what_is_someone_else_s(any_database: Database) -> None:
@@ -244,7 +254,7 @@ def test_nobody_delivers_what_is_someone_else_s(any_database: Database) -> None:
         pytest.raises(UnknownAlertError, match=r"'you' has no firing 'al_1\.1\.1'"),
         any_database.write() as connection,
     ):
-        redeliver(connection, "you", "al_1.1.1", None, author=AUTHOR, at=NOW)
+        redeliver(connection, "you", "al_1.1.1", None, actor=ACTOR, at=NOW)
 
 
 def test_what_is_not_told_somewhere_is_not_told_there_again(any_database: Database) -> None:
@@ -254,12 +264,12 @@ def test_what_is_not_told_somewhere_is_not_told_there_again(any_database: Databa
         pytest.raises(UnknownDestinationError, match=r"not told to 'log'\. Allowed: hook"),
         any_database.write() as connection,
     ):
-        redeliver(connection, ME, "al_1.1.1", "log", author=AUTHOR, at=NOW)
+        redeliver(connection, ME, "al_1.1.1", "log", actor=ACTOR, at=NOW)
     with (
         pytest.raises(MisuseError, match="told nowhere: its alert was muted"),
         any_database.write() as connection,
     ):
-        redeliver(connection, ME, "al_1.1.2", None, author=AUTHOR, at=NOW)
+        redeliver(connection, ME, "al_1.1.2", None, actor=ACTOR, at=NOW)
 
 
 def test_deliveries_are_listed_the_latest_first(any_database: Database) -> None:

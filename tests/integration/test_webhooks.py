@@ -135,6 +135,7 @@ def test_a_destination_that_was_removed_is_not_told_again(send: Send) -> None:
         (format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)), 3500, 3600),
         ("9" * 400, 1e300, float("inf")),
     ],
+    ids=["seconds", "a date", "for ever"],
 )
 def test_when_a_receiver_wants_to_be_asked_again_is_kept(
     receive: Start, send: Send, header: str, least: float, most: float
