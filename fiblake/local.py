@@ -34,6 +34,7 @@ from speed_layer.views.choosing import open_view
 
 if TYPE_CHECKING:
     import datetime as dt
+    import socket
     from collections.abc import Callable, Iterator
 
     from fastapi import FastAPI
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from fiblake.lake import Lake
     from lake.errors import FiblakeError
     from lake.live import LiveBars
+    from serving_layer.alerts.dry_run_routes import DryRunTurns
     from serving_layer.stream.registry import Connections
     from speed_layer.views.protocol import View
 
@@ -75,7 +77,8 @@ def serve(
         listen(host, port) as listener,
         _app(lake, reader, host, feed, failures) as app,
     ):
-        server = _Server(_config(app, lake.settings.forwarded_allow_ips), failures)
+        config = _config(app, lake.settings.forwarded_allow_ips)
+        server = _Server(config, app.state.dry_runs, failures)
         if threading.current_thread() is threading.main_thread():
             # As Ctrl-C does: the server takes it first, then all else ends in order.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -174,12 +177,20 @@ def _config(app: FastAPI, proxies: str) -> uvicorn.Config:
 class _Server(uvicorn.Server):
     """Ends when the feed fails."""
 
-    def __init__(self, config: uvicorn.Config, failures: list[FiblakeError]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, runs: DryRunTurns, failures: list[FiblakeError]
+    ) -> None:
         super().__init__(config)
+        self._runs = runs
         self._failures = failures
 
     async def on_tick(self, counter: int) -> bool:
         return bool(self._failures) or await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # It waits for answers, and the process for threads.
+        self._runs.end()
+        await super().shutdown(sockets)
 
 
 @contextmanager

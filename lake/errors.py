@@ -38,6 +38,7 @@ FiblakeError
 │       └── TooManyConnectionsError  it has as many open as it may (WebSocket 4009)
 ├── BusyError                     another process does the same at the moment
 │   └── TakenOverError            another process does by now what this one did
+├── GivenUpError                  nobody waits for what was asked any more, or its process ends
 ├── BrokenPartError               a part of the live system failed as none should
 ├── VendorError                   a vendor of market data failed
 │   ├── VendorKeyError            there is no key, or the vendor refuses it
@@ -263,6 +264,10 @@ class BusyError(FiblakeError):
 
 class TakenOverError(BusyError):
     """Another process does by now what this one did."""
+
+
+class GivenUpError(FiblakeError):
+    """What was asked for was given up: who asked has left, or the process ends."""
 
 
 class BrokenPartError(FiblakeError):

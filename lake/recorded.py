@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -16,13 +17,16 @@ from lake.wire import SCHEMA, decode_events
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from lake.coverage import Span
     from lake.event import Kind
     from lake.store import ObjectStore
 
 _DAYS_SHOWN: Final = 5
+_KEY: Final = "came"
+"""The order of receipt."""
+_NEVER: Final = 2**63 - 1
 _log = structlog.get_logger(__name__)
 
 
@@ -79,6 +83,59 @@ def recorded(store: ObjectStore, source: str, session: dt.date) -> Iterator[pl.D
     """
     for key in recorded_keys(store, source, session):
         yield read_recorded(store, key)
+
+
+def merged_recorded(store: ObjectStore, sources: Iterable[Sequence[str]]) -> Iterator[pl.DataFrame]:
+    """Yield what several sources told, in order of receipt, a part at a time.
+
+    Of each source an object at a time is held; within a source the order is that of its record.
+
+    Args:
+        store: The lake.
+        sources: The keys of each one's objects, in order.
+
+    Raises:
+        DamagedObjectError: If an object is not gzip.
+    """
+    waiting = [_Waiting(map(partial(read_recorded, store), found)) for found in sources]
+    while waiting := [each for each in waiting if each.fill()]:
+        # Before the earliest of these nothing comes any more.
+        until = min(each.last for each in waiting)
+        told = pl.concat([each.before(until) for each in waiting])
+        if told.height:
+            yield told.sort(_KEY, maintain_order=True).drop(_KEY)
+        for each in waiting:
+            each.is_behind = each.last <= until
+
+
+class _Waiting:
+    """What a source told that others may have told something before."""
+
+    def __init__(self, objects: Iterator[pl.DataFrame]) -> None:
+        self._objects = objects
+        self._events = pl.DataFrame(schema={**SCHEMA, _KEY: pl.Int64})
+        self.last = 0
+        self.is_behind = True
+
+    def fill(self) -> bool:
+        """Have more, where all that came may be told; return whether there is anything yet."""
+        while self.is_behind:
+            more = next(self._objects, None)
+            if more is None:
+                self.last, self.is_behind = _NEVER, False
+            elif more.height:
+                # Where its clock was set back, what came later still is later.
+                received = pl.col("received").cum_max().clip(self.last)
+                more = more.with_columns(received.alias(_KEY))
+                self._events = pl.concat([self._events, more])
+                self.last, self.is_behind = more[_KEY][-1], False
+        return self._events.height > 0
+
+    def before(self, until: int) -> pl.DataFrame:
+        """Take what was received before an instant."""
+        place = self._events[_KEY].search_sorted(until)
+        told, self._events = self._events[:place], self._events[place:]
+        return told
 
 
 def read_recorded(store: ObjectStore, key: str) -> pl.DataFrame:

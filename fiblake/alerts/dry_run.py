@@ -49,6 +49,8 @@ def dry_run_(  # noqa: PLR0913 - a command's options
     output.report(found, of_dry_run)
     if not rule.repeat and found.fired:
         output.note('it fires once: with "repeat": true it would again')
+    if found.expired:
+        output.note(f"it expired {written(found.expired)}: from then on nothing fires")
     if found.untold:
         output.note(f"{found.untold:,} of {found.sessions:,} sessions have no prices")
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
 
 from lake import keys
+from lake.errors import InvalidRangeError
 from lake.exchange import load_sessions
 from lake.hours import hours_of
 from lake.instant import microseconds
-from lake.recorded import recorded, recorded_by_all, recorded_sources
+from lake.recorded import merged_recorded, read_recorded
 from speed_layer.alerts.event_flow import EventFlow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import polars as pl
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from lake.settings import Settings
     from lake.store import ObjectStore
     from serving_layer.alerts.flow import Wanted
+
+_TOO_MANY: Final = "name a later start, or an earlier end; fiblake alerts dry-run has no limit."
 
 
 class RecordedEvents:
@@ -35,21 +40,31 @@ class RecordedEvents:
         self._store = store
         self._settings = settings
 
-    def sessions(self) -> list[dt.date]:
-        """Return the sessions of which something is recorded, in order."""
-        places = map(keys.live_place, self._store.fingerprints(keys.LANDING))
-        return sorted({place[1] for place in places if place})
+    def objects(self) -> dict[dt.date, list[str]]:
+        """Return the keys of what is recorded, by session, in order."""
+        places = [place for key in self._store.fingerprints(keys.LANDING) if (place := _place(key))]
+        found: dict[dt.date, list[str]] = {}
+        for session, _, _, key in sorted(places):
+            found.setdefault(session, []).append(key)
+        return found
 
     def seen(
-        self, names: Mapping[dt.date, str], wanted: Wanted
+        self,
+        names: Mapping[dt.date, str],
+        objects: Mapping[dt.date, Sequence[str]],
+        wanted: Wanted,
+        most: int | None = None,
     ) -> Iterator[tuple[dt.date, list[Seen]]]:
         """Yield what was seen of one listing, in order, with the session it was told in.
 
         Args:
             names: By session, in order: under which symbol the flow told of it.
+            objects: As `objects` tells them.
             wanted: Which bars of it.
+            most: How many events, of all symbols, may be read; None: any number.
 
         Raises:
+            InvalidRangeError: If there are more.
             DamagedObjectError: If what was recorded cannot be read.
         """
         table = load_sessions(self._store)
@@ -62,6 +77,7 @@ class RecordedEvents:
             grace=dt.timedelta(seconds=self._settings.alert_grace_seconds),
             begin=microseconds(hours_of(first, table).dawn),
         )
+        read = 0
         for session, name in names.items():
             flow.follow([name])
             final, forming = (
@@ -69,13 +85,28 @@ class RecordedEvents:
                 for of in (wanted.final, wanted.forming)
             )
             flow.want(final, forming)
-            for events in self._told(session):
+            for events in self._told(objects.get(session, ())):
+                read += events.height
+                if most is not None and read > most:
+                    fact = f"From {first} to {max(names)} more than {most:,} events are recorded."
+                    raise InvalidRangeError(fact, hint=_TOO_MANY)
                 yield session, flow.take(events)
 
-    def _told(self, session: dt.date) -> Iterator[pl.DataFrame]:
+    def _told(self, objects: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Yield a session's events; of several sources in the order in which all were received."""
-        sources = recorded_sources(self._store, session)
+        sources = [list(found) for _, found in groupby(objects, key=_source)]
         if len(sources) == 1:
-            yield from recorded(self._store, sources[0], session)
-        elif sources:
-            yield recorded_by_all(self._store, session)
+            return map(partial(read_recorded, self._store), sources[0])
+        return merged_recorded(self._store, sources)
+
+
+def _place(key: str) -> tuple[dt.date, str, int, str] | None:
+    """Return session, source and number of recorded events, and their key."""
+    place = keys.live_place(key)
+    return (place[1], place[0], place[2], key) if place else None
+
+
+def _source(key: str) -> str:
+    place = keys.live_place(key)
+    assert place is not None  # noqa: S101 - others are not kept
+    return place[0]

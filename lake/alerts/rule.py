@@ -52,8 +52,9 @@ Bars = Annotated[int, Field(ge=1, le=MOST_BARS)]
 
 
 _TIME: Final = r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?$"
-# JSON Schema's own format of a time would have a zone.
-TimeOfDay = Annotated[dt.time, WithJsonSchema({"type": "string", "pattern": _TIME})]
+# JSON Schema's own format of a time would have a zone; RFC 3339 names one without so.
+_PARTIAL: Final = {"type": "string", "format": "partial-time", "pattern": _TIME}
+TimeOfDay = Annotated[dt.time, WithJsonSchema(_PARTIAL)]
 """As `09:30`, or `09:30:00`."""
 
 

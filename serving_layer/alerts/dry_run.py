@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from lake.alerts.book import Book
 from lake.alerts.rule import rule_document
-from lake.errors import MisuseError, UnknownSymbolError
+from lake.errors import GivenUpError, MisuseError, UnknownSymbolError
+from lake.hours import hours_of
 from lake.instant import from_microseconds
 from serving_layer.alerts.outcomes import Closes, Outcome, Summary, summaries
 from serving_layer.alerts.past import Past
 from serving_layer.alerts.span import Limits, check_dates
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from lake.alerts.book import Firing
     from lake.alerts.rule import Rule
     from serving_layer.alerts.flow import Part
@@ -65,6 +68,7 @@ class DryRun:
         untold: Of how many of them no price was seen.
         seen: How many prices and bars were seen.
         fired: How often it would have fired.
+        expired: When the rule was over, where that is before the last session's end; else null.
         firings: The first thousand, in order of time.
         outcomes: What the price did after all of them.
     """
@@ -78,6 +82,7 @@ class DryRun:
     untold: int
     seen: int
     fired: int
+    expired: dt.datetime | None
     firings: list[DryFiring]
     outcomes: list[Summary]
 
@@ -110,6 +115,7 @@ class DryRuns:
         start: dt.date | None = None,
         end: dt.date | None = None,
         resolution: Resolution = "1d",
+        stop: Event | None = None,
     ) -> DryRun:
         """Return when a rule would have fired.
 
@@ -117,12 +123,15 @@ class DryRuns:
 
         Args:
             rule: The rule.
-            start: The first session; None: the first there is at the resolution.
+            start: The first session; None: the first there is at the resolution, or, where there is
+                a limit, as many of the last sessions as may be.
             end: The last one, inclusive; None, or later than there is: the last there is.
             resolution: `1d`: daily bars as paths of prices; `1m`: minutes likewise; `ticks`: what
                 was recorded of the live flow.
+            stop: Looked at after each part of a session; once it is set, the run is given up.
 
         Raises:
+            GivenUpError: If it was given up.
             InvalidRangeError: If the range cannot be, or the lake has not all of it.
             MisuseError: If the rule looks at what there is not at the resolution.
             UnknownSymbolError: If the lake has no bar of the symbol, nor is there a recorded event.
@@ -131,29 +140,48 @@ class DryRuns:
         """
         check_dates(start, end)
         run = _Run(rule)
-        past = Past(self._reader, self._merged, rule, run.book, resolution, self._recorded)
-        ordinals = past.span(start, end, self._limits)
+        past = Past(
+            self._reader, self._merged, rule, run.book, resolution, self._recorded, self._limits
+        )
+        ordinals = past.span(start, end)
         for part in past.flow(ordinals):
+            _go_on(stop)
             if not run.take(part, past):
                 break
         if not past.days and not run.is_told:
             fact = f"{rule.symbol}: no such symbol in the lake, nor in what was recorded then."
             raise UnknownSymbolError(fact)
-        closes = Closes(past.days, past.table)
-        outcomes = [closes.after(each.time, each.price) for each in run.fired]
-        return DryRun(
-            rule=rule_document(rule),
-            symbol=rule.symbol,
-            start=past.table[ordinals[0]],
-            end=past.table[ordinals[-1]],
-            resolution=resolution,
-            sessions=len(ordinals),
-            untold=run.untold,
-            seen=run.seen,
-            fired=len(run.fired),
-            firings=list(map(_told, run.fired[:MOST_LISTED], outcomes)),
-            outcomes=summaries(outcomes),
-        )
+        return _found(rule, resolution, ordinals, run, past)
+
+
+def _found(rule: Rule, resolution: Resolution, ordinals: range, run: _Run, past: Past) -> DryRun:
+    last = past.table[ordinals[-1]]
+    closes = Closes(past.days, past.table)
+    outcomes = [closes.after(each.time, each.price) for each in run.fired]
+    return DryRun(
+        rule=rule_document(rule),
+        symbol=rule.symbol,
+        start=past.table[ordinals[0]],
+        end=last,
+        resolution=resolution,
+        sessions=len(ordinals),
+        untold=run.untold,
+        seen=run.seen,
+        fired=len(run.fired),
+        expired=rule.expires if _is_over(rule, hours_of(last, past.table).dusk) else None,
+        firings=list(map(_told, run.fired[:MOST_LISTED], outcomes)),
+        outcomes=summaries(outcomes),
+    )
+
+
+def _go_on(stop: Event | None) -> None:
+    if stop is not None and stop.is_set():
+        fact = "The run was given up."
+        raise GivenUpError(fact)
+
+
+def _is_over(rule: Rule, end: dt.datetime) -> bool:
+    return rule.expires is not None and rule.expires < end
 
 
 def _told(firing: Firing, outcomes: list[Outcome]) -> DryFiring:

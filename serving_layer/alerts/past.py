@@ -17,6 +17,7 @@ from serving_layer.alerts.span import (
     check_moves,
     chosen,
     kept_minutes,
+    most_sessions,
 )
 from serving_layer.alerts.stored import Seens, StoredBars, session_of
 from serving_layer.alerts.tick_flow import TickFlow
@@ -44,18 +45,27 @@ _MORE: Final = 4
 class Recorded(Protocol):
     """What was recorded of the live flow."""
 
-    def sessions(self) -> list[dt.date]:
-        """Return the sessions of which something is, in order."""
+    def objects(self) -> dict[dt.date, list[str]]:
+        """Return the keys of what is, by session, in order."""
         ...
 
     def seen(
-        self, names: Mapping[dt.date, str], wanted: Wanted
+        self,
+        names: Mapping[dt.date, str],
+        objects: Mapping[dt.date, Sequence[str]],
+        wanted: Wanted,
+        most: int | None = None,
     ) -> Iterator[tuple[dt.date, list[Seen]]]:
         """Yield what was seen live of one listing, in order, with the session it was told in.
 
         Args:
             names: By session, in order: under which symbol the flow told of it.
+            objects: As `objects` tells them.
             wanted: Which bars of it.
+            most: How many events, of all symbols, may be read; None: any number.
+
+        Raises:
+            InvalidRangeError: If there are more.
         """
         ...
 
@@ -70,6 +80,7 @@ class Past:
         book: In which the rule alone is.
         resolution: Of the prices.
         recorded: Tells what was recorded; None: nothing can.
+        limits: On what is asked for.
 
     Attributes:
         table: The sessions of the exchange.
@@ -83,6 +94,7 @@ class Past:
         book: Book,
         resolution: Resolution,
         recorded: Recorded | None,
+        limits: Limits,
     ) -> None:
         self._reader = reader
         self._merged = merged
@@ -90,6 +102,8 @@ class Past:
         self._wanted = Wanted.of(rule, book)
         self._resolution = resolution
         self._recorded = recorded
+        self._objects: dict[dt.date, list[str]] = {}
+        self._limits = limits
         self.table = merged.sessions()
         self._today = trading_day(merged.now())
         self._stored = StoredBars(merged.stored, rule.symbol, self.table, self._today)
@@ -109,21 +123,22 @@ class Past:
     def _daily(self) -> Seens:
         return self._of_sessions(DAILY)
 
-    def span(self, start: dt.date | None, end: dt.date | None, limits: Limits) -> range:
+    def span(self, start: dt.date | None, end: dt.date | None) -> range:
         """Return the ordinals of the sessions of a run.
 
         Raises:
             FiblakeError: As `DryRuns.run` does.
         """
         if self._resolution == "ticks":
-            return chosen([self._kept_events(limits)], start, end, self.table)
+            return chosen([self._kept_events()], start, end, self.table)
         days = self._kept_days(is_start_asked=start is not None)
         intervals = {interval for interval, _ in self._wanted.final if interval.is_intraday}
         if self._resolution == "1m":
             intervals.add(MINUTE)
         else:
             check_moves(self._rule)
-        kept = kept_minutes(self._reader, self._merged, intervals, limits)
+        most = most_sessions(self._rule, self._limits, has_minutes=self._resolution == "1m")
+        kept = kept_minutes(self._reader, self._merged, intervals, most)
         return chosen([days, *kept], start, end, self.table)
 
     def flow(self, ordinals: range) -> Iterator[Part]:
@@ -160,15 +175,15 @@ class Past:
             first = session_of(days[0])
         return Kept("daily bars", first, self._merged.boundary() or first)
 
-    def _kept_events(self, limits: Limits) -> Kept:
+    def _kept_events(self) -> Kept:
         if self._recorded is None:
             fact = "What was recorded of the live flow is not told here."
             raise NoFeedError(fact, hint="ask for resolution 1d or 1m.")
-        sessions = self._recorded.sessions()
-        if not sessions:
+        self._objects = self._recorded.objects()
+        if not self._objects:
             fact = f"No events are recorded in {self._reader.store.location}."
             raise NotFoundError(fact, hint="fiblake up --feed massive records a day.")
-        return Kept("recorded events", sessions[0], sessions[-1], limits.ticks)
+        return Kept("recorded events", min(self._objects), max(self._objects), self._limits.ticks)
 
     def _of_sessions(self, interval: Interval) -> Seens:
         """Return all final bars of an interval of sessions."""
@@ -215,7 +230,8 @@ class Past:
         factors = self._reader.split_factors()
         shares = {day: factors.between(asked.listing, day, self._today) for day in sessions}
         flow = TickFlow(self._rule.symbol, self._wanted, self._final, self.table)
-        return flow.seen(self._recorded.seen(names, self._wanted), shares)
+        told = self._recorded.seen(names, self._objects, self._wanted, self._limits.events)
+        return flow.seen(told, shares)
 
 
 def _memory(rule: Rule, interval: Interval, hours: Hours) -> int:

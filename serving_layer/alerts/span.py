@@ -6,15 +6,16 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lake.alerts.rule import Move, leaves
+from lake.alerts.rule import Move, Price, leaves
 from lake.errors import MINUTES_HINT, EmptyLakeError, InvalidRangeError, MisuseError
+from lake.hours import DAY_MINUTES
 from lake.interval import MINUTE, Interval
 from serving_layer.backtest.minutes import stored_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lake.alerts.rule import Rule
+    from lake.alerts.rule import Leaf, Rule
     from lake.session import SessionTable
     from serving_layer.merged import MergedReader
     from serving_layer.reader import Reader
@@ -27,16 +28,19 @@ class Limits:
     """How much a run may be of; None: any amount.
 
     Attributes:
-        bars: Bars of minutes or hours of one interval, were there no extended hours.
+        looks: Minutes, and bars of minutes and hours, each as often as it is looked at; see
+            `most_sessions`.
         ticks: Sessions of recorded events.
+        events: Recorded events, of all symbols.
     """
 
-    bars: int | None = None
+    looks: int | None = None
     ticks: int | None = None
+    events: int | None = None
 
 
-SERVED: Final = Limits(bars=100_000, ticks=5)
-"""Of who asks over HTTP: a year of minutes, some seconds of work."""
+SERVED: Final = Limits(looks=500_000, ticks=5, events=2_000_000)
+"""Of who asks over HTTP: a year of minutes for one condition, some seconds of work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,8 @@ def chosen(
 
     Args:
         kept: What it needs.
-        start: Its first date; None: from when on all is there.
+        start: Its first date; None: from when on all is there, or as many of the last sessions as
+            there may be.
         end: Its last date, inclusive; None, or later than there is: as long as all is there.
         table: The sessions of the exchange.
 
@@ -85,16 +90,49 @@ def chosen(
         fact = f"There is nothing to run on from {first} to {last}."
         raise InvalidRangeError(fact, hint="ask for more days: a session at least.")
     for each in kept:
-        if each.most is not None and len(ordinals) > each.most:
+        if each.most is None or len(ordinals) <= each.most:
+            continue
+        if start is not None:
             fact = f"{len(ordinals):,} sessions of {each.what} are too many at a time."
-            raise InvalidRangeError(fact, hint=f"{each.most:,} may be: name start and end.")
+            raise InvalidRangeError(fact, hint=f"{each.most:,} may be: start later, or end before.")
+        ordinals = ordinals[-each.most :]
     return ordinals
 
 
+def most_sessions(rule: Rule, limits: Limits, *, has_minutes: bool) -> int | None:
+    """Return of how many sessions with minutes a run may be; None: of any number.
+
+    What a session costs is counted in what is looked at: all its minutes, where prices are told of
+    minutes, and for each condition once more; of conditions on bars of minutes and hours those
+    bars, or, while they form, a bar each minute.
+    """
+    if limits.looks is None:
+        return None
+    minutes = DAY_MINUTES if has_minutes else 0
+    cost = minutes + sum(_looks(leaf, minutes) for leaf in leaves(rule.when))
+    return max(1, limits.looks // max(1, cost))
+
+
+def _looks(leaf: Leaf, minutes: int) -> int:
+    """Return what a condition looks at in a session of which so many minutes are told."""
+    if isinstance(leaf, Price | Move):
+        return minutes
+    interval = Interval.parse(leaf.interval)
+    if leaf.state == "forming" and minutes:
+        return minutes
+    return -(-DAY_MINUTES // interval.minutes) if interval.is_intraday else 0
+
+
 def kept_minutes(
-    reader: Reader, merged: MergedReader, intervals: Iterable[Interval], limits: Limits
+    reader: Reader, merged: MergedReader, intervals: Iterable[Interval], most: int | None
 ) -> list[Kept]:
     """Return of which sessions the lake has bars of some intraday intervals.
+
+    Args:
+        reader: Of the lake.
+        merged: The same, as of a feed that may tell a session again.
+        intervals: Of minutes or hours.
+        most: Of how many sessions a run may be.
 
     Raises:
         EmptyLakeError: If it has none at all of one.
@@ -106,9 +144,6 @@ def kept_minutes(
         if not sessions:
             fact = f"The lake {reader.store.location} holds no {interval} bars yet."
             raise EmptyLakeError(fact, hint=MINUTES_HINT)
-        most = (
-            None if limits.bars is None else limits.bars // -(-SESSION_MINUTES // interval.minutes)
-        )
         found.append(Kept(f"{interval} bars", sessions[0], sessions[-1], most))
     return found
 

@@ -60,12 +60,14 @@ def test_a_rule_is_read_from_standard_input(
 
 def test_what_else_is_to_be_known_is_a_note(in_sample: Run) -> None:
     once = in_sample("alerts", "dry-run", rule_file(repeat=False), "--from", "2012-01-01")
+    over = in_sample("alerts", "dry-run", rule_file(expires="2005-01-01T00:00:00Z"))
     young = in_sample(
         "alerts", "dry-run", rule_file(symbol="GOOG"), "--from", "2004-08-18", "--to", "2004-08-20"
     )
 
     assert once.out.startswith("AAPL would have fired 1 time: 2012-01-03 to 2013-03-01")
     assert 'it fires once: with "repeat": true it would again' == once.err.strip()
+    assert "it expired 2005-01-01T00:00:00Z: from then on nothing fires" == over.err.strip()
     assert (
         "GOOG would have fired 0 times: 2004-08-18 to 2004-08-20, 3 sessions at 1d, 8 seen\n"
         == young.out

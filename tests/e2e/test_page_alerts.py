@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from serving_layer.auth import Access
 from speed_layer.delivery.delivering import delivering
@@ -211,8 +211,9 @@ def test_a_finger_drags_a_level_and_neither_chart_nor_page_moves(
 
 
 def test_a_level_that_cannot_be_kept_is_restored_and_why_is_told(
-    page: Page, server: Server
+    forgiving: Page, server: Server
 ) -> None:
+    page = forgiving
     alert = server.make(500.0)
     open_alerts(page, server)
     at = wait_for_line(page)
@@ -225,8 +226,16 @@ def test_a_level_that_cannot_be_kept_is_restored_and_why_is_told(
     assert abs(wait_for_line(page) - at) <= 1
 
     drag(page, at, at + 60, is_released=False)
+    expect(row(page)).to_contain_text("not kept yet")
     other = {"kind": "price", "relation": "above", "level": 490.0}
-    server.ask("PUT", f"/{alert}", json={"symbol": "AAPL", "when": other})
+    changed = {"symbol": "AAPL", "when": other}
+
+    def change_first(route: Route) -> None:
+        # At the last moment: whatever was read before is of the revision before.
+        server.ask("PUT", f"/{alert}", json=changed)
+        route.continue_()
+
+    page.route(f"**/v1/alerts/{alert}?*", change_first)
     page.mouse.up()
 
     expect(page.locator("#alerts-problem")).to_contain_text("Somebody else changed it")
@@ -451,10 +460,14 @@ def test_a_dry_run_tells_and_marks_when_a_rule_would_have_fired(page: Page, serv
     page.wait_for_selector("html[data-state='ready'][data-interval='13d']")
     page.get_by_role("button", name="Edit breakout").click()
     before = page.locator("#chart").screenshot()
+    expect(page.get_by_label("From", exact=True)).to_have_value("")
     page.get_by_label("From", exact=True).fill("2005-01-03")
+    page.get_by_label("To", exact=True).fill("2012-06-29")
     page.get_by_role("button", name="Dry run").click()
 
-    answer = server.ask("POST", "/dry-run?start=2005-01-03", json=WHOLE | {"active": None})
+    answer = server.ask(
+        "POST", "/dry-run?start=2005-01-03&end=2012-06-29", json=WHOLE | {"active": None}
+    )
     assert answer["fired"] > 1
     result = page.locator(".dry-run")
     expect(result).to_contain_text(f"It would have fired {answer['fired']} times: AAPL")
@@ -468,6 +481,36 @@ def test_a_dry_run_tells_and_marks_when_a_rule_would_have_fired(page: Page, serv
 
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#alert-list > li")).to_have_count(1)
+
+
+def test_a_dry_run_is_of_all_there_is_and_tells_of_a_rule_that_is_over(
+    page: Page, server: Server
+) -> None:
+    open_alerts(page, server)
+    page.get_by_role("button", name="New alert").click()
+    form = page.locator("#alert-form")
+    fill(form, "expires", "2001-02-03T04:05")
+    page.get_by_role("button", name="Dry run").click()
+
+    result = page.locator(".dry-run")
+    expect(result).to_contain_text("sessions from 2000-03-01 to 2013-03-01")
+    expect(result).to_contain_text("It expired 2001-02-02 23:05:00 exchange time")
+
+
+def test_times_of_a_day_are_typed_at_a_clock(page: Page, server: Server) -> None:
+    open_alerts(page, server)
+    page.get_by_role("button", name="New alert").click()
+    form = page.locator("#alert-form")
+    page.get_by_label("Only at certain times").check()
+    expect(form.locator("[name=end]")).to_have_value("")
+    fill(form, "start", "09:45")
+    expect(form.locator("[name=start]")).to_have_attribute("type", "time")
+    form.get_by_role("button", name="Save").click()
+
+    expect(said(page)).to_have_text("The alert is kept.")
+    (rule,) = server.rules()
+    active = rule["active"]
+    assert ("09:45:00", "23:59:59.999999") == (active["start"], active["end"])
 
 
 def test_without_the_scope_the_panel_says_so(forgiving: Page, guarded: Guarded) -> None:

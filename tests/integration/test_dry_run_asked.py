@@ -19,11 +19,13 @@ from pydantic_core import to_jsonable_python
 from batch_layer.generating.trading.recording import record
 from fiblake import Lake
 from fiblake.alerts.dry_run import dry_runs
+from fiblake.alerts.recorded_events import RecordedEvents
 from lake.alerts.rule import parse_rule
 from lake.clock import SetClock
 from lake.errors import (
     EmptyLakeError,
     FiblakeError,
+    GivenUpError,
     InvalidRangeError,
     MisuseError,
     NoFeedError,
@@ -40,6 +42,7 @@ from serving_layer.alerts.outcomes import HORIZONS, Outcome, Summary, summaries
 from serving_layer.alerts.span import Limits
 from serving_layer.app import create_app
 from serving_layer.merged import MergedReader
+from tests.access import serving
 from tests.alert_oracle import Told, told_of_prices
 from tests.dry_runs import (
     FIRST,
@@ -225,13 +228,20 @@ def test_what_the_lake_has_not_is_told(sample_lake: Lake, past_lake: Lake, lake:
 
 def test_who_asks_over_http_may_ask_for_so_much(past_lake: Lake) -> None:
     reader = past_lake.reader
-    few = DryRuns(reader, MergedReader(reader), limits=Limits(bars=2 * 390))
+    few = DryRuns(reader, MergedReader(reader), limits=Limits(looks=2 * 2 * 960))
+    forming = {**FIVE, "state": "forming"}
+    several = {"kind": "all", "of": [FIVE, forming, {**FIVE, "hours": "extended"}]}
 
     with pytest.raises(InvalidRangeError, match=r"3 sessions of 1m bars are too many at a time"):
-        run(few, UP, None, None, "1m")
+        run(few, UP, MINUTES[0], None, "1m")
 
     assert 3 == run(few, FIVE, *MINUTES[::2]).sessions
     assert 2 == run(few, UP, *MINUTES[:2], "1m").sessions
+    # Each condition counts, and what forms with each minute; without a start the last ones are run.
+    latest = [run(few, each, None, None, "1m") for each in (UP, FIVE, several)]
+    assert [(MINUTES[1], 2), (MINUTES[0], 3), (MINUTES[2], 1)] == [
+        (each.start, each.sessions) for each in latest
+    ]
 
 
 def test_a_session_that_is_told_again_is_still_to_come(past_lake: Lake) -> None:
@@ -345,6 +355,28 @@ def test_recorded_events_make_bars_as_they_do_live(past_lake: Lake, tmp_path: Pa
     ]
 
 
+def test_events_of_several_sources_are_told_in_order_and_counted(
+    past_lake: Lake, tmp_path: Path
+) -> None:
+    session = MINUTES[0]
+    prices = [48.0, 52.0, 49.0, 51.0, 47.0, 53.0, 48.5, 51.5]
+    told = list(zip(times("10:00:00", 8, 90), prices, strict=True))
+    events = [trade(session, time, price, symbol="PLAIN") for time, price in told]
+    lake = recorded(past_lake, tmp_path, events[::2])
+    record(lake.store, "other", session, frame(events[1::2]), each=2)
+    found = run(dry_runs(lake), UP, None, None, "ticks")
+    reader = lake.reader
+    events_of = RecordedEvents(lake.store, lake.settings)
+    merged = MergedReader(reader)
+    few, enough = (DryRuns(reader, merged, events_of, Limits(events=most)) for most in (7, 8))
+
+    path: Told = [(at(session, time), price) for time, price in told]
+    assert told_of_prices(path, UP) == [(each.time, each.price) for each in found.firings]
+    assert 4 == found.fired == run(enough, UP, None, None, "ticks").fired
+    with pytest.raises(InvalidRangeError, match=r"From 2012-07-02 to .* more than 7 events are"):
+        run(few, UP, None, None, "ticks")
+
+
 def test_the_route_answers_what_the_lake_does(past_lake: Lake, runs: DryRuns) -> None:
     api = Api(past_lake)
     rule = rule_of(UP)
@@ -384,11 +416,15 @@ def test_what_cannot_be_asked_for_is_a_problem(
     assert told in problem(answer)["detail"]
 
 
+async def stays() -> bool:
+    return False
+
+
 def test_runs_take_turns_and_no_more_than_some_wait() -> None:
     free, begun = threading.Event(), threading.Event()
     at_once, most = [0], [0]
 
-    def work(_: DryRuns) -> Any:
+    def work(*_: object) -> Any:
         at_once[0] += 1
         most[0] = max(at_once[0], most[0])
         begun.set()
@@ -398,19 +434,129 @@ def test_runs_take_turns_and_no_more_than_some_wait() -> None:
 
     async def ask() -> list[Any]:
         turns = DryRunTurns(None)  # type: ignore[arg-type]
-        asked = [asyncio.create_task(turns.do(work)) for _ in range(10)]
+        asked = [asyncio.create_task(turns.do(str(each), stays, work)) for each in range(10)]
         assert await asyncio.to_thread(begun.wait, 30)
         late = [each for each in asked if each.done()]
         free.set()
         found = await asyncio.gather(*asked, return_exceptions=True)
         assert [found[-1]] == [each.exception() for each in late]
-        return [*found, await turns.do(work)]
+        return [*found, await turns.do("0", stays, work)]
 
     *found, again = asyncio.run(ask())
 
     assert ["done"] * 9 == found[:9]
     assert isinstance(found[9], TooManyRequestsError)
     assert ("done", 1) == (again, most[0])
+
+
+def test_one_owner_leaves_places_for_others() -> None:
+    free = threading.Event()
+
+    def work(*_: object) -> Any:
+        assert free.wait(30)
+        return "done"
+
+    async def ask() -> list[Any]:
+        turns = DryRunTurns(None)  # type: ignore[arg-type]
+        asked = [asyncio.create_task(turns.do(each, stays, work)) for each in "aaaab"]
+        await asyncio.sleep(0)
+        free.set()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    *found, third, fourth, other = asyncio.run(ask())
+
+    assert ["done"] * 3 == [*found, other]
+    assert "2 of your dry runs are under way. Hint: ask again." == str(third) == str(fourth)
+
+
+def test_a_run_is_given_up_when_who_asked_leaves(past_lake: Lake) -> None:
+    """One that waits, too; the one that runs keeps its place until it has ended."""
+    begun, free = threading.Event(), threading.Event()
+    left: list[bool] = []
+
+    def work(runs: DryRuns, stop: threading.Event) -> DryRun:
+        begun.set()
+        assert stop.wait(30)
+        assert free.wait(30)
+        return runs.run(parse_rule(rule_of(UP)), stop=stop)
+
+    async def is_gone() -> bool:
+        return bool(left)
+
+    async def ask() -> list[Any]:
+        turns = DryRunTurns(runs_of(past_lake))
+        asked = [asyncio.create_task(turns.do("a", is_gone, work)) for _ in range(2)]
+        assert await asyncio.to_thread(begun.wait, 30)
+        left.append(True)
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert ["a"] == [each.owner for each in turns._here]  # noqa: SLF001 - nothing else tells
+        free.set()
+        rule = parse_rule(rule_of(UP))
+        return [*found, await turns.do("a", stays, lambda runs, stop: runs.run(rule, stop=stop))]
+
+    first, second, after = asyncio.run(ask())
+
+    assert ["Who asked has left."] * 2 == [str(first), str(second)]
+    assert after.fired
+
+
+def test_the_server_sees_that_who_asked_has_left(past_lake: Lake) -> None:
+    app = create_app(past_lake.reader)
+    begun, ended = threading.Event(), threading.Event()
+
+    def wait(*asked: Any) -> DryRun:
+        begun.set()
+        assert asked[-1].wait(30)
+        ended.set()
+        raise GivenUpError("given up")  # noqa: EM101, TRY003 - as a run does
+
+    app.state.dry_runs.runs.run = wait
+    with serving(app) as host:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"http://{host}/v1/alerts/dry-run", json=rule_of(UP), timeout=0.5)
+        assert begun.wait(30)
+        assert ended.wait(30)
+
+
+def test_a_run_that_is_given_up_ends_between_two_parts(runs: DryRuns) -> None:
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(GivenUpError):
+        runs.run(parse_rule(rule_of(UP)), stop=stop)
+
+
+def test_the_end_of_the_server_gives_up_all_runs() -> None:
+    begun = threading.Event()
+
+    def work(_: DryRuns, stop: threading.Event) -> DryRun:
+        begun.set()
+        assert stop.wait(30)
+        raise GivenUpError("given up")  # noqa: EM101, TRY003 - as a run does
+
+    async def ask() -> list[Any]:
+        turns = DryRunTurns(None)  # type: ignore[arg-type]
+        asked = [asyncio.create_task(turns.do(each, stays, work)) for each in "ab"]
+        assert await asyncio.to_thread(begun.wait, 30)
+        turns.end()
+        asked.append(asyncio.create_task(turns.do("c", stays, work)))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    found = asyncio.run(ask())
+
+    assert ["given up", "The server ends.", "The server ends."] == list(map(str, found))
+
+
+def test_a_rule_that_is_over_is_told_to_be(runs: DryRuns) -> None:
+    over, later = "2012-03-05T00:00:00Z", "2013-01-01T00:00:00Z"
+
+    found = [run(runs, UP, repeat=True, **said) for said in ({}, {"expires": over})]
+    lasting = run(runs, UP, expires=later)
+
+    assert (None, None) == (found[0].expired, lasting.expired)
+    assert dt.datetime(2012, 3, 5, tzinfo=dt.UTC) == found[1].expired
+    assert found[1].fired < found[0].fired == lasting.fired
+    assert lasting.fired == found[0].fired
 
 
 def test_a_run_does_not_hold_up_the_loop(past_lake: Lake) -> None:

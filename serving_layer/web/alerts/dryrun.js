@@ -1,5 +1,4 @@
 /* A rule tried on history: how often it would have fired, and what the price did then. */
-import { lastBar } from "../chart.js";
 import { make } from "../elements.js";
 import { countText } from "../format.js";
 import { secondText } from "../times.js";
@@ -8,7 +7,8 @@ import { problemText } from "./panel.js";
 import { dryRun } from "./requests.js";
 
 const RESOLUTIONS = { "1d": "daily bars", "1m": "bars of minutes", ticks: "recorded ticks" };
-const YEARS = 10;
+const FROM = "The first session; empty: as early as may be";
+const TO = "The last session; empty: the last there is";
 const MOST_SHOWN = 100;
 let running = new AbortController();
 
@@ -16,9 +16,8 @@ let running = new AbortController();
 export function startDryRun(read) {
   endDryRun();
   const place = make("fieldset", "", { class: "dry-run" });
-  const start = make("input", "", { type: "date" });
-  const last = lastBar()?.start ?? new Date().toISOString();
-  start.value = `${Number(last.slice(0, 4)) - YEARS}-01-01`;
+  const [start, end] = [["from", FROM], ["to", TO]].map(([name, title]) =>
+    make("input", "", { type: "date", name, title }));
   const resolution = make("select");
   resolution.append(...Object.entries(RESOLUTIONS).map(([value, text]) => make("option", text, { value })));
   const button = make("button", "Dry run", { type: "button" });
@@ -26,8 +25,8 @@ export function startDryRun(read) {
   const said = make("p", "", { role: "status" });
   const fault = make("p", "", { class: "problem", role: "alert" });
   const fields = make("div", "", { class: "fields" });
-  fields.append(labelled("From", start), labelled("By", resolution), button);
-  button.onclick = () => run(read, { start, resolution, button, said, fault, result });
+  fields.append(labelled("From", start), labelled("To", end), labelled("By", resolution), button);
+  button.onclick = () => run(read, { start, end, resolution, button, said, fault, result });
   place.append(make("legend", "On history"), fields, said, fault, result);
   return place;
 }
@@ -44,7 +43,7 @@ function labelled(text, control) {
   return label;
 }
 
-async function run(read, { start, resolution, button, said, fault, result }) {
+async function run(read, { start, end, resolution, button, said, fault, result }) {
   const rule = read();
   if (!rule) return;
   running.abort();
@@ -55,7 +54,10 @@ async function run(read, { start, resolution, button, said, fault, result }) {
   result.replaceChildren();
   button.disabled = true;
   try {
-    const asked = { resolution: resolution.value, ...(start.value && { start: start.value }) };
+    const asked = {
+      resolution: resolution.value,
+      ...(start.value && { start: start.value }), ...(end.value && { end: end.value }),
+    };
     const answer = await dryRun(rule, asked, signal);
     signal.throwIfAborted();
     said.textContent = summaryOf(answer);
@@ -74,11 +76,13 @@ async function run(read, { start, resolution, button, said, fault, result }) {
 
 const timesText = (count) => (count === 1 ? "once" : `${countText(count)} times`);
 
-function summaryOf({ symbol, fired, start, end, sessions, untold, seen }) {
+function summaryOf({ symbol, fired, start, end, sessions, untold, seen, expired }) {
   const how = fired ? `It would have fired ${timesText(fired)}` : "It would not have fired";
   const without = untold ? `, ${countText(untold)} of them without a price` : "";
   const of = `${countText(sessions)} sessions from ${start} to ${end}${without}`;
-  return `${how}: ${symbol}, ${of}; ${countText(seen)} prices and bars.`;
+  const over = expired
+    ? ` It expired ${secondText(expired)} exchange time: from then on nothing fires.` : "";
+  return `${how}: ${symbol}, ${of}; ${countText(seen)} prices and bars.${over}`;
 }
 
 function percentText(percent) {

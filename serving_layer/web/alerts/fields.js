@@ -90,7 +90,7 @@ function controlOf(name, property, isRequired) {
   if (property.type === "boolean") return checkOf();
   if (property.type === "integer" || property.type === "number") return numberOf(property, isRequired);
   if (property.format === "date-time") return instantOf();
-  if (property.format === "time") return clockOf();
+  if (property.format === "partial-time") return clockOf();
   return textOf(property, isRequired);
 }
 

@@ -29,12 +29,13 @@ export const createAlert = (rule) => send("POST", at(), rule);
 
 /** Replace an alert's rule, unless it is no more what it was when it was read. */
 export async function replaceAlert({ alert, revision }, rule) {
-  const now = await get(at(alert));
-  if (now.revision !== revision) {
+  try {
+    return await send("PUT", withQuery(at(alert), { revision }), rule);
+  } catch (problem) {
+    if (problem.code !== "alert_changed") throw problem;
     const detail = "Somebody else changed it, or another tab; it is shown as it is now.";
     throw Object.assign(new Error(detail), { title: "Not saved.", detail });
   }
-  return send("PUT", at(alert), rule);
 }
 
 export const deleteAlert = (alert) => send("DELETE", at(alert));
