@@ -1,4 +1,8 @@
-"""Queries on alerts: the rules that owners keep. Each one asks for one owner's, and no other's."""
+"""Queries on alerts: the rules that owners keep.
+
+Each one asks for one owner's, and no other's; but `all_alerts`, which is for whoever runs the
+server.
+"""
 
 from __future__ import annotations
 
@@ -134,6 +138,15 @@ def list_alerts(
     return [_kept(row) for row in connection.execute(asked)]
 
 
+def all_alerts(connection: Connection, *, symbol: str | None = None) -> list[Kept]:
+    """Return all owners' alerts, by owner, in order of creation; None: of whatever symbol."""
+    ordered = (ALERT_RULES.c.owner, ALERT_RULES.c.created, ALERT_RULES.c.alert)
+    asked = _selected().where(ALERT_RULES.c.deleted.is_(None)).order_by(*ordered)
+    if symbol is not None:
+        asked = asked.where(ALERT_RULES.c.symbol == symbol)
+    return [_kept(row) for row in connection.execute(asked)]
+
+
 def replace_rule(  # noqa: PLR0913 - what a rule is kept by
     connection: Connection, owner: str, alert: str, *, symbol: str, definition: str, at: dt.datetime
 ) -> bool:
@@ -160,8 +173,12 @@ def delete_alert(connection: Connection, owner: str, alert: str, at: dt.datetime
 
 
 def _asked(owner: str) -> sa.Select[tuple[Any, ...]]:
+    return _selected().where(_of(owner))
+
+
+def _selected() -> sa.Select[tuple[Any, ...]]:
     joined = sa.outerjoin(ALERT_RULES, ALERT_STATES, _AT_ITS_REVISION)
-    return sa.select(*_COLUMNS, *_PROGRESS).select_from(joined).where(_of(owner))
+    return sa.select(*_COLUMNS, *_PROGRESS).select_from(joined)
 
 
 def _of(owner: str) -> sa.ColumnElement[bool]:

@@ -1,7 +1,8 @@
 """Queries on destinations: the webhooks that an owner's alerts can be told to.
 
-The owner is a part of each: nobody finds, changes or removes what is someone else's. Secrets go in,
-and out to whoever delivers (`database.deliveries`), but never to whoever asks here.
+The owner is a part of each: nobody finds, changes or removes what is someone else's; but of
+`all_destinations`, which is for whoever runs the server. Secrets go in, and out to whoever delivers
+(`database.outbox`), but never to whoever asks here.
 """
 
 from __future__ import annotations
@@ -91,6 +92,12 @@ def destinations_of(connection: Connection, owner: str) -> list[Destination]:
     """Return an owner's destinations, by name."""
     of_owner = DESTINATIONS.c.owner == owner
     asked = sa.select(*_SHOWN).where(of_owner).order_by(DESTINATIONS.c.name)
+    return [Destination(*row) for row in connection.execute(asked)]
+
+
+def all_destinations(connection: Connection) -> list[Destination]:
+    """Return the destinations of all owners, by owner and name."""
+    asked = sa.select(*_SHOWN).order_by(DESTINATIONS.c.owner, DESTINATIONS.c.name)
     return [Destination(*row) for row in connection.execute(asked)]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fiblake.alerts.app import app
-from fiblake.alerts.owned import OwnerOption, check_owner, holdings
+from fiblake.alerts.owned import EveryoneOption, OwnerOption, check_owner, holdings
 from fiblake.keys import actor, opened
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output, table_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from database.deliveries import Delivery, State
+    from database.destinations import Destination as Webhook
     from serving_layer.alerts.answers import Destination, DestinationsAnswer
 
 destinations = typer.Typer(
@@ -32,6 +33,13 @@ destinations = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(destinations)
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """The webhooks of all owners, by owner and name."""
+
+    destinations: list[Webhook]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +83,19 @@ def add_(  # noqa: PLR0913 - a command's options
 
 @destinations.command("list")
 def list_(
-    *, owner: OwnerOption = "anyone", lake: LakeOption = None, json: JsonOption = False
+    *,
+    owner: OwnerOption = "anyone",
+    everyone: EveryoneOption = False,
+    lake: LakeOption = None,
+    json: JsonOption = False,
 ) -> None:
-    """List where an owner's alerts can be told: log, sns if it is set, and its webhooks."""
+    """List where an owner's alerts can be told: log, sns if it is set, and its webhooks.
+
+    Those of everyone are all webhooks, by owner.
+    """
+    if everyone:
+        Output(as_json=json).report(_everyones(lake), _of_everyones)
+        return
     with holdings(lake, owner) as own:
         found = own.destinations.listed()
     Output(as_json=json).report(found, _of_destinations)
@@ -104,7 +122,7 @@ def deliveries_(  # noqa: PLR0913 - a command's options
         str | None, typer.Option(help="dead, waiting or delivered. Default: any.")
     ] = None,
     owner: OwnerOption = "anyone",
-    everyone: Annotated[bool, typer.Option("--everyone", help="Of all owners.")] = False,
+    everyone: EveryoneOption = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")] = 100,
     lake: LakeOption = None,
     json: JsonOption = False,
@@ -177,6 +195,19 @@ def _of_destinations(found: DestinationsAnswer) -> Iterator[str]:
 
 def _destination_row(each: Destination) -> Sequence[str]:
     return each.name, each.kind, each.url or "", _moment(each.created)
+
+
+def _everyones(location: str | None) -> Webhooks:
+    from database.destinations import all_destinations  # noqa: PLC0415 - needs an extra
+
+    with opened(location) as database, database.read() as connection:
+        return Webhooks(all_destinations(connection))
+
+
+def _of_everyones(found: Webhooks) -> Iterator[str]:
+    header = ("owner", "name", "url", "created")
+    rows = [(e.owner, e.name, e.url, _moment(e.created)) for e in found.destinations]
+    yield table_of(header, rows, left=len(header))
 
 
 def _of_deliveries(found: Deliveries) -> Iterator[str]:

@@ -22,6 +22,8 @@ OwnerOption = Annotated[
     str, typer.Option("--owner", help="Whose; anyone: who asks where no key was created.")
 ]
 
+EveryoneOption = Annotated[bool, typer.Option("--everyone", help="Of all owners.")]
+
 
 def check_owner(owner: str) -> None:
     """Refuse what no owner is called.

@@ -14,6 +14,7 @@ from database.audit import latest
 from lake.settings import Settings
 from tests.alerts import fire, progressed, rule
 from tests.command_line import Run, write
+from tests.receiving import SECRET
 
 BREAKOUT = {
     "symbol": "aapl",
@@ -133,6 +134,27 @@ def test_alerts_of_another_owner_are_as_if_there_were_none(in_sample: Run, alert
     assert (1, "", said) == in_sample("alerts", "replace", alert, file, "--owner", "desk").said
     assert "no alert yet" in in_sample("alerts", "list", "--owner", "desk").out
     assert 0 == in_sample("alerts", "show", alert).code
+
+
+def test_whoever_runs_the_server_sees_what_all_owners_keep_and_ends_it(
+    in_sample: Run, alert: str
+) -> None:
+    file, secret = write("other.json", json.dumps(rule(symbol="IBM"))), write("secret", SECRET)
+    made = in_sample("alerts", "create", file, "--owner", "desk", "--json")
+    desks = json.loads(made.out)["alert"]
+    hook = ("--url", "https://example.com/1", "--secret-file", secret, "--owner", "desk")
+    in_sample("alerts", "destinations", "add", "pager", *hook)
+    listed = in_sample("alerts", "list", "--everyone").out.splitlines()
+    of_ibm = json.loads(in_sample("alerts", "list", "--everyone", "--symbol", "ibm", "--json").out)
+    hooks = in_sample("alerts", "destinations", "list", "--everyone").out.splitlines()
+
+    assert ["owner", "alert"] == listed[0].split()[:2]
+    assert [["anyone", alert], ["desk", desks]] == [row.split()[:2] for row in listed[2:]]
+    assert [("desk", desks)] == [(each["owner"], each["alert"]) for each in of_ibm["alerts"]]
+    assert ["owner", "name", "url", "created"] == hooks[0].split()
+    assert [["desk", "pager", "https://example.com/1"]] == [row.split()[:3] for row in hooks[2:]]
+    assert 0 == in_sample("alerts", "delete", desks, "--owner", "desk").code
+    assert 2 + 1 == len(in_sample("alerts", "list", "--everyone").out.splitlines())
 
 
 @pytest.mark.parametrize(
