@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response, status
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from database.audit import Actor, Entry
 from lake.errors import InvalidRangeError
@@ -48,6 +48,8 @@ class KeyRequest:
         expires: From when on it is none; null: never.
     """
 
+    # An `expires` that is misspelt must not make a key that never ends.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
     name: Annotated[str, _NAME]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(SCOPES))]
     owner: Annotated[str, Field(max_length=100)] = ""

@@ -300,6 +300,15 @@ def test_without_a_setting_processes_of_one_database_share_the_secret(
     assert 200 == other.get("/v1/symbols", token).status_code
 
 
+def test_a_misspelt_expiry_makes_no_key_that_never_ends(server: Guarded) -> None:
+    admin = server.key("admin").secret
+    asked = {"name": "ci", "scopes": ["read"], "expire": "2026-02-01T00:00:00Z"}
+    answer = server.request("POST", "/v1/keys", admin, json=asked)
+
+    assert (422, True) == (answer.status_code, "expire" in answer.json()["detail"])
+    assert ["ci"] != [each["name"] for each in server.get("/v1/keys", admin).json()["keys"]][-1:]
+
+
 def test_keys_are_created_listed_revoked_and_noted(server: Guarded) -> None:
     admin = server.key("admin")
     asked = {"name": "ci", "scopes": ["live", "read"], "expires": "2026-02-01T00:00:00+01:00"}
