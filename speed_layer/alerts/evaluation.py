@@ -191,12 +191,14 @@ class Evaluation:
         now = time.monotonic()
         changed, parts, pending = self._book.changed(), self._parts, self._pending
         pending.market |= changed.market
-        pending.market |= parts.sessions.changed()
         pending.states |= {
             alert: self._row(alert, state)
             for alert, state in changed.rules.items()
             if alert in self._watched
         }
+        if not self._is_torn:
+            # Else bars would count as told that were not evaluated.
+            pending.market |= parts.sessions.changed()
         if position is not None and not self._is_torn:
             pending.market |= parts.flow.changed()
             pending.position = orjson.dumps(position()).decode()
@@ -277,7 +279,10 @@ class Evaluation:
         self._health.rules = len(self._watched)
 
     def _split(self, session: dt.date) -> None:
-        splits = self._asked(lambda: self._parts.history.splits(session)) or {}
+        splits = self._asked(lambda: self._parts.history.splits(session))
+        if splits is None:
+            self._is_torn = True
+            return
         for symbol, factor in splits.items():
             self._book.rebase(symbol, session, factor)
 
