@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from database import Database
+from database.alert_flow import all_states
 from lake.alerts.book import BarsKey
 from lake.alerts.rule import Rule
 from lake.alerts.seen import SeenBar
@@ -18,7 +19,7 @@ from speed_layer.alerts.ends import midnight
 from speed_layer.alerts.inlet import Inlet
 from tests.evaluated_alerts import NoBars, put_alert, rule, told
 from tests.feeding import eventually
-from tests.integration.test_alerts_embedded import Running, at, begun
+from tests.integration.test_alerts_embedded import Running, above, at, begun
 
 EVE: Final = dt.date(2026, 1, 2)
 TODAY: Final = dt.date(2026, 1, 5)
@@ -150,3 +151,34 @@ def test_a_split_that_could_not_be_asked_for_is_applied_at_the_next_start(
     for piece in (day, at(DAY_S, 49.5), at(DAY_S + 1, 29.5)):
         again.inlet.put(piece)
     assert eventually(lambda: {"al_a.1.1": "AAPL 29.50 below 30.00"} == told(own_database))
+
+
+def test_an_alert_counts_from_the_instant_after_its_adoption_told_again_or_not(
+    own_database: Database, run_alerts: Run
+) -> None:
+    """What comes late, while the clock is where it was at the adoption, is told again before it."""
+    put_alert(own_database, "al_old", above(1000))
+    running = run_alerts(Lake())
+    assert begun(running, 1)
+    clock = at(10, 50.0)
+    running.inlet.put(clock)
+    assert seen_by(running, 1)
+    put_alert(own_database, "al_new", above(90), changed=SystemClock().now())
+    assert eventually(lambda: "al_new" in adopted(own_database))
+    late = [at(9, 80.0, symbol="MSFT"), at(10, 100.0, 2), at(10, 80.0, 3)]
+    for piece in late:
+        running.inlet.put(piece)
+    assert seen_by(running, 3)
+    stop(running)
+    assert {} == told(own_database)
+
+    again = run_alerts(Lake())
+    for piece in (clock, *late, at(11, 101.0)):
+        again.inlet.put(piece)
+    assert eventually(lambda: {"al_new.1.1"} == told(own_database).keys())
+    assert ["AAPL 101.00 above 90.00"] == list(told(own_database).values())
+
+
+def adopted(database: Database) -> Collection[str]:
+    with database.read() as connection:
+        return all_states(connection).keys()
