@@ -77,6 +77,7 @@ class Evaluation:
         self._forming: Counter[BarsKey] = Counter()
         self._later: list[_Later] = []
         self._to_meet: set[str] = set()
+        self._awaited: set[str] = set()
         self._fresh: dict[str, Watched] = {}
         self._pending = begun.pending
         self._is_urgent = False
@@ -189,7 +190,8 @@ class Evaluation:
             position: Tells how far the flow was evaluated; None: that is kept another time.
         """
         now = time.monotonic()
-        changed, parts, pending = self._book.changed(), self._parts, self._pending
+        parts, pending = self._parts, self._pending
+        changed = self._book.changed(self._awaited)
         pending.market |= changed.market
         pending.market |= parts.sessions.changed()
         pending.states |= {
@@ -268,9 +270,9 @@ class Evaluation:
         """Let the flows tell of what alerts look at, and of no more."""
         keys = self._book.wants()
         forming = frozenset(key for key, count in self._forming.items() if count > 0) & keys
-        later = {self._watched[alert].rule.symbol for alert in self._to_meet}
-        parts = self._parts
-        parts.flow.follow(self._book.symbols | {symbol for symbol, _, _ in keys} | later)
+        self._awaited = {self._watched[alert].rule.symbol for alert in self._to_meet}
+        parts, symbols = self._parts, {symbol for symbol, _, _ in keys}
+        parts.flow.follow(self._book.symbols | symbols | self._awaited)
         parts.flow.want(keys, forming)
         parts.sessions.want(keys, forming)
         self._is_aimed = True
