@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lake.alerts.book import BarsKey, Firing
-from lake.alerts.evaluate import Progress, beginning, evaluate, looks_at
+from lake.alerts.evaluate import Progress, beginning, evaluate, looks_at, rebased
 from lake.alerts.market import BarsBefore, Market, PriceWindow
-from lake.alerts.plan import plan_of
+from lake.alerts.plan import Plan, plan_of
 from lake.alerts.rule import Rule, parse_rule
 from lake.alerts.seen import Seen, SeenBar, Tick
 from lake.bar import Hours, State
@@ -95,3 +96,80 @@ class Alone:
             return None
         number = self.progress.fired
         return Firing(self.alert, 1, number, self.rule.symbol, seen.time, price, text)
+
+
+@dataclass
+class Among:
+    """Rules that come and go, each on everything, no index: the truth of many amid a flow.
+
+    What they share of a symbol is known while one of them looks at it, and no longer.
+    """
+
+    rules: dict[str, tuple[int, Plan, Progress]] = field(default_factory=dict)
+    markets: dict[str, Market] = field(default_factory=dict)
+
+    def add(self, alert: str, revision: int, rule: Rule) -> None:
+        self.remove(alert)
+        plan = plan_of(rule)
+        market = self.markets.setdefault(plan.symbol, Market(plan.symbol))
+        for minutes in plan.windows:
+            market.windows.setdefault(minutes, PriceWindow(minutes))
+        for pair, count in plan.bars.items():
+            bars = market.bars.setdefault(pair, BarsBefore())
+            bars.count = max(bars.count, count)
+        self.rules[alert] = revision, plan, beginning(plan)
+
+    def remove(self, alert: str) -> None:
+        if self.rules.pop(alert, None):
+            self._forget()
+
+    def rebase(self, symbol: str, session: dt.date, factor: float) -> None:
+        self.markets.setdefault(symbol, Market(symbol)).rebase(session, factor)
+        for alert, (revision, plan, progress) in self.rules.items():
+            if plan.symbol == symbol:
+                self.rules[alert] = revision, plan, rebased(plan, progress, factor)
+
+    def seed(self, key: BarsKey, bars: Sequence[SeenBar]) -> None:
+        self.markets[key[0]].bars[key[1:]].seed(bars, dt.date.min)
+
+    def take(self, seen: Seen) -> list[Firing]:
+        is_tick = isinstance(seen, Tick)
+        looking = [
+            alert
+            for alert, (_, plan, _) in self.rules.items()
+            if plan.symbol == seen[0] and (plan.has_prices if is_tick else seen[1:3] in plan.bars)
+        ]
+        market = self.markets.get(seen[0])
+        if not looking or market is None:
+            return []
+        if isinstance(seen, Tick):
+            counts = market.take(seen)
+        else:
+            counts = market.bars[seen.interval, seen.hours].take(seen)
+        assert counts
+        found = [self._look(alert, seen, market) for alert in sorted(looking)]
+        self._forget()
+        return [firing for firing in found if firing is not None]
+
+    def _look(self, alert: str, seen: Seen, market: Market) -> Firing | None:
+        revision, plan, was = self.rules[alert]
+        if not looks_at(plan, seen):
+            return None
+        now, text = evaluate(plan, was, seen, market)
+        self.rules[alert] = revision, plan, now
+        if now.is_done:
+            del self.rules[alert]
+        if text is None:
+            return None
+        price = seen.price if isinstance(seen, Tick) else seen.close
+        return Firing(alert, revision, now.fired, plan.symbol, seen.time, price, text)
+
+    def _forget(self) -> None:
+        for symbol, market in self.markets.items():
+            plans = [plan for _, plan, _ in self.rules.values() if plan.symbol == symbol]
+            windows = {minutes for plan in plans for minutes in plan.windows}
+            pairs = {pair for plan in plans for pair in plan.bars}
+            market.windows = {key: market.windows[key] for key in windows}
+            market.bars = {key: market.bars[key] for key in pairs}
+            if not any(plan.has_prices for plan in plans):
+                market.price = None

@@ -30,7 +30,7 @@ from lake.exchange import ZONE
 from lake.instant import from_microseconds, microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from lake.alerts.rule import Rule
     from lake.alerts.seen import Seen, SeenBar
@@ -91,11 +91,11 @@ class Changed:
 
     Attributes:
         rules: By alert, of ALERT_STATES.
-        market: By key, JSON, of ALERT_MARKET.
+        market: By key, JSON, of ALERT_MARKET; None: no rule looks at it any more.
     """
 
     rules: dict[str, RuleState]
-    market: dict[str, str]
+    market: dict[str, str | None]
 
 
 class Book:
@@ -113,6 +113,9 @@ class Book:
         self._changed_markets: dict[str, SymbolRules] = {}
         self._changed_bars: dict[BarsKey, BarsBefore] = {}
         self._seeding: dict[BarsKey, dt.date] = {}
+        self._left = set(self._stored)
+        """Symbols of whose market there may be what no rule looks at."""
+        self._split = dt.date.min
         self._days = _Days()
 
     def add(self, alert: str, revision: int, rule: Rule, state: RuleState | None = None) -> None:
@@ -140,8 +143,16 @@ class Book:
         watch = self._watches[alert] = Watch(alert, revision, plan, progress)
         if not goes_on:
             self._changed[alert] = watch
-        if not progress.is_done:
-            self._page(plan.symbol).add(watch, goes_on=goes_on)
+        if progress.is_done:
+            return
+        page = self._page(plan.symbol)
+        page.add(watch, goes_on=goes_on)
+        if not goes_on:
+            # What it begins with is kept with its first state: else a book that is made of the
+            # rows would take what they say from before for what it saw.
+            self._changed_markets[plan.symbol] = page
+            for pair in plan.bars:
+                self._changed_bars[plan.symbol, *pair] = page.market.bars[pair]
 
     def remove(self, alert: str) -> None:
         """Evaluate an alert no more; one that is not here is none."""
@@ -149,6 +160,7 @@ class Book:
         self._changed.pop(alert, None)
         if watch is not None and not watch.progress.is_done:
             self._pages[watch.plan.symbol].remove(watch)
+            self._left.add(watch.plan.symbol)
 
     def unseeded(self, seen: Sequence[Seen]) -> dict[BarsKey, tuple[int, int]]:
         """Return the bars that are needed before `seen` can be evaluated.
@@ -221,18 +233,27 @@ class Book:
                 has_changed, text = page.look(watch, item)
                 if has_changed:
                     self._changed[watch.alert] = watch
+                    if watch.progress.is_done:
+                        self._left.add(item[0])
                 if text is not None:
                     number = watch.progress.fired
                     which = (watch.alert, watch.revision, number, item.symbol)
                     firings.append(Firing(*which, item.time, price, text))
         return firings
 
-    def changed(self) -> Changed:
+    def changed(self, awaited: Collection[str] = ()) -> Changed:
         """Return the rows that changed since the last call, the first ones of new rules with them.
 
-        To be committed together, and with the firings that `take` returned meanwhile.
+        To be committed together, and with the firings that `take` returned meanwhile. What no rule
+        looks at is forgotten.
+
+        Args:
+            awaited: Symbols of which rules are still to be added that go on: nothing of those is
+                forgotten.
         """
-        market = {symbol: page.market.told() for symbol, page in self._changed_markets.items()}
+        market: dict[str, str | None] = dict.fromkeys(self._tidied(awaited))
+        for symbol, page in self._changed_markets.items():
+            market[symbol] = page.market.told()
         for key, bars in self._changed_bars.items():
             market[" ".join(key)] = bars.told()
         rules = {alert: _row(watch) for alert, watch in self._changed.items()}
@@ -264,6 +285,9 @@ class Book:
         page = self._page(symbol)
         if not page.market.rebase(session, factor):
             return
+        if session > self._split:
+            self._split = session
+            self._left |= {each for each, other in self._pages.items() if not other.count}
         self._changed_markets[symbol] = page
         for pair, bars in page.market.bars.items():
             if pair in page.by_bars:
@@ -287,7 +311,29 @@ class Book:
         told = stored.pop("", None)
         if told is None:
             return Market(symbol)
-        return restored(symbol, told, stored)
+        market = restored(symbol, told, stored)
+        self._split = max(self._split, market.split or self._split)
+        return market
+
+    def _tidied(self, awaited: Collection[str]) -> list[str]:
+        """Forget what no rule looks at, and return the keys of its rows."""
+        left = self._left.difference(awaited)
+        self._left -= left
+        gone: list[str] = []
+        for symbol, page in [(symbol, self._page(symbol)) for symbol in left]:
+            for pair in page.tidy():
+                self._changed_bars.pop((symbol, *pair), None)
+                self._seeding.pop((symbol, *pair), None)
+                gone.append(" ".join((symbol, *pair)))
+            # Which split was the last stays known: it is told once more after a restart.
+            split = page.market.split
+            if page.count or (split is not None and split >= self._split):
+                self._changed_markets[symbol] = page
+            else:
+                del self._pages[symbol]
+                self._changed_markets.pop(symbol, None)
+                gone.append(symbol)
+        return gone
 
     def _want(
         self,

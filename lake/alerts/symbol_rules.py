@@ -68,25 +68,37 @@ class SymbolRules:
             bars.count = max(bars.count, count)
             rules[watch.alert] = watch
         if plan.has_prices:
+            if not goes_on and not self._priced.count:
+                market.price = None
             self._priced.add(watch)
 
     def remove(self, watch: Watch) -> None:
-        """Let a rule go."""
+        """Let a rule go; what it looked at stays until `tidy`."""
         plan = watch.plan
         self.count -= 1
         self.daily_moves -= plan.has_daily_moves
         for minutes in plan.windows:
             self._windows[minutes] -= 1
-            if not self._windows[minutes]:
-                del self.market.windows[minutes]
         for pair in plan.bars:
             rules = self.by_bars[pair]
             del rules[watch.alert]
             if not rules:
                 del self.by_bars[pair]
-                self.market.bars[pair].forget()
         if plan.has_prices:
             self._priced.remove(watch)
+
+    def tidy(self) -> list[tuple[str, Hours]]:
+        """Forget what no rule looks at, and return of which bars that was."""
+        market = self.market
+        market.windows = {
+            minutes: window for minutes, window in market.windows.items() if self._windows[minutes]
+        }
+        gone = [pair for pair in market.bars if pair not in self.by_bars]
+        for pair in gone:
+            del market.bars[pair]
+        if not self._priced.count:
+            market.price = None
+        return gone
 
     def take_tick(self, tick: Tick) -> list[Watch] | None:
         """Take a tick, and return the rules that it may change; None where it does not count."""

@@ -191,7 +191,8 @@ class Evaluation:
             position: Tells how far the flow was evaluated; None: that is kept another time.
         """
         now = time.monotonic()
-        changed, parts, pending = self._book.changed(), self._parts, self._pending
+        parts, pending = self._parts, self._pending
+        changed = self._book.changed(self._later.symbols)
         pending.market |= changed.market
         pending.states |= {
             alert: self._row(alert, state)
