@@ -3,9 +3,10 @@
     feed ──┬──► engine ──► view
            └──► inlet ──► flow ──► evaluation ──► keeper ──► database
 
-At the start all that was recorded since the begin of the session that was evaluated last is told
-again, and what counted already changes nothing. So it is when the inlet had to drop events. A
-replay tells itself again, so nothing is read for it.
+At the start what was recorded since the begin of the session that was evaluated last is told again:
+bars are made of it anew, and what was seen of it by then is not looked at twice. What the inlet had
+to drop is read from the record, from what was received last on. A replay tells itself again, so
+nothing is read for it.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ import polars as pl
 import structlog
 
 from lake.errors import FiblakeError, StoreError
-from lake.instant import microseconds
 from speed_layer.alerts.another_flow import anew
 from speed_layer.alerts.evaluation import Evaluation
 from speed_layer.alerts.event_flow import EventFlow
+from speed_layer.alerts.inlet import received
 from speed_layer.alerts.parts import Health, Parts, document
 from speed_layer.alerts.rows import own_rows
 from speed_layer.alerts.session_flow import SessionFlow
@@ -50,6 +51,10 @@ whoever asks for prices need the processor too."""
 _MANY: Final = 5_000
 _RETRY_S: Final = 1.0
 _LANDED_S: Final = 300.0
+_NEAR_S: Final = 5.0
+"""Within which the record is read on where it is near the feed: so much waits meanwhile."""
+_OVERLAP_US: Final = 10 * 10**6
+"""What was received so long before is read again: some came a little out of order."""
 HELD_BACK_US: Final = 60 * 10**6
 PRESENT: Final = "present"
 """The flow of the present: whoever told of it, another one goes on from there."""
@@ -119,54 +124,63 @@ class Embedded:
         Raises:
             TakenOverError: If another process evaluates meanwhile.
         """
-        reached = 0
         try:
-            while lost := self._run_once(reached):
-                _log.warning("alerts fell behind the feed; they are told again", events=lost)
-                self._lost += lost
-                self._inlet.resume()
-                reached = microseconds(self._setting.clock.now())
+            self._run()
         except FiblakeError as error:
             self._failure = str(error)
             raise
         finally:
             self._inlet.close()
 
-    def _run_once(self, reached: int) -> int:
-        """Evaluate until all is over, or events were lost; return how many.
-
-        Args:
-            reached: When the last event was received that the record must have first.
-        """
+    def _run(self) -> None:
         self._keeper = keeper = self._keeper_of()
         try:
             begun = keeper.begin_patiently(self._stop)
-            lost = self._evaluate(begun, keeper, reached) if begun else 0
+            if begun:
+                self._evaluate(_Round(self._setting, begun, keeper, self._stop, self._health))
         finally:
             keeper.close()
         if keeper.failure:
             raise keeper.failure
-        return lost
 
-    def _evaluate(self, begun: Begun, keeper: Keeper, reached: int) -> int:
-        round_ = _Round(self._setting, begun, keeper, self._stop, self._health)
-        if self._setting.record is not None:
-            round_.tell_again(self._setting.record, reached)
-        lost = 0
+    def _evaluate(self, round_: _Round) -> None:
+        is_going_on = round_.tell_again()
+        if is_going_on and self._inlet.lost:
+            self._inlet.clear()
+            is_going_on = self._catch_up(round_)
+        if is_going_on:
+            round_.meet_all()
         round_.step()
-        while not lost and keeper.failure is None:
+        while is_going_on and not round_.is_ended:
             begun_at = time.monotonic()
             taken = self._inlet.take(_WAIT_S)
             if taken is None:
                 break
             round_.take(taken.events)
             self._health.behind_s = time.monotonic() - taken.since
-            lost = taken.lost
+            if taken.lost:
+                is_going_on = self._catch_up(round_)
             round_.step()
             if self._inlet.waiting < _MANY:
                 self._stop.wait(max(0.0, begun_at + _TURN_S - time.monotonic()))
-        round_.end(is_over=not lost and not self._stop.is_set())
-        return lost
+        round_.end(is_over=is_going_on and not self._stop.is_set())
+
+    def _catch_up(self, round_: _Round) -> bool:
+        """Evaluate from the record what the inlet dropped; return whether there is no gap.
+
+        The feed goes on meanwhile: the inlet takes it again once the record is nearly through.
+        """
+        _log.warning("alerts fell behind the feed; they go on from the record")
+        while True:
+            begun_at = time.monotonic()
+            if not round_.read_on():
+                return False
+            if time.monotonic() - begun_at < _NEAR_S:
+                break
+        lost = self._inlet.resume()
+        self._lost += lost.events
+        round_.wait_for(lost.until)
+        return round_.read_on()
 
 
 class _Round:
@@ -177,10 +191,12 @@ class _Round:
     ) -> None:
         self._setting = setting
         self._stop = stop
+        self._keeper = keeper
         position = orjson.loads(begun.position or b"{}")
         if position.get("flow", setting.flow) != setting.flow or position.get("is_over"):
             begun, position = anew(begun), {}
         table = setting.table
+        self._resumed = position.get("clock", 0)
         session, begin = self._where(position)
         flow_rows, _ = own_rows(begun.market)
         self._flow = EventFlow(
@@ -189,7 +205,8 @@ class _Round:
             grace=setting.grace,
             begin=begin,
             rows=flow_rows,
-            resumed=position.get("clock", 0),
+            resumed=self._resumed,
+            kept=position.get("reached", -1),
         )
         parts = Parts(
             self._flow,
@@ -204,6 +221,7 @@ class _Round:
         self._evaluation = Evaluation(parts, begun, session, begin - 1)
         self._is_over = False
         self._is_known = bool(position)
+        self._received = 0 if position else setting.started
 
     def _where(self, position: dict[str, Any]) -> tuple[dt.date, int]:
         """Return in which session the flow goes on, and from when on it is told."""
@@ -215,34 +233,49 @@ class _Round:
             return session, dawn(setting.table, session)
         return begun_by(setting.table, setting.started), setting.started
 
-    def tell_again(self, record: Record, reached: int) -> None:
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing is kept any more, as another process evaluates."""
+        return self._keeper.failure is not None
+
+    def tell_again(self) -> bool:
         """Take again what is recorded since the begin of the session that was evaluated last.
 
-        Args:
-            record: Of it.
-            reached: When the last event was received that it must have.
+        Returns:
+            Whether all of it was: not, where all is to end.
         """
-        if not self._is_known:
-            return
-        if reached:
-            self._wait_for(record, reached)
-        while not self._stop.is_set():
+        return self.read_on() if self._is_known else True
+
+    def meet_all(self) -> None:
+        """Let all alerts be met: the flow is where the last of them was adopted, or later."""
+        if self._is_known and self._setting.record is not None:
+            self._evaluation.meet_all()
+
+    def read_on(self) -> bool:
+        """Take what is recorded since what was received last, however long the lake is away.
+
+        Returns:
+            Whether all of it was taken: not, where all is to end.
+        """
+        record = self._setting.record
+        while record is not None and not self._is_ending:
             try:
                 for session in record.since(self._evaluation.session):
-                    for events in record.told(session):
+                    for events in record.told(session, max(0, self._received - _OVERLAP_US)):
                         self.take(events)
-                        if self._stop.is_set():
-                            return
+                        self._evaluation.offer_if_due(self._position)
+                        if self._is_ending:
+                            return False
             except StoreError as error:
-                # What was told of it by then may be told once more.
                 _log.warning("the lake is away; alerts wait for it", error=str(error))
                 self._stop.wait(_RETRY_S)
             else:
-                self._evaluation.meet_all()
-                return
+                return True
+        return record is None
 
     def take(self, events: pl.DataFrame) -> None:
         """Take events, schema `EVENTS`, in the order of the record."""
+        self._received = max(self._received, received(events))
         events = held_back(events)
         while events.height:
             clock = np.maximum.accumulate(events.get_column("time").to_numpy())
@@ -273,20 +306,29 @@ class _Round:
         position: dict[str, Any] = {
             "flow": self._setting.flow,
             "session": str(self._evaluation.session),
-            "clock": self._flow.clock,
+            "clock": max(self._resumed, self._flow.clock),
+            "reached": self._flow.reached,
         }
         return position | {"is_over": True} if self._is_over else position
 
-    def _wait_for(self, record: Record, reached: int) -> None:
+    def wait_for(self, reached: int) -> None:
+        """Wait until the record has what was received by then, in microseconds; not for ever."""
+        record = self._setting.record
         until = time.monotonic() + _LANDED_S
-        session = begun_by(self._setting.table, reached)
-        while time.monotonic() < until and not self._stop.wait(_RETRY_S):
+        session = begun_by(self._setting.table, reached) if reached else None
+        while record and session and time.monotonic() < until and not self._is_ending:
             try:
                 if record.reached(session) >= reached:
                     return
             except StoreError as error:
                 _log.warning("the lake is away; alerts wait for it", error=str(error))
-        _log.error("events may lack that alerts should have been told", session=str(session))
+            self._stop.wait(_RETRY_S)
+        if session and not self._is_ending:
+            _log.error("events may lack that alerts should have been told", session=str(session))
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._stop.is_set() or self.is_ended
 
 
 def held_back(events: pl.DataFrame) -> pl.DataFrame:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lake.bar import Hours, State
     from lake.event import Kind
     from lake.session import SessionTable
+    from speed_layer.engine.engine import Heard
 
 _LASTS: Final = {"trade": 0, "second": 1_000_000, "minute": MINUTE_US}
 """How long after its time a statement's price was paid, in microseconds."""
@@ -60,6 +61,8 @@ class EventFlow:
         rows: Of earlier changes; others among them are passed over.
         resumed: The clock when what was made of the flow was kept: until it is past this, no bar is
             told as it forms, which it was before.
+        kept: What `reached` was then: what came before it did is made into bars again, but not
+            told.
     """
 
     def __init__(  # noqa: PLR0913 - what it is told, and how it was
@@ -71,6 +74,7 @@ class EventFlow:
         begin: int,
         rows: Mapping[str, str] | None = None,
         resumed: int = -1,
+        kept: int = -1,
     ) -> None:
         self._engine = Engine(table, kind=kind, lateness=grace)
         self._engine.clock = begin - 1
@@ -79,6 +83,8 @@ class EventFlow:
         self._grace = round(grace.total_seconds() * 1_000_000)
         self._ends = Ends(table)
         self._resumed = resumed
+        self._kept = kept
+        self._running = -1
         self._wanted = Wanted()
         self._following = Following(rows or {})
         self._is_aimed = False
@@ -87,6 +93,14 @@ class EventFlow:
     def clock(self) -> int:
         """The latest time that events told, in microseconds."""
         return self._engine.clock
+
+    @property
+    def reached(self) -> int:
+        """The latest time that events told which count, heartbeats apart: those are not recorded.
+
+        Told again, what comes before events reach it was seen by now; it never goes back.
+        """
+        return max(self._kept, self._running)
 
     @property
     def symbols(self) -> frozenset[str]:
@@ -144,14 +158,23 @@ class EventFlow:
         heard = self._engine.hear(events)
         told, made = self._following.of(events.get_column("symbol"))
         is_told, is_made = (heard.is_ours & (heard.clock > since) for since in (told, made))
+        is_told &= self._is_new(events, heard)
         bars = self._engine.apply(_only(events, is_made), heard=heard.only(is_made)).bars
         place, ticks = self._ticks(_only(events, is_told), np.flatnonzero(is_told))
         seen: list[Seen] = [*ticks]
-        if (before - self._grace) // MINUTE_US != (self.clock - self._grace) // MINUTE_US:
+        is_over = (before - self._grace) // MINUTE_US != (self.clock - self._grace) // MINUTE_US
+        if is_over and self.clock >= self._kept:
             seen = _among(place, ticks, heard.clock, sorted(self._complete(bars), key=_order))
         if self.clock > self._resumed:
             seen.extend(self._forming(bars))
         return seen
+
+    def _is_new(self, events: pl.DataFrame, heard: Heard) -> NDArray[np.bool_]:
+        """Return which events were maybe not taken when what was made of the flow was kept."""
+        told = np.where(heard.is_ours, events.get_column("time").to_numpy(), self._running)
+        running = np.maximum(np.maximum.accumulate(told), self._running)
+        self._running = int(running[-1])
+        return running >= self._kept
 
     def _make_bars(self) -> None:
         """Let bars be made of whom they are wanted of: of whom prices are seen alone, none are."""
@@ -181,6 +204,8 @@ class EventFlow:
             is_whole = start > self._following.bars_since(symbol)
             if is_whole and self._wanted.is_final((symbol, interval, hours)):
                 time = self._ends.of(interval, session)[start] + self._grace
+                if time < self._kept:
+                    continue
                 yield _bar((symbol, interval, hours), start, time, values, "final")
 
     def _forming(self, bars: pl.DataFrame) -> Iterator[SeenBar]:

@@ -37,6 +37,18 @@ class Taken(NamedTuple):
     lost: int
 
 
+class Lost(NamedTuple):
+    """What was dropped.
+
+    Attributes:
+        events: How many.
+        until: When the last of them was received, in microseconds, heartbeats apart; 0: none was.
+    """
+
+    events: int
+    until: int
+
+
 class Inlet:
     """Events that wait for the evaluation.
 
@@ -50,7 +62,7 @@ class Inlet:
         self._most = most
         self._frames: deque[tuple[float, pl.DataFrame]] = deque()
         self._waiting = 0
-        self._lost = 0
+        self._lost = self._lost_until = 0
         self._is_closed = False
         self._changed = Condition()
 
@@ -58,6 +70,11 @@ class Inlet:
     def waiting(self) -> int:
         """How many events wait."""
         return self._waiting
+
+    @property
+    def lost(self) -> int:
+        """How many events were dropped since it was resumed last."""
+        return self._lost
 
     def put(self, events: pl.DataFrame) -> None:
         """Bring events in; once it is closed, for nothing."""
@@ -67,7 +84,7 @@ class Inlet:
             if self._is_closed:
                 return
             if self._lost or (self._waiting >= self._most and not self._waits):
-                self._lost += events.height
+                self._drop(events)
             else:
                 self._frames.append((time.monotonic(), events))
                 self._waiting += events.height
@@ -91,16 +108,29 @@ class Inlet:
             self._changed.notify_all()
             return Taken(events, since, self._lost if not self._frames else 0)
 
-    def resume(self) -> None:
-        """Let events come in again that were dropped until now."""
+    def clear(self) -> None:
+        """Drop what waits, and what comes, until it is resumed."""
         with self._changed:
-            self._lost = 0
+            while self._frames:
+                self._drop(self._frames.popleft()[1])
+            self._waiting = 0
+
+    def resume(self) -> Lost:
+        """Let events come in again; return what was dropped until now."""
+        with self._changed:
+            lost = Lost(self._lost, self._lost_until)
+            self._lost = self._lost_until = 0
+            return lost
 
     def close(self) -> None:
         """Take nothing any more; what waits can still be taken."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
+
+    def _drop(self, events: pl.DataFrame) -> None:
+        self._lost += events.height
+        self._lost_until = max(self._lost_until, received(events))
 
     def _some(self) -> Iterable[pl.DataFrame]:
         count = 0
@@ -116,3 +146,10 @@ def _joined(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
     for frame in others:
         whole.vstack(frame, in_place=True)
     return whole
+
+
+def received(events: pl.DataFrame) -> int:
+    """Return when the last of events was received, heartbeats apart; 0: there is none."""
+    is_event = events.get_column("kind") != "heartbeat"
+    last = events.get_column("received").filter(is_event).max()
+    return last if isinstance(last, int) else 0

@@ -445,6 +445,46 @@ def test_what_the_inlet_had_no_room_for_is_told_from_the_record(
     assert expected == told(any_database)
 
 
+def test_alerts_catch_up_with_a_feed_that_goes_on_while_the_day_is_told_again(
+    own_database: Database, start_alerts: Start, store: LocalStore
+) -> None:
+    """Room for a part of what comes meanwhile; what was kept of the day is not evaluated again."""
+    expected = texts(evaluated_at_once(RULES, DAY.tape))
+    put_alerts(own_database, RULES)
+    DAY.record(store, each=500)
+    half = DAY.tape.height // 2
+    first = start_alerts(own_database, flow=PRESENT, record=store, clock=SetClock(DAY.hours.dawn))
+    assert begun(first, len(RULES))
+    for piece in pieces(DAY.tape[:half]):
+        first.inlet.put(piece)
+    first.end()
+    inlet = Inlet(most=1_000)
+    for piece in pieces(DAY.tape[half:]):
+        inlet.put(piece)
+    second = start_alerts(own_database, inlet=inlet, record=store, flow=PRESENT)
+    feeding = threading.Event()
+
+    def feed() -> None:
+        while not feeding.wait(0.05):
+            inlet.put(DAY.tape[-25:])
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    try:
+        assert eventually(lambda: second.health["lost"] > 0)
+        lost = second.health["lost"]
+        time.sleep(2.0)
+        assert lost == second.health["lost"]
+    finally:
+        feeding.set()
+        feeder.join()
+    second.end()
+
+    assert expected == told(own_database)
+    assert 0 < lost
+    assert second.health["evaluated"] < DAY.tape.height
+
+
 def test_a_replay_that_was_told_to_its_end_is_another_one_when_it_is_told_again(
     any_database: Database, start_alerts: Start
 ) -> None:

@@ -6,6 +6,8 @@ import threading
 
 import polars as pl
 
+from lake.clock import SystemClock
+from lake.instant import microseconds
 from speed_layer.alerts.embedded import HELD_BACK_US, held_back
 from speed_layer.alerts.inlet import Inlet
 from tests.events import heartbeat
@@ -32,7 +34,7 @@ def test_what_there_is_no_room_for_is_dropped_from_then_on_and_counted() -> None
     first = inlet.take(1)
     inlet.put(EVENTS[:5])
     second = inlet.take(0)
-    inlet.resume()
+    lost = inlet.resume()
     inlet.put(EVENTS[:1])
     third = inlet.take(1)
 
@@ -40,8 +42,20 @@ def test_what_there_is_no_room_for_is_dropped_from_then_on_and_counted() -> None
     assert (10, 20) == (first.events.height, first.lost)
     assert second
     assert (0, 25) == (second.events.height, second.lost)
+    assert (25, EVENTS["received"].max()) == lost
     assert third
     assert (1, 0) == (third.events.height, third.lost)
+
+
+def test_what_waits_is_dropped_with_what_there_was_no_room_for_where_it_is_read_elsewhere() -> None:
+    inlet = Inlet(most=10)
+    inlet.put(EVENTS[:10])
+    inlet.put(heartbeat(microseconds(SystemClock().now())))
+    inlet.clear()
+
+    assert (0, 11) == (inlet.waiting, inlet.lost)
+    assert (11, EVENTS[:10]["received"].max()) == inlet.resume()
+    assert 0 == inlet.lost
 
 
 def test_a_replay_waits_for_room_and_no_longer_than_it_is_open() -> None:

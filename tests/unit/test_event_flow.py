@@ -88,6 +88,29 @@ def test_what_is_seen_is_the_law_s_wherever_batches_are_cut(seed: int, data: st.
 
 @SOME
 @given(seed=st.integers(0, 2**32), data=st.data())
+def test_told_again_nothing_is_seen_twice_but_what_is_of_the_instant_at_which_it_was_kept(
+    seed: int, data: st.DataObject
+) -> None:
+    events = rough_day(hours_of(DAY, table()), [12, 8, 5], seed)
+    kept = data.draw(st.integers(0, len(events)))
+    cuts = data.draw(st.sets(st.integers(0, len(events)), max_size=12))
+    first = flow("S0", "S2")
+    begin = taken(first, events[:kept])
+    reached = first.reached
+    rest = taken(first, events[kept:])
+    resumed = flow("S0", "S2", kept=reached)
+    again = taken(resumed, events, cuts)
+
+    assert len(rest) <= len(again)
+    assert ([*begin, *rest])[len(begin) + len(rest) - len(again) :] == again
+    clock = itertools.accumulate((e.time if e.kind == "trade" else 0 for e in events[:kept]), max)
+    bars = (each.time for each in begin if isinstance(each, SeenBar))
+    assert len(again) - len(rest) <= sum(at >= reached for at in itertools.chain(clock, bars))
+    assert first.reached == resumed.reached
+
+
+@SOME
+@given(seed=st.integers(0, 2**32), data=st.data())
 def test_fractions_of_shares_add_up_to_the_same_wherever_batches_are_cut(
     seed: int, data: st.DataObject
 ) -> None:
