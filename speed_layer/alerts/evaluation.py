@@ -76,6 +76,8 @@ class Evaluation:
         self._offered = self._placed = self._sample_due = 0.0
         self._health = parts.health
         self.session = session
+        # Before alerts are adopted: bars count for them that are committed after this.
+        self._is_torn = self._asked(lambda: parts.sessions.begin(session)) is None
         self._resume(begun)
         self._split(session)
 
