@@ -8,10 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from fiblake.alerts.history import LakeHistory
-from fiblake.arguments import folder_of
+from fiblake.soon_reader import soon_reader
 from lake.errors import TakenOverError
 from lake.instant import microseconds
-from serving_layer.reader import Reader
 from speed_layer.alerts.embedded import PRESENT, Embedded, Setting
 from speed_layer.alerts.inlet import Inlet
 from speed_layer.alerts.keeper import Keeper
@@ -77,7 +76,6 @@ def evaluated(
     """
     settings, stop = lake.settings, threading.Event()
     is_replay = spec.session is not None
-    reader = Reader(lake.store, lake.clock, folder_of(settings.cache))
     setting = Setting(
         flow=f"replay:{spec.source}/{spec.session}" if is_replay else PRESENT,
         kind=kind,
@@ -85,7 +83,7 @@ def evaluated(
         session=spec.session,
         table=lake.importer().sessions(),
         grace=dt.timedelta(seconds=settings.alert_grace_seconds),
-        history=LakeHistory(reader, view, told_again=spec.session),
+        history=LakeHistory(soon_reader(lake), view, told_again=spec.session),
         clock=lake.clock,
         started=microseconds(lake.clock.now()),
     )
