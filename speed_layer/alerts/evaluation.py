@@ -20,7 +20,7 @@ from lake.alerts.book import Book, RuleState
 from lake.alerts.history import forming_keys
 from lake.errors import StoreError, ViewError
 from lake.instant import from_microseconds, microseconds
-from speed_layer.alerts.changes import Deleted
+from speed_layer.alerts.changes import Deleted, Refused
 from speed_layer.alerts.later import Later, first_state
 from speed_layer.alerts.pending import Pending
 from speed_layer.alerts.rows import own_rows
@@ -111,6 +111,8 @@ class Evaluation:
         for each in news:
             if isinstance(each, Deleted):
                 self._remove(each.alert)
+            elif isinstance(each, Refused):
+                self._refuse(each)
             elif (known := self._watched.get(each.alert)) and known.revision == each.revision:
                 self._watched[each.alert] = each
             else:
@@ -193,13 +195,8 @@ class Evaluation:
             position: Tells how far the flow was evaluated; None: that is kept another time.
         """
         now = time.monotonic()
-        changed, parts, pending = self._book.changed(), self._parts, self._pending
-        pending.market |= changed.market
-        pending.states |= {
-            alert: self._row(alert, state)
-            for alert, state in changed.rules.items()
-            if alert in self._watched
-        }
+        parts, pending = self._parts, self._pending
+        self._gather()
         if not self._is_torn:
             # Else bars would count as told that were not evaluated.
             pending.market |= parts.sessions.changed()
@@ -210,6 +207,15 @@ class Evaluation:
         parts.keeper.offer(pending)
         self._health.unoffered = 0
         self._pending, self._is_urgent, self._offered = Pending(), False, now
+
+    def _gather(self) -> None:
+        changed, pending = self._book.changed(), self._pending
+        pending.market |= changed.market
+        pending.states |= {
+            alert: self._row(alert, state)
+            for alert, state in changed.rules.items()
+            if alert in self._watched
+        }
 
     def _meet(self, until: int) -> None:
         met = False
@@ -255,10 +261,22 @@ class Evaluation:
         else:
             self._book.add(watched.alert, watched.revision, watched.rule, state)
 
+    def _refuse(self, refused: Refused) -> None:
+        """Evaluate an alert no more; a version that knows its rule goes on where it is."""
+        known = self._watched.get(refused.alert)
+        if known and known.revision != refused.revision:
+            self._remove(refused.alert)
+            return
+        self._gather()
+        self._drop(refused.alert)
+
     def _remove(self, alert: str) -> None:
-        self._fresh.pop(alert, None)
         self._pending.states.pop(alert, None)
         self._pending.gone.add(alert)
+        self._drop(alert)
+
+    def _drop(self, alert: str) -> None:
+        self._fresh.pop(alert, None)
         self._adopted.pop(alert, None)
         known = self._watched.pop(alert, None)
         if known is None:

@@ -18,7 +18,7 @@ from lake.clock import SystemClock
 from lake.errors import UnavailableError
 from speed_layer.alerts.ends import midnight
 from speed_layer.alerts.inlet import Inlet
-from tests.evaluated_alerts import NoBars, put_alert, rule, told
+from tests.evaluated_alerts import MADE, NoBars, put_alert, rule, told
 from tests.feeding import eventually
 from tests.integration.test_alerts_embedded import Running, above, at, begun
 
@@ -231,3 +231,29 @@ def test_a_lake_that_does_not_answer_holds_up_no_prices(
         lake.committed = TODAY
         lake.answers.set()
     assert eventually(lambda: {"al_price.1.1", "al_bar.1.1"} == told(own_database).keys())
+
+
+def test_an_alert_whose_rule_is_not_known_keeps_its_count(
+    own_database: Database, run_alerts: Run
+) -> None:
+    """As a version does that is older than the one that the rule was written for."""
+    known = above(90)
+    put_alert(own_database, "al_a", known)
+    running = run_alerts(Lake())
+    assert begun(running, 1)
+    day = [at(0, 100.0), at(1, 80.0)]
+    for piece in day:
+        running.inlet.put(piece)
+    assert seen_by(running, 2)
+    strange: dict[str, Any] = {"definition": '{"strange": 1}', "changed": SystemClock().now()}
+    # Only what is shown of a row tells that it changed: here, until when it is muted.
+    put_alert(own_database, "al_a", None, **strange, muted_until=MADE)
+    assert begun(running, 0)
+    stop(running)
+    assert {"al_a"} == adopted(own_database)
+
+    put_alert(own_database, "al_a", known)
+    again = run_alerts(Lake())
+    for piece in (*day, at(2, 101.0)):
+        again.inlet.put(piece)
+    assert eventually(lambda: {"al_a.1.1", "al_a.1.2"} == told(own_database).keys())
