@@ -30,6 +30,14 @@ class Deleted:
     alert: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An alert whose rule, in that revision, this version does not know."""
+
+    alert: str
+    revision: int
+
+
 class Changes:
     """Looks which alerts changed; of one thread.
 

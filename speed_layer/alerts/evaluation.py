@@ -20,7 +20,7 @@ from lake.alerts.book import Book, RuleState
 from lake.alerts.history import forming_keys
 from lake.errors import StoreError, ViewError
 from lake.instant import from_microseconds, microseconds
-from speed_layer.alerts.changes import Deleted
+from speed_layer.alerts.changes import Deleted, Refused
 from speed_layer.alerts.later import Later, first_state
 from speed_layer.alerts.pending import Pending
 from speed_layer.alerts.rows import own_rows
@@ -76,6 +76,8 @@ class Evaluation:
         self._offered = self._placed = self._sample_due = 0.0
         self._health = parts.health
         self.session = session
+        # Before alerts are adopted: bars count for them that are committed after this.
+        self._is_torn = self._asked(lambda: parts.sessions.begin(session)) is None
         self._resume(begun)
         self._split(session)
 
@@ -109,6 +111,8 @@ class Evaluation:
         for each in news:
             if isinstance(each, Deleted):
                 self._remove(each.alert)
+            elif isinstance(each, Refused):
+                self._refuse(each)
             elif (known := self._watched.get(each.alert)) and known.revision == each.revision:
                 self._watched[each.alert] = each
             else:
@@ -192,13 +196,7 @@ class Evaluation:
         """
         now = time.monotonic()
         parts, pending = self._parts, self._pending
-        changed = self._book.changed(self._later.symbols)
-        pending.market |= changed.market
-        pending.states |= {
-            alert: self._row(alert, state)
-            for alert, state in changed.rules.items()
-            if alert in self._watched
-        }
+        self._gather()
         if not self._is_torn:
             # Else bars would count as told that were not evaluated.
             pending.market |= parts.sessions.changed()
@@ -209,6 +207,15 @@ class Evaluation:
         parts.keeper.offer(pending)
         self._health.unoffered = 0
         self._pending, self._is_urgent, self._offered = Pending(), False, now
+
+    def _gather(self) -> None:
+        changed, pending = self._book.changed(self._later.symbols), self._pending
+        pending.market |= changed.market
+        pending.states |= {
+            alert: self._row(alert, state)
+            for alert, state in changed.rules.items()
+            if alert in self._watched
+        }
 
     def _meet(self, until: int) -> None:
         met = False
@@ -254,10 +261,22 @@ class Evaluation:
         else:
             self._book.add(watched.alert, watched.revision, watched.rule, state)
 
+    def _refuse(self, refused: Refused) -> None:
+        """Evaluate an alert no more; a version that knows its rule goes on where it is."""
+        known = self._watched.get(refused.alert)
+        if known and known.revision != refused.revision:
+            self._remove(refused.alert)
+            return
+        self._gather()
+        self._drop(refused.alert)
+
     def _remove(self, alert: str) -> None:
-        self._fresh.pop(alert, None)
         self._pending.states.pop(alert, None)
         self._pending.gone.add(alert)
+        self._drop(alert)
+
+    def _drop(self, alert: str) -> None:
+        self._fresh.pop(alert, None)
         self._adopted.pop(alert, None)
         known = self._watched.pop(alert, None)
         if known is None:

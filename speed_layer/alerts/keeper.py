@@ -26,7 +26,7 @@ from database.alert_flow import (
     take_over,
 )
 from lake.errors import DatabaseError, FiblakeError, InvalidRuleError, TakenOverError
-from speed_layer.alerts.changes import Changes, Deleted
+from speed_layer.alerts.changes import Changes, Deleted, Refused
 from speed_layer.alerts.pending import Pending
 from speed_layer.alerts.watched import Watched
 
@@ -96,7 +96,7 @@ class _Shared:
     """What the two threads share, by turns."""
 
     pending: Pending = field(default_factory=Pending)
-    news: list[Watched | Deleted] = field(default_factory=list)
+    news: list[Watched | Deleted | Refused] = field(default_factory=list)
 
 
 class Keeper:
@@ -174,7 +174,7 @@ class Keeper:
             self.health.uncommitted += len(changes.firings)
         self._wake.set()
 
-    def news(self) -> list[Watched | Deleted]:
+    def news(self) -> list[Watched | Deleted | Refused]:
         """Return the alerts that are new or not as they were, since the last call, in order."""
         if not self._shared.news:
             return []
@@ -248,9 +248,10 @@ class Keeper:
         if found:
             watched = list(self._watched(rows))
             # One whose new rule is not known must not go on by its old one.
-            lost = {row.alert for row in rows} - {each.alert for each in watched}
+            good = {each.alert for each in watched}
+            refused = [Refused(row.alert, row.revision) for row in rows if row.alert not in good]
             with self._turn:
-                self._shared.news += [*known, *map(Deleted, sorted(lost)), *watched]
+                self._shared.news += [*known, *refused, *watched]
 
     def _watched(self, rows: Iterable[RuleRow]) -> Iterable[Watched]:
         for row in rows:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 import pytest
 
 from database import Database
-from database.alert_flow import all_states
+from database.alert_flow import all_market, all_states
 from lake.alerts.book import BarsKey
 from lake.alerts.rule import Rule
 from lake.alerts.seen import SeenBar
@@ -17,7 +18,7 @@ from lake.clock import SystemClock
 from lake.errors import UnavailableError
 from speed_layer.alerts.ends import midnight
 from speed_layer.alerts.inlet import Inlet
-from tests.evaluated_alerts import NoBars, put_alert, rule, told
+from tests.evaluated_alerts import MADE, NoBars, put_alert, rule, told
 from tests.feeding import eventually
 from tests.integration.test_alerts_embedded import Running, above, at, begun
 
@@ -55,9 +56,12 @@ class Lake(NoBars):
         self.away: set[str] = set()
         self.asked: set[str] = set()
         self.split: dict[str, float] = {}
+        self.answers = threading.Event()
+        self.answers.set()
 
     def _answer(self, what: str) -> None:
         self.asked.add(what)
+        self.answers.wait(60)
         if what in self.away:
             fact = "The lake does not answer."
             raise UnavailableError(fact)
@@ -182,3 +186,74 @@ def test_an_alert_counts_from_the_instant_after_its_adoption_told_again_or_not(
 def adopted(database: Database) -> Collection[str]:
     with database.read() as connection:
         return all_states(connection).keys()
+
+
+def test_an_alert_made_while_the_lake_is_away_is_told_what_is_committed_meanwhile(
+    own_database: Database, run_alerts: Run
+) -> None:
+    put_alert(own_database, "al_old", above(1000))
+    lake = Lake()
+    running = run_alerts(lake)
+    assert begun(running, 1)
+    running.inlet.put(at(0, 100.0))
+    lake.away = {"boundary"}
+    put_alert(own_database, "al_new", closes("above", level=150), changed=SystemClock().now())
+    assert eventually(lambda: "al_new" in adopted(own_database))
+    with own_database.read() as connection:
+        assert "closed AAPL 1d" in all_market(connection)
+    assert eventually(lambda: bool(running.health["away"]))
+    lake.committed = TODAY
+    stop(running)
+    assert {} == told(own_database)
+    lake.away = set()
+
+    run_alerts(lake).inlet.put(at(0, 100.0))
+    assert eventually(lambda: {"al_new.1.1"} == told(own_database).keys())
+
+
+def test_a_lake_that_does_not_answer_holds_up_no_prices(
+    own_database: Database, run_alerts: Run
+) -> None:
+    put_alert(own_database, "al_bar", closes("above", level=150))
+    put_alert(own_database, "al_price", above(90))
+    lake = Lake()
+    running = run_alerts(lake)
+    assert begun(running, 2)
+    running.inlet.put(at(0, 80.0))
+    assert seen_by(running, 1)
+    lake.asked.clear()
+    lake.answers.clear()
+    try:
+        assert eventually(lambda: "boundary" in lake.asked)
+        running.inlet.put(at(1, 100.0))
+        assert eventually(lambda: {"al_price.1.1"} == told(own_database).keys())
+    finally:
+        lake.committed = TODAY
+        lake.answers.set()
+    assert eventually(lambda: {"al_price.1.1", "al_bar.1.1"} == told(own_database).keys())
+
+
+def test_an_alert_whose_rule_is_not_known_keeps_its_count(
+    own_database: Database, run_alerts: Run
+) -> None:
+    """As a version does that is older than the one that the rule was written for."""
+    known = above(90)
+    put_alert(own_database, "al_a", known)
+    running = run_alerts(Lake())
+    assert begun(running, 1)
+    day = [at(0, 100.0), at(1, 80.0)]
+    for piece in day:
+        running.inlet.put(piece)
+    assert seen_by(running, 2)
+    strange: dict[str, Any] = {"definition": '{"strange": 1}', "changed": SystemClock().now()}
+    # Only what is shown of a row tells that it changed: here, until when it is muted.
+    put_alert(own_database, "al_a", None, **strange, muted_until=MADE)
+    assert begun(running, 0)
+    stop(running)
+    assert {"al_a"} == adopted(own_database)
+
+    put_alert(own_database, "al_a", known)
+    again = run_alerts(Lake())
+    for piece in (*day, at(2, 101.0)):
+        again.inlet.put(piece)
+    assert eventually(lambda: {"al_a.1.1", "al_a.1.2"} == told(own_database).keys())
