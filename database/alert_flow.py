@@ -191,12 +191,6 @@ def all_market(connection: Connection) -> dict[str, str]:
     return {key: state for key, state in found}  # noqa: C416 - rows are no pairs to mypy
 
 
-def forget_all(connection: Connection) -> None:
-    """Remove how far alerts are, and what they share: the flow is to be another one."""
-    connection.execute(sa.delete(ALERT_STATES))
-    connection.execute(sa.delete(ALERT_MARKET))
-
-
 def keep_progress(connection: Connection, epoch: int, progress: Progress) -> None:
     """Keep how far the flow was evaluated, and what is to be told; a firing told already stays.
 

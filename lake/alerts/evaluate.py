@@ -2,8 +2,9 @@
 
 A rule *fires when its condition becomes true*, and again only after it was false: it is armed while
 false, and firing disarms it. While it may not fire (cooldown, active hours) it stays armed, and
-`until` says from when on it may; if it is still true at the next thing that it looks at from then
-on, it fires at that. A cross is true at its one moment alone: it fires then, or is lost.
+`until` says from when on a price may fire it; if it is still true at the next thing that it looks
+at once it may, it fires at that. A cross is true at its one moment alone: it fires then, or is
+lost.
 
     price above 100, cooldown 60 s, repeating
 
@@ -53,7 +54,7 @@ class Progress:
         marks: What each of its conditions remembers; bits of `lake.alerts.leaves`.
         facts: By place, what those conditions on bars that hold were true of; None of others.
         is_armed: Whether it fires once it is true.
-        until: True, but blocked: when it may fire; None otherwise.
+        until: True, but blocked: when it may fire at a price; None otherwise.
         fired: How often it fired.
         last_fired: When it last did; None where it never did.
         is_done: Whether it fires no more.
@@ -161,7 +162,7 @@ def evaluate(plan: Plan, was: Progress, seen: Seen, market: Market) -> Outcome:
         return Outcome(was, None)
     facts = was.facts if isinstance(seen, Tick) else _facts(plan, was, seen, market, looked)
     lasts, crosses = is_lasting(plan.tree, looked), is_crossed(plan.tree, looked)
-    fires, until = _decided(plan, was, seen.time, lasts=lasts, crosses=crosses)
+    fires, until = _decided(plan, was, seen, lasts=lasts, crosses=crosses)
     now = Progress(
         marks=tuple([mark & REMEMBERED for mark in looked]),
         facts=tuple([fact if looked[at] & IS_TRUE else None for at, fact in enumerate(facts)]),
@@ -191,21 +192,21 @@ def bounds_of(plan: Plan, progress: Progress, market: Market) -> Bounds:
 
 
 def _decided(
-    plan: Plan, was: Progress, time: int, *, lasts: bool, crosses: bool
+    plan: Plan, was: Progress, seen: Seen, *, lasts: bool, crosses: bool
 ) -> tuple[bool, int | None]:
     """Return whether it fires, and until when it waits."""
     waits = lasts and was.is_armed
     if not waits and not crosses:
         return False, None
-    is_told_to_wait = waits and was.until is not None and time < was.until
-    if is_told_to_wait and not crosses:
+    waits_on = waits and was.until is not None and seen.time < was.until
+    # That is of prices: a bar may be of hours that were active, though it counts after them.
+    if waits_on and not crosses and isinstance(seen, Tick):
         return False, was.until
-    free = plan.may_fire(time, was.last_fired)
-    if free <= time:
+    if plan.may_fire(seen, was.last_fired):
         return True, None
     if not waits:
         return False, None
-    return False, was.until if is_told_to_wait else free
+    return False, was.until if waits_on else plan.free_from(seen.time, was.last_fired)
 
 
 def _facts(

@@ -23,15 +23,17 @@ from lake.alerts.leaves import (
     VolumeLeaf,
 )
 from lake.alerts.rule import WEEKDAYS, AllOf, AnyOf, Close, Move, Price
+from lake.alerts.seen import Tick
 from lake.exchange import ZONE
 from lake.instant import from_microseconds, microseconds
-from lake.interval import Interval
+from lake.interval import SESSION_INTERVALS, Interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lake.alerts.rule import Active, Condition, Relation, Rule
     from lake.alerts.rule import Leaf as RuleLeaf
+    from lake.alerts.seen import Seen
     from lake.bar import Hours
 
 _SECOND_US: Final = 1_000_000
@@ -100,12 +102,31 @@ class Plan:
                 found["1d", "regular"] = max(found.get(("1d", "regular"), 0), leaf.sessions)
         return found
 
-    def may_fire(self, time: int, last_fired: int | None) -> int:
-        """Return when it may fire, at `time` or later; when it expires, if not before."""
-        found = time if last_fired is None else max(time, last_fired + self.cooldown)
+    def may_fire(self, seen: Seen, last_fired: int | None) -> bool:
+        """Return whether it may fire at what is seen, which is of before it expires."""
+        if self._cooled(seen.time, last_fired) > seen.time:
+            return False
+        if self.active is None:
+            return True
+        judged = _judged(seen)
+        return _active(self.active, judged) == judged
+
+    def free_from(self, time: int, last_fired: int | None) -> int:
+        """Return from when on it may fire at a price, `time` or later; at most when it expires."""
+        found = self._cooled(time, last_fired)
         if self.active:
             found = _active(self.active, found)
         return found if self.expires is None else min(found, self.expires)
+
+    def _cooled(self, time: int, last_fired: int | None) -> int:
+        """Return when no cooldown is, at `time` or later.
+
+        One follows a firing: a daily bar of 16:00 that is told in the evening is of before what
+        fired at 17:00.
+        """
+        if last_fired is None or time < last_fired:
+            return time
+        return max(time, last_fired + self.cooldown)
 
 
 def plan_of(rule: Rule) -> Plan:
@@ -209,6 +230,20 @@ def _one(relation: Relation) -> Relation:
 @lru_cache(maxsize=1024)
 def _cooldown(seconds: int) -> int:
     return seconds * _SECOND_US
+
+
+def _judged(seen: Seen) -> int:
+    """Return the instant that has to be active, for a rule to fire at what is seen.
+
+    Of a complete bar of minutes or hours, when it began: the last one of a day counts after its
+    end. Of one of sessions, the last instant before the close, at which it counts.
+    """
+    if isinstance(seen, Tick) or seen.state == "forming":
+        return seen.time
+    return seen.time - 1 if seen.interval in _OF_SESSIONS else seen.start
+
+
+_OF_SESSIONS: Final = frozenset(map(str, SESSION_INTERVALS))
 
 
 def _active(active: Active, time: int) -> int:

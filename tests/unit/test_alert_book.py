@@ -137,7 +137,7 @@ def flows(draw: st.DrawFn) -> list[Seen]:
                     symbol=symbol,
                     high=close + width,
                     low=close - width,
-                    time=now,
+                    time=now - draw(st.sampled_from([0, 0, 0, 40])),
                 )
             )
         else:

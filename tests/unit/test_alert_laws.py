@@ -116,6 +116,70 @@ def test_active_hours_are_the_exchange_s_in_winter_and_summer(day: dt.date, utc:
     assert [opens] == [each.time for each in firings(rule, seen)]
 
 
+@pytest.mark.parametrize(
+    ("interval", "start", "time", "fires"),
+    [
+        ("1d", -52_200, 23_400, True),  # the session that closes at 16:00, its end
+        ("13d", -52_200 - 20 * 86_400, 23_400, True),
+        ("1d", -52_200, 23_401, False),
+        ("5m", 23_100, 23_405, True),  # the last five minutes; it counts after the grace
+        ("1h", 21_600, 23_405, True),
+        ("5m", 23_400, 23_705, False),
+        ("5m", 0, 305, True),
+        ("5m", -300, 5, False),
+    ],
+)
+def test_a_complete_bar_is_of_active_hours_by_when_it_was_made(
+    interval: str,
+    start: int,
+    time: int,
+    fires: bool,  # noqa: FBT001 - of the table
+) -> None:
+    """OPEN is 09:30; 23,400 s later it is 16:00."""
+    when = {"kind": "close", "interval": interval, "relation": "above", "than": {"level": 100}}
+    seen: list[Seen] = [bar(interval, start, 101, time=time)]
+    rule = rule_of({**when, "hours": "extended"}, active={"start": "09:30", "end": "16:00"})
+    if interval in {"5m", "1h"}:
+        seen = [each._replace(hours="extended") for each in seen if isinstance(each, SeenBar)]
+
+    assert [time] * fires == seconds(rule, seen)
+
+
+def test_a_bar_as_it_forms_is_of_active_hours_by_its_time() -> None:
+    when = {"kind": "close", "interval": "1h", "relation": "above", "than": {"level": 100}}
+    rule = rule_of({**when, "state": "forming"}, active={"start": "09:30", "end": "16:00"})
+
+    def at(time: int) -> list[Seen]:
+        return [bar("1h", 21_600, 101, time=time, state="forming")]
+
+    assert [23_399] == seconds(rule, at(23_399))
+    assert [] == seconds(rule, at(23_400))
+
+
+def test_the_last_bar_of_a_day_fires_though_a_price_after_it_had_to_wait() -> None:
+    close = {"kind": "close", "interval": "5m", "relation": "above", "than": {"level": 100}}
+    rule = rule_of({"kind": "any", "of": [ABOVE, close]}, active={"start": "09:30", "end": "16:00"})
+    seen: list[Seen] = [tick(23_401, 101), bar("5m", 23_100, 101, time=23_405), tick(86_400, 101)]
+
+    assert [23_405] == seconds(rule, seen)
+
+
+def test_a_daily_bar_that_is_told_after_a_later_firing_is_not_blocked_by_it() -> None:
+    """It is of 16:00, and told in the evening; at 16:57 a price fired."""
+    daily = {"kind": "close", "interval": "1d", "relation": "crosses_up", "than": {"level": 100}}
+    crossed = {"kind": "price", "relation": "crosses_up", "level": 120}
+    rule = rule_of({"kind": "any", "of": [daily, crossed]}, cooldown_seconds=60)
+    seen: list[Seen] = [
+        bar("1d", -138_600, 90, time=-63_000),
+        tick(26_000, 119),
+        tick(26_820, 121),
+        bar("1d", -52_200, 110, time=23_400),
+    ]
+
+    assert [26_820, 23_400] == seconds(rule, seen)
+    assert [23_400, 26_820] == seconds(rule, sorted(seen, key=lambda each: each.time))
+
+
 def test_active_days_pass_over_the_weekend() -> None:
     rule = rule_of(ABOVE, active={"days": ["fri", "mon"], "start": "09:30"})
     tuesday, thursday, friday, saturday, monday = 1, 3, 4, 5, 7
