@@ -39,7 +39,7 @@ const innerText = (when) => (when.of?.length > 1 ? `(${conditionText(when)})` : 
 /** Return what else a rule says: how often, when, where to. */
 export function mannerText({ repeat, cooldown_seconds: seconds, active, expires, deliver }) {
   return [
-    repeat ? `each time, at most every ${durationText(seconds)}` : "once",
+    repeat ? `each time${seconds ? `, at most every ${durationText(seconds)}` : ""}` : "once",
     active && `${activeDays(active)} ${active.start.slice(0, 5)}–${endText(active)}`,
     expires && `until ${secondText(expires).slice(0, 16)}`,
     `to ${deliver.join(", ")}`,
