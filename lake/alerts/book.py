@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lake.alerts.rule import Rule
     from lake.alerts.seen import Seen, SeenBar
 
+_NEVER: Final = 2**63 - 1
 BarsKey: TypeAlias = tuple[str, str, Hours]
 """Symbol, interval and hours."""
 
@@ -271,19 +272,29 @@ class Book:
         """The symbols with rules that look at prices and are not done."""
         return frozenset(symbol for symbol, page in self._pages.items() if page.has_prices)
 
-    def rebase(self, symbol: str, session: dt.date, factor: float) -> None:
+    def rebase(
+        self,
+        symbol: str,
+        session: dt.date,
+        factor: float,
+        *,
+        since: int = _NEVER,
+        spared: Collection[str] = (),
+    ) -> None:
         """Put a symbol on the basis after a split; twice for one session changes nothing.
 
-        The levels of its rules and its last prices are divided. Rules that are added later are on
-        that basis as they are.
+        The levels of its rules and its prices from before are divided. Rules that are added later
+        are on that basis as they are.
 
         Args:
             symbol: Whose split.
             session: From which on it is effective: before anything of that is taken.
             factor: New shares for one.
+            since: From when on prices are on that basis, where some of them were taken.
+            spared: Alerts whose rules are on that basis as they are.
         """
         page = self._page(symbol)
-        if not page.market.rebase(session, factor):
+        if not page.market.rebase(session, factor, since):
             return
         if session > self._split:
             self._split = session
@@ -297,6 +308,8 @@ class Book:
             for watch in self._watches.values()
             if watch.plan.symbol == symbol and not watch.progress.is_done
         ]
+        page.look_again(rules)
+        rules = [watch for watch in rules if watch.alert not in spared]
         page.rebase(rules, factor)
         self._changed |= {watch.alert: watch for watch in rules}
 

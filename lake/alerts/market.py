@@ -89,9 +89,11 @@ class PriceWindow:
         following = self.grains[1] if self._is_known else self.grains[0]
         return (following + _GRAINS + 1) * self.grain
 
-    def rebase(self, factor: float) -> None:
-        """Put the prices on the basis after a split."""
-        self.prices = array("d", (price / factor for price in self.prices))
+    def rebase(self, factor: float, since: int) -> None:
+        """Put the prices from before an instant on the basis after a split."""
+        told = zip(self.grains, self.prices, strict=True)
+        rebased = (price / factor if at * self.grain < since else price for at, price in told)
+        self.prices = array("d", rebased)
 
     def document(self) -> list[list[Any]]:
         """Return the grains and their prices, as JSON."""
@@ -163,9 +165,12 @@ class BarsBefore:
         self._trim()
 
     def rebase(self, session: dt.date, factor: float) -> None:
-        """Put the bars on a split's basis, unless they are on it."""
+        """Put the bars on a split's basis; those of its session are asked for anew."""
         if self.session < session:
             self.bars = [bar.rebased(factor) for bar in self.bars]
+        else:
+            # Told before the split was known.
+            self.session = dt.date.min
 
     def forget(self) -> None:
         """Begin anew: none looks at these bars."""
@@ -224,15 +229,15 @@ class Market:
             window.see(time, price)
         return True
 
-    def rebase(self, session: dt.date, factor: float) -> bool:
-        """Put all prices on a split's basis, and return whether they were not yet."""
+    def rebase(self, session: dt.date, factor: float, since: int) -> bool:
+        """Put all prices from before a split on its basis, and return whether they were not yet."""
         if self.split is not None and session <= self.split:
             return False
         self.split = session
-        if self.price is not None:
+        if self.price is not None and self.time < since:
             self.price /= factor
         for window in self.windows.values():
-            window.rebase(factor)
+            window.rebase(factor, since)
         for bars in self.bars.values():
             bars.rebase(session, factor)
         return True

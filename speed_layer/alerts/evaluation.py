@@ -25,6 +25,7 @@ from speed_layer.alerts.later import Later, first_state
 from speed_layer.alerts.pending import Pending
 from speed_layer.alerts.rows import own_rows
 from speed_layer.alerts.sessions import NEVER, between, dawn, next_dawn
+from speed_layer.alerts.splits import Splits
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from lake.alerts.seen import Seen
     from speed_layer.alerts.keeper import Begun
     from speed_layer.alerts.parts import Parts
+    from speed_layer.alerts.splits import Split
     from speed_layer.alerts.watched import Watched
 
 _log = structlog.get_logger(__name__)
@@ -66,7 +68,8 @@ class Evaluation:
         self._adopted: dict[str, dt.datetime | None] = {}
         self._forming: Counter[BarsKey] = Counter()
         self._later = Later()
-        self._since = self._until = since
+        self._splits = Splits(parts.table)
+        self._since = self._until = max(since, dawn(parts.table, session))
         self._fresh: dict[str, Watched] = {}
         self._pending = begun.pending
         self._is_urgent = False
@@ -143,7 +146,9 @@ class Evaluation:
         if self._is_behind or self._is_torn:
             return  # they would not be told again to alerts that are met later
         parts, session = self._parts, self.session
-        self._take_apart(parts.sessions.take(session))
+        bars = parts.sessions.take(session)
+        self._splits.note(session, parts.sessions.splits(session))
+        self._take_apart(bars)
         if self._sample_due <= time.monotonic():
             self._sample_due = time.monotonic() + _SAMPLE_S
             lacking = parts.flow.lacking(session)
@@ -158,10 +163,22 @@ class Evaluation:
     def _take_apart(self, seen: Sequence[Seen]) -> None:
         """Evaluate what comes beside the flow: once, however long that stands still."""
         if seen:
-            self._meet(self._parts.flow.clock)
+            self._meet(max(self._parts.flow.clock, dawn(self._table, self.session)))
             self._take(seen)
 
     def _take(self, seen: Sequence[Seen]) -> None:
+        begin = 0
+        for place, each in enumerate(seen if self._splits else ()):
+            if splits := self._splits.before(each):
+                self._look_at(seen[begin:place])
+                begin = place
+                if self._is_torn:
+                    return
+                for split in splits:
+                    self._rebase(each.symbol, split)
+        self._look_at(seen[begin:])
+
+    def _look_at(self, seen: Sequence[Seen]) -> None:
         if not self._seed(seen):
             self._is_torn = True
             return
@@ -245,8 +262,9 @@ class Evaluation:
         self._aim()
 
     def _adopt(self, watched: Watched) -> None:
-        clock = self._parts.flow.clock
-        self._adopted[watched.alert] = from_microseconds(clock) if clock else None
+        # It is on the basis of the session that was entered, whether or not something was seen.
+        clock = max(self._parts.flow.clock, dawn(self._table, self.session))
+        self._adopted[watched.alert] = from_microseconds(clock)
         self._enter(watched, None, clock)
         self._pending.states[watched.alert] = self._row(watched.alert, first_state(watched))
         self._pending.gone.discard(watched.alert)
@@ -301,8 +319,18 @@ class Evaluation:
         if splits is None:
             self._is_torn = True
             return
-        for symbol, factor in splits.items():
-            self._book.rebase(symbol, session, factor)
+        self._splits.note(session, splits)
+
+    def _rebase(self, symbol: str, split: Split) -> None:
+        """Divide the levels of alerts that were there before a split, and prices from before."""
+        begin = from_microseconds(split.dawn)
+        spared = {
+            alert
+            for alert, watched in self._watched.items()
+            if watched.rule.symbol == symbol and (at := self._adopted[alert]) and at >= begin
+        }
+        since = split.dawn
+        self._book.rebase(symbol, split.session, split.factor, since=since, spared=spared)
 
     def _seed(self, seen: Sequence[Seen]) -> bool:
         """Let the bars before be known; whether they are."""

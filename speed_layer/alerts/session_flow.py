@@ -46,10 +46,12 @@ class _Look:
     Attributes:
         boundary: The last session that batch has committed.
         bars: Those that are final since.
+        splits: Those effective on the session, by symbol.
     """
 
     boundary: dt.date | None
     bars: list[SeenBar]
+    splits: Mapping[str, float]
 
 
 class SessionFlow:
@@ -78,6 +80,8 @@ class SessionFlow:
         ask: Ask = at_once,
     ) -> None:
         self.away: str | None = None
+        self._splits: Mapping[str, float] = {}
+        self._split_on: dt.date | None = None
         self._history = history
         self._table = table
         self._every_s = every_s
@@ -165,6 +169,7 @@ class SessionFlow:
             self._unasked |= look.keys
             return []
         self._note(None)
+        self._splits, self._split_on = found.splits, session
         return self._found(found, session)
 
     def _found(self, found: _Look, session: dt.date) -> list[Seen]:
@@ -181,6 +186,10 @@ class SessionFlow:
                 self._changed[_row(key)] = str(bar.start)
                 told.append(bar)
         return told
+
+    def splits(self, session: dt.date) -> Mapping[str, float]:
+        """Return by symbol the splits effective on a session, as the lake said last."""
+        return self._splits if session == self._split_on else {}
 
     def formed(self, seen: Sequence[Seen], session: dt.date) -> list[Seen]:
         """Return what is seen, and behind each 1d bar of a session the longer ones that it forms.
@@ -231,16 +240,17 @@ class SessionFlow:
             fresh: Those that it was not asked of yet.
             session: On whose split basis it is.
         """
-        boundary = self._history.boundary()
+        boundary, splits = self._history.boundary(), self._history.splits(session)
         if boundary is None:
-            return _Look(None, [])
+            return _Look(None, [], splits)
         asked = after if boundary != known else {key: after[key] for key in fresh if key in after}
         last = {
             interval: self._last_start(interval, boundary, session)
             for interval in {interval for _, interval, _ in asked}
         }
         due = [key for key, start in asked.items() if start < last[key[1]]]
-        return _Look(boundary, self._history.closed(due, after, session) if due else [])
+        bars = self._history.closed(due, after, session) if due else []
+        return _Look(boundary, bars, splits)
 
     def _last_start(self, interval: str, boundary: dt.date | None, session: dt.date) -> int:
         """Return where the last bar starts that is over by the boundary.

@@ -257,3 +257,37 @@ def test_an_alert_whose_rule_is_not_known_keeps_its_count(
     for piece in (*day, at(2, 101.0)):
         again.inlet.put(piece)
     assert eventually(lambda: {"al_a.1.1", "al_a.1.2"} == told(own_database).keys())
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_split_that_is_learned_amid_its_session_moves_the_levels_from_before_alone(
+    own_database: Database,
+    run_alerts: Run,
+    is_restarted: bool,  # noqa: FBT001 - a test's parameter
+) -> None:
+    put_alert(own_database, "al_old", above(100))
+    lake = Lake()
+    running = run_alerts(lake)
+    assert begun(running, 1)
+    day = [at(0, 99.0), at(DAY_S, 49.0)]
+    for piece in day:
+        running.inlet.put(piece)
+    assert seen_by(running, 2)
+    put_alert(own_database, "al_new", above(60), changed=SystemClock().now())
+    assert eventually(lambda: "al_new" in adopted(own_database))
+    if is_restarted:
+        stop(running)
+        running = run_alerts(lake)
+        for piece in day:
+            running.inlet.put(piece)
+    lake.split = {"AAPL": 2.0}
+    for _ in range(2):
+        lake.asked.clear()
+        assert eventually(lambda: "splits" in lake.asked)
+    for piece in (at(DAY_S + 1, 55.0), at(DAY_S + 2, 65.0)):
+        running.inlet.put(piece)
+    assert eventually(lambda: len(told(own_database)) == 2)
+    assert {
+        "al_old.1.1": "AAPL 55.00 above 50.00",
+        "al_new.1.1": "AAPL 65.00 above 60.00",
+    } == told(own_database)
