@@ -143,6 +143,12 @@ def take_over(connection: Connection) -> Flow:
     return Flow(epoch, position)
 
 
+def last_position(connection: Connection) -> str:
+    """Return how far whoever evaluated last came: JSON; empty: nothing was evaluated yet."""
+    found = connection.scalar(sa.select(ALERT_FLOW.c.position).where(ALERT_FLOW.c.name == _NAME))
+    return found or ""
+
+
 def all_rules(connection: Connection) -> list[RuleRow]:
     """Return all alerts that are not deleted."""
     found = sa.select(*_SHOWN).where(ALERT_RULES.c.deleted.is_(None))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from fiblake.alerts.evaluated import evaluated
+from fiblake.alerts.evaluated import allowed, evaluated
 from fiblake.recording import recording_of
 from lake.boundary import read_boundary
 from lake.errors import BrokenPartError, FiblakeError, StoreError, StreamClosedError
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from fiblake.alerts.alerting import Alerting
-    from fiblake.alerts.evaluated import Evaluated
+    from fiblake.alerts.evaluated import Evaluated, Refused
     from fiblake.lake import Lake
     from lake.event import Kind
     from lake.session import SessionTable
@@ -87,6 +87,7 @@ def fed_view(
         engine = _Engine(lake, spec, store, table, view)
         if relay is not None:
             relay.kind = engine.kind()
+        alerting, why = allowed(alerting, spec)
         alerts = evaluated(lake, alerting, spec, engine.kind(), view) if alerting else None
         relayed = _Relayed(stream, relay, alerts.inlet if alerts else None)
         source = stack.enter_context(engine.fed(relayed, health))
@@ -98,7 +99,7 @@ def fed_view(
         if alerts:
             threads.append(_thread("alerts", alerts.run, alerts.inlet.close, on_failure))
         try:
-            yield view, partial(_how, health, running, alerts)
+            yield view, partial(_how, health, running, alerts or why)
         finally:
             if alerts:
                 alerts.stop()
@@ -114,7 +115,7 @@ def _view(lake: Lake, asked: FeedSpec) -> View:
     return open_view(lake.settings, lake.clock)
 
 
-def _how(health: Health, running: Running, alerts: Evaluated | None) -> dict[str, Any]:
+def _how(health: Health, running: Running, alerts: Evaluated | Refused | None) -> dict[str, Any]:
     told = {"feed": health.document(), "engine": asdict(running.counts)}
     return told | {"alerts": alerts.document()} if alerts else told
 

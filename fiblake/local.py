@@ -15,14 +15,12 @@ from database.keys import has_keys
 from fiblake.address import in_url, is_loopback, listen
 from fiblake.alerts.alerting import Alerting
 from fiblake.alerts.recorded_events import RecordedEvents
-from fiblake.arguments import folder_of
+from fiblake.soon_reader import soon_reader
 from lake.errors import MisuseError
-from lake.store import open_store
 from serving_layer.app import create_app
 from serving_layer.auth import Access
 from serving_layer.dialects.relay import Relay
 from serving_layer.gaps import Gaps
-from serving_layer.reader import Reader
 from serving_layer.stream.connection import Manners
 from serving_layer.stream.registry import open_connections
 from serving_layer.stream.socket import SOCKETS
@@ -42,11 +40,11 @@ if TYPE_CHECKING:
     from fiblake.lake import Lake
     from lake.errors import FiblakeError
     from lake.live import LiveBars
+    from serving_layer.reader import Reader
     from serving_layer.stream.registry import Connections
     from speed_layer.views.protocol import View
 
 _ATTEMPTS: Final = 3
-_S3_SILENCE_S: Final = 2.0
 _VIEW_SILENCE_S: Final = 1.0
 """Of what others wait for who ask this server."""
 
@@ -70,7 +68,7 @@ def serve(
         FiblakeError: If the feed cannot go on.
     """
     failures: list[FiblakeError] = []
-    reader = _served_reader(lake)
+    reader = soon_reader(lake)
     with (
         listen(host, port) as listener,
         _app(lake, reader, host, feed, failures) as app,
@@ -204,17 +202,6 @@ def _live(
             yield shared, None
     else:
         yield None, None
-
-
-def _served_reader(lake: Lake) -> Reader:
-    """Return a reader that says soon that the store does not answer, and to all but one at once."""
-    settings = lake.settings
-    soon = {
-        "s3_attempts": min(settings.s3_attempts, _ATTEMPTS),
-        "s3_timeout_seconds": min(settings.s3_timeout_seconds, _S3_SILENCE_S),
-    }
-    store = open_store(settings.model_copy(update=soon), rests=True)
-    return Reader(store, lake.clock, folder_of(settings.cache))
 
 
 def _served_view(lake: Lake, **others: str) -> View:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import orjson
+import structlog
+
+from database.alert_flow import last_position
 from fiblake.alerts.history import LakeHistory
-from fiblake.arguments import folder_of
+from fiblake.soon_reader import soon_reader
 from lake.errors import TakenOverError
 from lake.instant import microseconds
-from serving_layer.reader import Reader
 from speed_layer.alerts.embedded import PRESENT, Embedded, Setting
 from speed_layer.alerts.inlet import Inlet
 from speed_layer.alerts.keeper import Keeper
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
     from lake.event import Kind
     from lake.live import LiveBars
     from speed_layer.feed import FeedSpec
+
+
+_log = structlog.get_logger(__name__)
 
 
 class Evaluated:
@@ -63,6 +70,60 @@ class Evaluated:
         return told | {"deliveries": deliveries} if deliveries else told
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Alerts that a replay must not evaluate: what it tells is not of the present.
+
+    Attributes:
+        alerting: Where they are kept.
+        failure: Why.
+        hint: What helps.
+    """
+
+    alerting: Alerting
+    failure: str
+    hint: str
+
+    def document(self) -> dict[str, Any]:
+        """Return that they are not evaluated, as JSON has it."""
+        deliveries = self.alerting.delivering()
+        told: dict[str, Any] = {"rules": 0, "failure": self.failure, "hint": self.hint}
+        return told | {"deliveries": deliveries} if deliveries else told
+
+
+def allowed(
+    alerting: Alerting | None, spec: FeedSpec
+) -> tuple[Alerting, None] | tuple[None, Refused | None]:
+    """Return the alerts that what feeds may evaluate; none, and why, where it may not.
+
+    A replay would end who evaluates them on the present, forget what is known of the market, and
+    tell of prices that are none.
+
+    Args:
+        alerting: Where they are kept; None: there are none.
+        spec: What feeds.
+
+    Raises:
+        DatabaseError: If the database does not answer.
+    """
+    if alerting is None:
+        return None, None
+    if spec.session is None:
+        return alerting, None
+    if not alerting.database.is_embedded:
+        fact = "A replay evaluates no alerts of a database that others may share."
+        hint = "unset FIBLAKE_DATABASE_URL, and give the replay a FIBLAKE_STATE of its own."
+    else:
+        with alerting.database.read() as connection:
+            position = orjson.loads(last_position(connection) or b"{}")
+        if position.get("flow") != PRESENT:
+            return alerting, None
+        fact = "A replay evaluates no alerts that were evaluated on the present."
+        hint = "give the replay a FIBLAKE_STATE of its own."
+    _log.warning("alerts are not evaluated", reason=fact, hint=hint)
+    return None, Refused(alerting, fact, hint)
+
+
 def evaluated(
     lake: Lake, alerting: Alerting, spec: FeedSpec, kind: Kind, view: LiveBars
 ) -> Evaluated:
@@ -77,7 +138,6 @@ def evaluated(
     """
     settings, stop = lake.settings, threading.Event()
     is_replay = spec.session is not None
-    reader = Reader(lake.store, lake.clock, folder_of(settings.cache))
     setting = Setting(
         flow=f"replay:{spec.source}/{spec.session}" if is_replay else PRESENT,
         kind=kind,
@@ -85,7 +145,7 @@ def evaluated(
         session=spec.session,
         table=lake.importer().sessions(),
         grace=dt.timedelta(seconds=settings.alert_grace_seconds),
-        history=LakeHistory(reader, view, told_again=spec.session),
+        history=LakeHistory(soon_reader(lake), view, told_again=spec.session),
         clock=lake.clock,
         started=microseconds(lake.clock.now()),
     )

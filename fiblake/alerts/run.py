@@ -62,6 +62,7 @@ def _service(
 ) -> Service:
     """Return the service, put together of its parts."""
     from fiblake.alerts.history import LakeHistory  # noqa: PLC0415
+    from fiblake.soon_reader import soon_reader  # noqa: PLC0415
     from speed_layer.alerts.keeper import Keeper  # noqa: PLC0415
     from speed_layer.alerts.streamed import Service  # noqa: PLC0415
     from speed_layer.streams.choosing import open_bars  # noqa: PLC0415
@@ -70,7 +71,7 @@ def _service(
     return Service(
         Keeper(database, lake.clock, on_told=nudge),
         partial(open_bars, settings),
-        LakeHistory(lake.reader, view),
+        LakeHistory(soon_reader(lake), view),
         lake.importer().sessions(),
         dt.timedelta(seconds=settings.alert_grace_seconds),
         lake.clock,

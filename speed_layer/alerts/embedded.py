@@ -23,6 +23,7 @@ import structlog
 
 from lake.errors import FiblakeError, StoreError
 from speed_layer.alerts.another_flow import anew
+from speed_layer.alerts.asking import beside
 from speed_layer.alerts.evaluation import Evaluation
 from speed_layer.alerts.event_flow import EventFlow
 from speed_layer.alerts.inlet import received
@@ -210,7 +211,7 @@ class _Round:
         )
         parts = Parts(
             self._flow,
-            SessionFlow(setting.history, table, rows=flow_rows),
+            SessionFlow(setting.history, table, rows=flow_rows, ask=beside),
             setting.history,
             table,
             keeper,

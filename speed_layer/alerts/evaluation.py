@@ -1,17 +1,15 @@
 """The evaluation: rules on what is seen of a flow, and what that changes on its way to be kept.
 
-    adopted   an alert is evaluated from the instant of the flow at which its first state was kept;
-              a flow that is told again meets it there again, and not before
+    adopted   an alert is evaluated once the flow is past the instant at which it was adopted: its
+              first state is kept with that, and a flow that is told again meets it there again
 
 It waits for the lake, whose bars rules look back at, and never for the database.
 """
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
@@ -23,6 +21,7 @@ from lake.alerts.history import forming_keys
 from lake.errors import StoreError, ViewError
 from lake.instant import from_microseconds, microseconds
 from speed_layer.alerts.changes import Deleted
+from speed_layer.alerts.later import Later, first_state
 from speed_layer.alerts.pending import Pending
 from speed_layer.alerts.rows import own_rows
 from speed_layer.alerts.sessions import NEVER, between, dawn, next_dawn
@@ -43,15 +42,6 @@ _IDLE_S: Final = 1.0
 _RETRY_S: Final = 0.5
 _SAMPLE_S: Final = 1.0
 _T = TypeVar("_T")
-
-
-@dataclass(order=True, slots=True)
-class _Later:
-    """An alert that is met again at an instant of the flow."""
-
-    at: int
-    alert: str = field(compare=False)
-    state: RuleState = field(compare=False)
 
 
 class Evaluation:
@@ -75,8 +65,8 @@ class Evaluation:
         self._watched: dict[str, Watched] = {}
         self._adopted: dict[str, dt.datetime | None] = {}
         self._forming: Counter[BarsKey] = Counter()
-        self._later: list[_Later] = []
-        self._to_meet: set[str] = set()
+        self._later = Later()
+        self._since = self._until = since
         self._fresh: dict[str, Watched] = {}
         self._pending = begun.pending
         self._is_urgent = False
@@ -86,13 +76,15 @@ class Evaluation:
         self._offered = self._placed = self._sample_due = 0.0
         self._health = parts.health
         self.session = session
-        self._resume(begun, since)
+        # Before alerts are adopted: bars count for them that are committed after this.
+        self._is_torn = self._asked(lambda: parts.sessions.begin(session)) is None
+        self._resume(begun)
         self._split(session)
 
     @property
     def edge(self) -> int:
         """The instant of the flow before which nothing happens but what is seen."""
-        return min(self._next_dawn, self._later[0].at + 1) if self._later else self._next_dawn
+        return min(self._next_dawn, self._later.first + 1)
 
     def reach(self, clock: int) -> None:
         """Let happen what comes before what is seen at an instant of the flow."""
@@ -108,11 +100,12 @@ class Evaluation:
     def meet_all(self) -> None:
         """Let all alerts be met: the flow is where the last of them was adopted, or later."""
         self._meet(NEVER)
+        self._until = self._since
 
     def heed(self) -> None:
         """Adopt alerts that are new or not as they were, here, and forget those that are deleted.
 
-        While alerts are still to be met, new ones wait: the flow is not where they belong.
+        While the flow is told again, new ones wait: it is not where they belong.
         """
         news = self._parts.keeper.news()
         for each in news:
@@ -123,7 +116,7 @@ class Evaluation:
             else:
                 self._remove(each.alert)
                 self._fresh[each.alert] = each
-        adopted = {} if self._later else self._fresh
+        adopted = {} if self._is_behind else self._fresh
         for each in adopted.values():
             self._adopt(each)
         if adopted:
@@ -145,15 +138,26 @@ class Evaluation:
 
         Samples are of who is followed since today, whose bar of the day the flow cannot tell.
         """
-        if self._later or self._is_torn:
+        if self._is_behind or self._is_torn:
             return  # they would not be told again to alerts that are met later
         parts, session = self._parts, self.session
-        self._take(parts.sessions.take(session))
+        self._take_apart(parts.sessions.take(session))
         if self._sample_due <= time.monotonic():
             self._sample_due = time.monotonic() + _SAMPLE_S
             lacking = parts.flow.lacking(session)
-            self._take(parts.sessions.sampled(session, lacking, parts.flow.clock))
+            self._take_apart(parts.sessions.sampled(session, lacking, parts.flow.clock))
         self._health.sessions = parts.sessions.away or ""
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the flow, told again, is before where the last alert was adopted."""
+        return self._until > max(self._since, self._parts.flow.clock)
+
+    def _take_apart(self, seen: Sequence[Seen]) -> None:
+        """Evaluate what comes beside the flow: once, however long that stands still."""
+        if seen:
+            self._meet(self._parts.flow.clock)
+            self._take(seen)
 
     def _take(self, seen: Sequence[Seen]) -> None:
         if not self._seed(seen):
@@ -191,12 +195,14 @@ class Evaluation:
         now = time.monotonic()
         changed, parts, pending = self._book.changed(), self._parts, self._pending
         pending.market |= changed.market
-        pending.market |= parts.sessions.changed()
         pending.states |= {
             alert: self._row(alert, state)
             for alert, state in changed.rules.items()
             if alert in self._watched
         }
+        if not self._is_torn:
+            # Else bars would count as told that were not evaluated.
+            pending.market |= parts.sessions.changed()
         if position is not None and not self._is_torn:
             pending.market |= parts.flow.changed()
             pending.position = orjson.dumps(position()).decode()
@@ -207,22 +213,19 @@ class Evaluation:
 
     def _meet(self, until: int) -> None:
         met = False
-        while self._later and self._later[0].at <= until:
-            later = heapq.heappop(self._later)
-            self._to_meet.discard(later.alert)
-            self._add(self._watched[later.alert], later.state)
+        for alert, state in self._later.until(until):
+            self._book.add(alert, (known := self._watched[alert]).revision, known.rule, state)
             met = True
         if met:
             self._aim()
 
-    def _resume(self, begun: Begun, since: int) -> None:
+    def _resume(self, begun: Begun) -> None:
         for watched in begun.alerts:
             row = begun.states.get(watched.alert)
             if row is None or row.revision != watched.revision:
                 self._fresh[watched.alert] = watched
                 continue
             self._adopted[watched.alert] = row.adopted
-            self._watched[watched.alert] = watched
             state = RuleState(
                 row.revision,
                 row.state,
@@ -231,24 +234,26 @@ class Evaluation:
                 row.is_done,
             )
             at = 0 if row.adopted is None else microseconds(row.adopted)
-            if at > since:
-                heapq.heappush(self._later, _Later(at, watched.alert, state))
-                self._to_meet.add(watched.alert)
-            else:
-                self._add(watched, state)
+            self._enter(watched, state, at)
+            self._until = max(self._until, at)
         self._aim()
 
     def _adopt(self, watched: Watched) -> None:
         clock = self._parts.flow.clock
         self._adopted[watched.alert] = from_microseconds(clock) if clock else None
-        self._add(watched, None)
+        self._enter(watched, None, clock)
+        self._pending.states[watched.alert] = self._row(watched.alert, first_state(watched))
+        self._pending.gone.discard(watched.alert)
         self._is_urgent = True
 
-    def _add(self, watched: Watched, state: RuleState | None) -> None:
-        self._book.add(watched.alert, watched.revision, watched.rule, state)
+    def _enter(self, watched: Watched, state: RuleState | None, at: int) -> None:
+        """Evaluate an alert once the flow is past the instant at which it was adopted."""
         self._watched[watched.alert] = watched
         self._forming.update(forming_keys([watched.rule]))
-        self._pending.gone.discard(watched.alert)
+        if at > self._since:
+            self._later.put(watched.alert, watched.rule, at, state)
+        else:
+            self._book.add(watched.alert, watched.revision, watched.rule, state)
 
     def _remove(self, alert: str) -> None:
         self._fresh.pop(alert, None)
@@ -256,28 +261,28 @@ class Evaluation:
         self._pending.gone.add(alert)
         self._adopted.pop(alert, None)
         known = self._watched.pop(alert, None)
-        if alert in self._to_meet:
-            self._to_meet.remove(alert)
-            self._later = [each for each in self._later if each.alert != alert]
-            heapq.heapify(self._later)
-        elif known:
+        if known is None:
+            return
+        self._forming.subtract(forming_keys([known.rule]))
+        if not self._later.remove(alert):
             self._book.remove(alert)
-            self._forming.subtract(forming_keys([known.rule]))
 
     def _aim(self) -> None:
         """Let the flows tell of what alerts look at, and of no more."""
-        keys = self._book.wants()
+        keys = self._book.wants() | self._later.keys
         forming = frozenset(key for key, count in self._forming.items() if count > 0) & keys
-        later = {self._watched[alert].rule.symbol for alert in self._to_meet}
-        parts = self._parts
-        parts.flow.follow(self._book.symbols | {symbol for symbol, _, _ in keys} | later)
+        parts, of_bars = self._parts, {symbol for symbol, _, _ in keys}
+        parts.flow.follow(self._book.symbols | of_bars | self._later.symbols)
         parts.flow.want(keys, forming)
         parts.sessions.want(keys, forming)
         self._is_aimed = True
         self._health.rules = len(self._watched)
 
     def _split(self, session: dt.date) -> None:
-        splits = self._asked(lambda: self._parts.history.splits(session)) or {}
+        splits = self._asked(lambda: self._parts.history.splits(session))
+        if splits is None:
+            self._is_torn = True
+            return
         for symbol, factor in splits.items():
             self._book.rebase(symbol, session, factor)
 

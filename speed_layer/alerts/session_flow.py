@@ -5,41 +5,55 @@
     forming     3d as Mon and Tue formed it, and the live 1d bar of Wed with each change of that
 
 What is final is told once to who wanted it before it was committed, whenever this is started: which
-was told last of each is kept. What forms is a sample, as that 1d bar is.
+was told last of each is kept, from when it is wanted on. What forms is a sample, as that 1d bar is.
+
+The lake is asked beside the thread that this is of, which takes the answer when it is there.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
-from lake.alerts.seen import SeenBar
-from lake.bar import Contribution, merge
 from lake.errors import StoreError, ViewError
-from lake.interval import DAILY, Interval
-from lake.session import bucket_of
+from lake.interval import Interval
+from speed_layer.alerts.asking import Asked, at_once
 from speed_layer.alerts.ends import midnight
+from speed_layer.alerts.forming import Forming
 from speed_layer.alerts.rows import CLOSED
 from speed_layer.alerts.wanted import is_of_days
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from lake.alerts.history import BarsKey, History
-    from lake.alerts.seen import Seen
+    from lake.alerts.seen import Seen, SeenBar
     from lake.session import SessionTable
+    from speed_layer.alerts.asking import Ask
 
-_DAY: Final = str(DAILY)
-_SHARE: Final = 10
-"""Of so many parts of the time one is spent on samples at most."""
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What the lake said.
+
+    Attributes:
+        boundary: The last session that batch has committed.
+        bars: Those that are final since.
+    """
+
+    boundary: dt.date | None
+    bars: list[SeenBar]
+
+
 class SessionFlow:
-    """Tells bars of sessions; of one thread. It waits for the lake when that has news.
+    """Tells bars of sessions; of one thread.
 
     Args:
         history: Of the lake.
@@ -47,12 +61,13 @@ class SessionFlow:
         every_s: How often the lake is looked at, at most.
         rows: Of earlier changes; others among them are passed over.
         clock: Tells seconds that never go back.
+        ask: How the lake is asked.
 
     Attributes:
         away: What the lake or the view said when it did not answer last; None: it did.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - of what, and how it is asked
         self,
         history: History,
         table: SessionTable,
@@ -60,27 +75,35 @@ class SessionFlow:
         every_s: float = 2.0,
         rows: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        ask: Ask = at_once,
     ) -> None:
         self.away: str | None = None
         self._history = history
         self._table = table
         self._every_s = every_s
         self._clock = clock
+        self._ask = ask
         self._due = float("-inf")
         self._known = {
             key: int(start) for key, start in (rows or {}).items() if key.startswith(CLOSED)
         }
         self._after: dict[BarsKey, int] = {}
         self._new: set[BarsKey] = set()
+        self._unasked: set[BarsKey] = set()
+        self._place: tuple[dt.date | None, dt.date] | None = None
+        self._look: Asked[_Look] | None = None
         self._changed: dict[str, str | None] = {}
         self._boundary: dt.date | None = None
-        self._forming: dict[str, list[BarsKey]] = {}
-        self._sampling: dict[str, list[BarsKey]] = {}
-        self._sampled: dict[tuple[str, ...], SeenBar] = {}
-        self._sample_due = float("-inf")
-        self._session: dt.date | None = None
-        self._base: dict[BarsKey, SeenBar | None] = {}
-        self._base_due = float("-inf")
+        self._forming = Forming(history, table, every_s, clock, ask, self._note)
+
+    def begin(self, session: dt.date) -> bool:
+        """Let what is wanted begin after what is committed by now; return True once it is known.
+
+        Raises:
+            StoreError: If the lake cannot be read.
+        """
+        self._begin(self._history.boundary(), session)
+        return True
 
     def want(self, keys: Collection[BarsKey], forming: Collection[BarsKey]) -> None:
         """Tell these bars from now on; those of minutes and hours among them are passed over.
@@ -100,12 +123,10 @@ class SessionFlow:
                 self._new.add(key)
             else:
                 self._after[key] = start
-        self._forming, self._sampling = {}, {}
-        for key in forming:
-            if is_of_days(key[1]):
-                self._sampling.setdefault(key[0], []).append(key)
-                if key[1] != _DAY:
-                    self._forming.setdefault(key[0], []).append(key)
+                self._unasked.add(key)
+        if self._place is not None:
+            self._begin(*self._place)
+        self._forming.want(forming)
 
     def changed(self) -> dict[str, str | None]:
         """Return the rows that changed since the last call; None: there is none any more."""
@@ -120,25 +141,46 @@ class SessionFlow:
         Args:
             session: The flow's, on whose split basis they are.
         """
-        if self._clock() < self._due:
+        look = self._look
+        if look is None:
+            if self._clock() < self._due:
+                return []
+            self._due = self._clock() + self._every_s
+            self._drop_unwanted()
+            fresh, self._unasked = frozenset(self._unasked), set()
+            question = partial(self._looked, self._boundary, dict(self._after), fresh, session)
+            look = self._look = Asked(session, fresh, self._clock(), self._ask(question))
+        if not look.answer.done():
             return []
-        self._due = self._clock() + self._every_s
-        self._drop_unwanted()
+        self._look = None
         try:
-            boundary = self._history.boundary()
-            self._begin(boundary, session)
-            bars = self._closed(boundary, session)
+            found = look.answer.result()
         except (StoreError, ViewError) as error:
             self._note(error)
+            self._unasked |= look.keys
+            return []
+        if look.session != session:
+            # It is on another basis than what comes now.
+            self._due = float("-inf")
+            self._unasked |= look.keys
             return []
         self._note(None)
-        if boundary != self._boundary:
-            self._boundary, self._base = boundary, {}
-        for bar in bars:
+        return self._found(found, session)
+
+    def _found(self, found: _Look, session: dt.date) -> list[Seen]:
+        """Return the bars found that are wanted still, and were not told."""
+        self._begin(found.boundary, session)
+        if found.boundary != self._boundary:
+            self._boundary = found.boundary
+            self._forming.forget()
+        told: list[Seen] = []
+        for bar in found.bars:
             key: BarsKey = (bar.symbol, bar.interval, bar.hours)
-            self._after[key] = bar.start
-            self._changed[_row(key)] = str(bar.start)
-        return [*bars]
+            if self._after.get(key, bar.start) < bar.start:
+                self._after[key] = bar.start
+                self._changed[_row(key)] = str(bar.start)
+                told.append(bar)
+        return told
 
     def formed(self, seen: Sequence[Seen], session: dt.date) -> list[Seen]:
         """Return what is seen, and behind each 1d bar of a session the longer ones that it forms.
@@ -147,29 +189,7 @@ class SessionFlow:
             seen: Of the flow, in order.
             session: Its present one; what is told of 1d bars of others forms nothing.
         """
-        if not self._forming:
-            return [*seen]
-        start = midnight(session)
-        days = [
-            each
-            for each in seen
-            if isinstance(each, SeenBar)
-            and (each.interval, each.state, each.start) == (_DAY, "forming", start)
-            and each.symbol in self._forming
-        ]
-        if not days or self._is_covered(session) or not self._have_base(days, session):
-            return [*seen]
-        told: list[Seen] = []
-        forms = {id(day) for day in days}
-        for each in seen:
-            told.append(each)
-            if isinstance(each, SeenBar) and id(each) in forms:
-                told += (
-                    self._with(key, each, session)
-                    for key in self._forming[each.symbol]
-                    if key in self._base
-                )
-        return told
+        return [*seen] if self._is_covered(session) else self._forming.formed(seen, session)
 
     def sampled(self, session: dt.date, symbols: Collection[str], time: int) -> list[Seen]:
         """Return bars that form, as they are served now, where they changed since the last call.
@@ -183,37 +203,44 @@ class SessionFlow:
             symbols: Whose.
             time: The flow's.
         """
-        keys = [key for symbol in symbols for key in self._sampling.get(symbol, ())]
-        began = self._clock()
-        if not keys or began < self._sample_due or self._is_covered(session):
+        if self._is_covered(session):
             return []
-        try:
-            bars = self._history.present(keys, session)
-        except (StoreError, ViewError) as error:
-            self._note(error)
-            bars = []
-        now = self._clock()
-        self._sample_due = now + max(self._every_s, _SHARE * (now - began))
-        news = [bar for bar in bars if self._sampled.get(bar[:3]) != bar]
-        self._sampled |= {bar[:3]: bar for bar in news}
-        return [bar._replace(time=time) for bar in news]
+        return self._forming.sampled(session, symbols, time)
 
     def _begin(self, boundary: dt.date | None, session: dt.date) -> None:
-        """Let what is wanted newly begin after what is committed by now."""
+        """Let what is wanted newly begin after what is committed, as far as that is known."""
+        self._place = boundary, session
         for key in self._new:
             self._after[key] = self._last_start(key[1], boundary, session)
             self._changed[_row(key)] = str(self._after[key])
+        self._unasked |= self._new
         self._new = set()
 
-    def _closed(self, boundary: dt.date | None, session: dt.date) -> list[SeenBar]:
-        if boundary is None or boundary == self._boundary:
-            return []
+    def _looked(
+        self,
+        known: dt.date | None,
+        after: Mapping[BarsKey, int],
+        fresh: Collection[BarsKey],
+        session: dt.date,
+    ) -> _Look:
+        """Return what the lake has; in any thread.
+
+        Args:
+            known: The boundary up to which it was asked of all but fresh ones.
+            after: Which bar of each is known.
+            fresh: Those that it was not asked of yet.
+            session: On whose split basis it is.
+        """
+        boundary = self._history.boundary()
+        if boundary is None:
+            return _Look(None, [])
+        asked = after if boundary != known else {key: after[key] for key in fresh if key in after}
         last = {
             interval: self._last_start(interval, boundary, session)
-            for interval in {interval for _, interval, _ in self._after}
+            for interval in {interval for _, interval, _ in asked}
         }
-        due = [key for key, after in self._after.items() if after < last[key[1]]]
-        return self._history.closed(due, self._after, session) if due else []
+        due = [key for key, start in asked.items() if start < last[key[1]]]
+        return _Look(boundary, self._history.closed(due, after, session) if due else [])
 
     def _last_start(self, interval: str, boundary: dt.date | None, session: dt.date) -> int:
         """Return where the last bar starts that is over by the boundary.
@@ -231,38 +258,6 @@ class SessionFlow:
     def _is_covered(self, session: dt.date) -> bool:
         return self._boundary is not None and session <= self._boundary
 
-    def _have_base(self, days: Iterable[SeenBar], session: dt.date) -> bool:
-        """Know what the sessions before one formed of its bars; return whether that is known."""
-        if session != self._session:
-            self._session, self._base, self._base_due = session, {}, float("-inf")
-        wanted = {key for day in days for key in self._forming[day.symbol]}
-        missing = wanted - self._base.keys()
-        if not missing:
-            return True
-        if self._clock() < self._base_due:
-            return len(missing) < len(wanted)
-        # All at once: others of them will be wanted next.
-        missing = {key for keys in self._forming.values() for key in keys} - self._base.keys()
-        try:
-            found = self._history.forming(missing, session)
-        except (StoreError, ViewError) as error:
-            self._note(error)
-            self._base_due = self._clock() + self._every_s
-            return len(missing) < len(wanted)
-        self._base |= {key: found.get(key) for key in missing}
-        return True
-
-    def _with(self, key: BarsKey, day: SeenBar, session: dt.date) -> SeenBar:
-        """Return a bar as the sessions before one formed it, and then that one."""
-        base = self._base[key]
-        if base is None:
-            sessions = Interval.parse(key[1]).sessions
-            first = bucket_of(session, sessions_per_bar=sessions, table=self._table).first
-            return day._replace(interval=key[1], start=midnight(first))
-        whole = merge(_part(base), _part(day))
-        merged = {name: getattr(whole, name) for name in ("open", "high", "low", "close")}
-        return base._replace(time=day.time, volume=whole.volume, **merged)
-
     def _drop_unwanted(self) -> None:
         """Drop the rows of what nobody wants any more."""
         self._changed |= dict.fromkeys(self._known)
@@ -277,7 +272,3 @@ class SessionFlow:
 
 def _row(key: BarsKey) -> str:
     return f"{CLOSED}{key[0]} {key[1]}"
-
-
-def _part(bar: SeenBar) -> Contribution:
-    return Contribution(bar.open, bar.high, bar.low, bar.close, bar.volume)

@@ -22,6 +22,7 @@ from lake.errors import StreamError
 from lake.instant import microseconds
 from lake.live_wire import decode_told
 from speed_layer.alerts.another_flow import anew
+from speed_layer.alerts.asking import beside
 from speed_layer.alerts.embedded import PRESENT
 from speed_layer.alerts.evaluation import Evaluation
 from speed_layer.alerts.parts import Health, Parts, document
@@ -170,7 +171,7 @@ class _Round:
         self._flow = ToldFlow(service.table, grace=service.grace, rows=rows, resumed=resumed)
         parts = Parts(
             self._flow,
-            SessionFlow(service.history, service.table, rows=rows),
+            SessionFlow(service.history, service.table, rows=rows, ask=beside),
             service.history,
             service.table,
             service.keeper,

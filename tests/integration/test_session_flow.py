@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
@@ -149,15 +150,62 @@ def test_a_bar_counts_when_the_regular_hours_of_its_last_session_closed(world: W
     assert (int(closes.timestamp()) * 10**6, "final", 12.0) == told
 
 
-def test_bars_that_were_committed_before_they_were_wanted_are_not_told(world: World) -> None:
+def test_bars_that_were_known_before_they_were_wanted_are_not_told(world: World) -> None:
     made = flow(world, regular("B", "1d"))
     made.take(world.today)
+    session = world.today
+    world.end_day()
+    world.commit()
+    assert ["B"] == [bar.symbol for bar in made.take(session)]
+
+    made.want([regular("AA", "1d"), regular("B", "1d")], ())
+    assert [] == made.take(session)
+    assert kept_of(made).keys() >= {"closed AA 1d"}
+    made.want([regular("AA", "1d"), regular("AA", "3d")], ())
+    world.tick("AA", 14.0, 1.0)
+    session = world.today
     world.end_day()
     world.commit()
 
-    made.want([regular("AA", "1d"), regular("B", "1d")], ())
+    assert ["AA", "AA"] == [bar.symbol for bar in made.take(session)]
 
-    assert ["B"] == [bar.symbol for bar in made.take(world.today)]
+
+def test_what_is_asked_beside_is_told_once_it_is_answered(world: World) -> None:
+    questions: list[tuple[Callable[[], Any], Future[Any]]] = []
+
+    def ask(question: Callable[[], Any]) -> Future[Any]:
+        questions.append((question, Future()))
+        return questions[-1][1]
+
+    def answer() -> None:
+        question, future = questions.pop()
+        future.set_result(question())
+
+    made = SessionFlow(history(world), world.table, every_s=0, ask=ask)
+    made.begin(world.today)
+    made.want([regular("AA", "1d")], [regular("AA", "5d")])
+    assert ["closed AA 1d"] == list(kept_of(made))
+    day, session = day_of(world, "AA"), world.today
+    assert [day] == made.formed([day], session)
+    answer()
+    (formed,) = only_bars(made.formed([], session))
+    assert ("5d", "forming", day.time) == (formed.interval, formed.state, formed.time)
+    assert [] == made.formed([], session)
+    assert [] == made.sampled(session, ["AA"], 77)
+    answer()
+    assert ["5d"] == [bar.interval for bar in only_bars(made.sampled(session, ["AA"], 78))]
+
+    world.end_day()
+    world.commit()
+    assert [] == made.take(session)
+    assert [] == made.take(session)
+    made.want([regular("AA", "1d"), regular("AA", "3d")], ())
+    answer()
+    assert ["1d"] == [bar[1] for bar in made.take(session)]
+    assert [] == made.take(session)
+    made.want((), ())
+    answer()
+    assert [] == made.take(session)
 
 
 def test_what_is_committed_of_a_symbol_late_is_told_when_batch_commits_next(world: World) -> None:
