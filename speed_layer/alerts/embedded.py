@@ -27,6 +27,7 @@ from speed_layer.alerts.asking import beside
 from speed_layer.alerts.evaluation import Evaluation
 from speed_layer.alerts.event_flow import EventFlow
 from speed_layer.alerts.inlet import received
+from speed_layer.alerts.interpreter import set_for_evaluation
 from speed_layer.alerts.parts import Health, Parts, document
 from speed_layer.alerts.rows import own_rows
 from speed_layer.alerts.session_flow import SessionFlow
@@ -126,7 +127,8 @@ class Embedded:
             TakenOverError: If another process evaluates meanwhile.
         """
         try:
-            self._run()
+            with set_for_evaluation():
+                self._run()
         except FiblakeError as error:
             self._failure = str(error)
             raise

@@ -25,6 +25,7 @@ from speed_layer.alerts.another_flow import anew
 from speed_layer.alerts.asking import beside
 from speed_layer.alerts.embedded import PRESENT
 from speed_layer.alerts.evaluation import Evaluation
+from speed_layer.alerts.interpreter import set_for_evaluation
 from speed_layer.alerts.parts import Health, Parts, document
 from speed_layer.alerts.rows import own_rows
 from speed_layer.alerts.session_flow import SessionFlow
@@ -125,7 +126,8 @@ class Service:
         try:
             begun = self.keeper.begin_patiently(stop)
             if begun is not None:
-                self._evaluate(_Round(self, begun, stop), stop)
+                with set_for_evaluation():
+                    self._evaluate(_Round(self, begun, stop), stop)
         finally:
             self.keeper.close()
             self.health.is_live = False

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.alerts import MINUTE_S, PER_SECOND, RULES, SECONDS, SYMBOLS, throughput, waits
+from tests.bench.alerts_live import live_waits
 from tests.bench.chapter import Chapter, Sections, Size
 from tests.bench.dry_run import dry_runs
 
@@ -33,6 +34,19 @@ taken with it is evaluated.
   count what the rules of a symbol share, as the bars before.
 * Each rule of the symbol: what an index by symbol alone would do, by the same pure function and
   without the rules that look at bars, which it would have to keep.
+""",
+    "live": """## From a feed to what fires, live
+
+The real path in one process, on all its cores: a feed puts a piece of {per_second:,} events a
+second every 10 ms for {minute:.0f} seconds, minutes end amid them; a thread makes prices and bars
+of them and evaluates the rules, which another one keeps in SQLite with what fired; and an engine,
+in a thread of its own, makes the bars and prices that are served.
+
+* Alerts: from when a piece is put until it is evaluated, and what changed is on its way to be kept.
+  A turn of that thread lasts 10 ms at least, which is in it.
+* Prices: from when a piece is put until the engine has taken it; of no rules, what they are without
+  alerts.
+* The promise is of the rules alone, above. Here all threads take turns at one interpreter.
 """,
     "evaluated": """## Ticks at most
 
@@ -64,6 +78,7 @@ def _sections(size: Size, work: Path) -> Sections:
     symbols = SYMBOLS if is_full else _FEW
     return {
         "rules": lambda: waits(symbols, is_full=is_full),
+        "live": lambda: live_waits(symbols, is_full=is_full),
         "evaluated": lambda: throughput(symbols, is_full=is_full),
         "tried": lambda: dry_runs(work, is_full=is_full),
     }

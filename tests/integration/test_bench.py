@@ -39,7 +39,7 @@ SPEED = {
 }
 SERVING = ("serving",)
 STREAM = ("subscribers",)
-ALERTS = ("rules", "evaluated", "tried")
+ALERTS = ("rules", "live", "evaluated", "tried")
 HEADINGS = ("# Benchmarks", "# The speed layer", "# The serving layer", "# The stream", "# Alerts")
 
 
@@ -206,6 +206,10 @@ def test_alerts_are_measured_with_a_few_rules(tiny: Tiny) -> None:
 
     assert [*ALERTS] == sections
     assert ["200", "20", "1"] == [row[1] for row in rows]
+    waits = [line for line in out.splitlines() if line.startswith(("| alerts | ", "| prices | "))]
+    assert [("prices", "0"), ("alerts", "100"), ("prices", "100")] == [
+        (line.split()[1], line.split()[3]) for line in waits
+    ]
     assert all(float(row[2].strip(" |").replace(",", "")) > 100 for row in rows)  # ticks/s
     tried = [line.split(" | ") for line in out.splitlines() if "| 1d |" in line or "| 1m |" in line]
     assert ([*["1d"] * 5, *["1m"] * 4], {"3"}) == (
