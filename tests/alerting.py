@@ -18,6 +18,7 @@ SECOND_US = 1_000_000
 OPEN = 1_767_623_400 * SECOND_US
 """2026-01-05T14:30:00Z, Monday: 09:30 at the exchange."""
 DAY_US = 86_400 * SECOND_US
+NEVER = 2**63 - 1
 
 
 def rule_of(when: Mapping[str, object], **rest: object) -> Rule:
@@ -124,7 +125,7 @@ class Among:
             self._forget()
 
     def rebase(self, symbol: str, session: dt.date, factor: float) -> None:
-        self.markets.setdefault(symbol, Market(symbol)).rebase(session, factor)
+        self.markets.setdefault(symbol, Market(symbol)).rebase(session, factor, NEVER)
         for alert, (revision, plan, progress) in self.rules.items():
             if plan.symbol == symbol:
                 self.rules[alert] = revision, plan, rebased(plan, progress, factor)

@@ -19,6 +19,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from lake.alerts.days import Days
 from lake.alerts.evaluate import beginning, progress_of
 from lake.alerts.market import BarsBefore, Market, restored
 from lake.alerts.plan import plan_of
@@ -26,8 +27,6 @@ from lake.alerts.seen import Tick
 from lake.alerts.symbol_rules import SymbolRules
 from lake.alerts.watches import Watch
 from lake.bar import Hours
-from lake.exchange import ZONE
-from lake.instant import from_microseconds, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -117,7 +116,7 @@ class Book:
         self._left = set(self._stored)
         """Symbols of whose market there may be what no rule looks at."""
         self._split = dt.date.min
-        self._days = _Days()
+        self._days = Days()
 
     def add(self, alert: str, revision: int, rule: Rule, state: RuleState | None = None) -> None:
         """Evaluate a rule from now on, in the place of the alert's earlier one.
@@ -369,30 +368,6 @@ class Book:
 
 
 _DAILY: Final[tuple[str, Hours]] = ("1d", "regular")
-
-
-class _Days:
-    """The exchange's dates of instants that mostly follow each other."""
-
-    def __init__(self) -> None:
-        self._begin = self._end = 0
-        self._date = dt.date.min
-
-    def of(self, time: int) -> dt.date:
-        """Return the exchange's date at a time."""
-        if not self._begin <= time < self._end:
-            self._date = date = from_microseconds(time).astimezone(ZONE).date()
-            self._begin = _midnight(date, ZONE)
-            self._end = _midnight(date + dt.timedelta(days=1), ZONE)
-        return self._date
-
-    def midnight(self, time: int) -> int:
-        """Return when a daily bar of that date begins: at its midnight UTC."""
-        return _midnight(self.of(time), dt.UTC)
-
-
-def _midnight(date: dt.date, zone: dt.tzinfo) -> int:
-    return microseconds(dt.datetime.combine(date, dt.time(), zone))
 
 
 def _by_symbol(market: Mapping[str, str]) -> dict[str, dict[str, str]]:
