@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _ALL: Final = 2
 """The generation of the oldest: with it, all are looked at."""
 _LONG_S: Final = 0.01
-_THRESHOLDS: Final = (10_000, 5, 100)
-"""A batch of events makes thousands of objects, which are gone with it."""
+_THRESHOLDS: Final = (700, 10, 1_000)
+"""Looks at what is young are short, and those at all a hundred times rarer than they were."""
 _SWITCH_S: Final = 0.001
 """For how long a thread that keeps what was evaluated may hold up the others."""
 
