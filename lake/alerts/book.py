@@ -16,6 +16,7 @@ Units: instants are microseconds since 1970, UTC; prices USD a share.
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -109,7 +110,7 @@ class Book:
         self._stored = _by_symbol(market or {})
         self._pages: dict[str, SymbolRules] = {}
         self._watches: dict[str, Watch] = {}
-        self._changed: dict[str, Watch] = {}
+        self._changed: defaultdict[str, dict[str, Watch]] = defaultdict(dict)
         self._changed_markets: dict[str, SymbolRules] = {}
         self._changed_bars: dict[BarsKey, BarsBefore] = {}
         self._seeding: dict[BarsKey, dt.date] = {}
@@ -142,7 +143,7 @@ class Book:
             progress = beginning(plan)
         watch = self._watches[alert] = Watch(alert, revision, plan, progress)
         if not goes_on:
-            self._changed[alert] = watch
+            self._changed[plan.symbol][alert] = watch
         if progress.is_done:
             return
         page = self._page(plan.symbol)
@@ -157,8 +158,10 @@ class Book:
     def remove(self, alert: str) -> None:
         """Evaluate an alert no more; one that is not here is none."""
         watch = self._watches.pop(alert, None)
-        self._changed.pop(alert, None)
-        if watch is not None and not watch.progress.is_done:
+        if watch is None:
+            return
+        self._changed.get(watch.plan.symbol, {}).pop(alert, None)
+        if not watch.progress.is_done:
             self._pages[watch.plan.symbol].remove(watch)
             self._left.add(watch.plan.symbol)
 
@@ -232,7 +235,7 @@ class Book:
             for watch in watches:
                 has_changed, text = page.look(watch, item)
                 if has_changed:
-                    self._changed[watch.alert] = watch
+                    self._changed[item[0]][watch.alert] = watch
                     if watch.progress.is_done:
                         self._left.add(item[0])
                 if text is not None:
@@ -241,24 +244,35 @@ class Book:
                     firings.append(Firing(*which, item.time, price, text))
         return firings
 
-    def changed(self, awaited: Collection[str] = ()) -> Changed:
+    @property
+    def unkept(self) -> set[str]:
+        """The symbols of which something changed that `changed` did not tell yet."""
+        return self._changed.keys() | self._changed_markets.keys()
+
+    def changed(
+        self, awaited: Collection[str] = (), symbols: Collection[str] | None = None
+    ) -> Changed:
         """Return the rows that changed since the last call, the first ones of new rules with them.
 
-        To be committed together, and with the firings that `take` returned meanwhile. What no rule
-        looks at is forgotten.
+        What no rule looks at is forgotten. The rows of a symbol are to be committed together, and
+        with its firings that `take` returned meanwhile. Symbols know nothing of each other.
 
         Args:
             awaited: Symbols of which rules are still to be added that go on: nothing of those is
                 forgotten.
+            symbols: Of which; None: of all. What changed of others waits.
         """
-        market: dict[str, str | None] = dict.fromkeys(self._tidied(awaited))
-        for symbol, page in self._changed_markets.items():
-            market[symbol] = page.market.told()
-        for key, bars in self._changed_bars.items():
-            market[" ".join(key)] = bars.told()
-        rules = {alert: _row(watch) for alert, watch in self._changed.items()}
-        self._changed, self._changed_markets, self._changed_bars = {}, {}, {}
-        return Changed(rules, market)
+        told: dict[str, str | None] = dict.fromkeys(self._tidied(awaited))
+        rules: dict[str, RuleState] = {}
+        for symbol in self.unkept if symbols is None else symbols:
+            watches = self._changed.pop(symbol, {})
+            rules |= {alert: _row(watch) for alert, watch in watches.items()}
+            if page := self._changed_markets.pop(symbol, None):
+                told[symbol] = page.market.told()
+                for key in [(symbol, *pair) for pair in page.market.bars]:
+                    if bars := self._changed_bars.pop(key, None):
+                        told[" ".join(key)] = bars.told()
+        return Changed(rules, told)
 
     def wants(self) -> frozenset[BarsKey]:
         """Return the keys of the bars that rules look at which are not done."""
@@ -310,7 +324,7 @@ class Book:
         page.look_again(rules)
         rules = [watch for watch in rules if watch.alert not in spared]
         page.rebase(rules, factor)
-        self._changed |= {watch.alert: watch for watch in rules}
+        self._changed[symbol] |= {watch.alert: watch for watch in rules}
 
     def _page(self, symbol: str) -> SymbolRules:
         page = self._pages.get(symbol)

@@ -22,6 +22,7 @@ from lake.errors import StoreError, ViewError
 from lake.instant import from_microseconds, microseconds
 from speed_layer.alerts.changes import Deleted, Refused
 from speed_layer.alerts.later import Later, first_state
+from speed_layer.alerts.offering import Due, Round
 from speed_layer.alerts.pending import Pending
 from speed_layer.alerts.rows import own_rows
 from speed_layer.alerts.sessions import NEVER, between, dawn, next_dawn
@@ -29,7 +30,7 @@ from speed_layer.alerts.splits import Splits
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from lake.alerts.book import BarsKey
     from lake.alerts.seen import Seen
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from speed_layer.alerts.watched import Watched
 
 _log = structlog.get_logger(__name__)
-_SOON_S: Final = 0.1
-_IDLE_S: Final = 1.0
 _RETRY_S: Final = 0.5
 _SAMPLE_S: Final = 1.0
 _T = TypeVar("_T")
@@ -72,11 +71,11 @@ class Evaluation:
         self._since = self._until = max(since, dawn(parts.table, session))
         self._fresh: dict[str, Watched] = {}
         self._pending = begun.pending
-        self._is_urgent = False
-        self._is_aimed = False
+        self._due = Due()
+        self._round: Round | None = None
         self._is_torn = False
         """Whether something was seen and not evaluated: the position must stay before it."""
-        self._offered = self._placed = self._sample_due = 0.0
+        self._sample_due = 0.0
         self._health = parts.health
         self.session = session
         # Before alerts are adopted: bars count for them that are committed after this.
@@ -143,8 +142,8 @@ class Evaluation:
 
         Samples are of who is followed since today, whose bar of the day the flow cannot tell.
         """
-        if self._is_behind or self._is_torn:
-            return  # they would not be told again to alerts that are met later
+        if self._is_behind or self._is_torn or self._due.is_whole:
+            return  # they would not be told again to alerts that are met later, or not kept yet
         parts, session = self._parts, self.session
         bars = parts.sessions.take(session)
         self._splits.note(session, parts.sessions.splits(session))
@@ -190,49 +189,78 @@ class Evaluation:
             self._pending.firings += told
             self._health.fired += len(firings)
             self._health.unoffered += len(firings)
-            self._is_urgent = True
+            self._due.fired.update(each.symbol for each in firings)
 
     def offer_if_due(self, position: Callable[[], dict[str, Any]], place_s: float = 0.0) -> None:
         """Let what changed be kept: soon where an alert fired or was adopted, else by and by.
 
         Args:
             position: Tells how far the flow was evaluated.
-            place_s: How often that is kept, and how the flow is; where they are not, more of it is
+            place_s: How often that is kept at most, and how the flow is; what is later than that is
                 told again after a kill.
         """
-        now = time.monotonic()
-        if now - self._offered >= (_SOON_S if self._is_urgent else _IDLE_S):
-            is_placed = self._is_aimed or now - self._placed >= place_s
-            self.offer(position if is_placed else None)
+        due = self._due
+        if not due.is_now:
+            return
+        if due.is_whole or (self._is_torn and due.is_round(place_s)):
+            self.offer(position)
+        elif self._round or due.is_round(place_s):
+            self._go_round(position)
+        elif due.fired:
+            self._gather(())
+            self._hand_over()
 
-    def offer(self, position: Callable[[], dict[str, Any]] | None) -> None:
-        """Let what changed be kept.
+    def offer(self, position: Callable[[], dict[str, Any]]) -> None:
+        """Let all that changed be kept.
 
         Args:
-            position: Tells how far the flow was evaluated; None: that is kept another time.
+            position: Tells how far the flow was evaluated.
         """
-        now = time.monotonic()
-        parts, pending = self._parts, self._pending
+        self._place()
         self._gather()
         if not self._is_torn:
             # Else bars would count as told that were not evaluated.
-            pending.market |= parts.sessions.changed()
-        if position is not None and not self._is_torn:
-            pending.market |= parts.flow.changed()
-            pending.position = orjson.dumps(position()).decode()
-            self._is_aimed, self._placed = False, now
-        parts.keeper.offer(pending)
-        self._health.unoffered = 0
-        self._pending, self._is_urgent, self._offered = Pending(), False, now
+            self._round = self._mark(position, [])
+            self._place()
+            self._due.is_whole = False
+        self._hand_over()
 
-    def _gather(self) -> None:
-        changed, pending = self._book.changed(self._later.symbols), self._pending
+    def _go_round(self, position: Callable[[], dict[str, Any]]) -> None:
+        if self._round is None:
+            self._round = self._mark(position, sorted(self._book.unkept))
+        self._gather(self._round.slice())
+        if not self._round.symbols:
+            self._place()
+        self._hand_over()
+
+    def _mark(self, position: Callable[[], dict[str, Any]], symbols: list[str]) -> Round:
+        parts = self._parts
+        market = parts.sessions.changed() | parts.flow.changed()
+        return Round(orjson.dumps(position()).decode(), market, symbols)
+
+    def _place(self) -> None:
+        """Let the position be kept to which the rows of all symbols are offered."""
+        if self._round:
+            self._pending.market |= self._round.market
+            self._pending.position = self._round.position
+            self._round, self._due.placed = None, time.monotonic()
+
+    def _gather(self, symbols: Collection[str] | None = None) -> None:
+        """Take up what changed: of some symbols, and of those that fired; None: of all."""
+        whose = None if symbols is None else {*symbols, *self._due.fired}
+        changed, pending = self._book.changed(self._later.symbols, whose), self._pending
         pending.market |= changed.market
         pending.states |= {
             alert: self._row(alert, state)
             for alert, state in changed.rules.items()
             if alert in self._watched
         }
+        self._due.fired.clear()
+
+    def _hand_over(self) -> None:
+        self._parts.keeper.offer(self._pending)
+        self._pending, self._due.offered = Pending(), time.monotonic()
+        self._health.unoffered = 0
 
     def _meet(self, until: int) -> None:
         met = False
@@ -268,7 +296,7 @@ class Evaluation:
         self._enter(watched, None, clock)
         self._pending.states[watched.alert] = self._row(watched.alert, first_state(watched))
         self._pending.gone.discard(watched.alert)
-        self._is_urgent = True
+        self._due.is_whole = True
 
     def _enter(self, watched: Watched, state: RuleState | None, at: int) -> None:
         """Evaluate an alert once the flow is past the instant at which it was adopted."""
@@ -311,7 +339,7 @@ class Evaluation:
         parts.flow.follow(self._book.symbols | of_bars | self._later.symbols)
         parts.flow.want(keys, forming)
         parts.sessions.want(keys, forming)
-        self._is_aimed = True
+        self._due.is_whole = True
         self._health.rules = len(self._watched)
 
     def _split(self, session: dt.date) -> None:
