@@ -201,17 +201,7 @@ class SessionFlow:
         return [*seen] if self._is_covered(session) else self._forming.formed(seen, session)
 
     def sampled(self, session: dt.date, symbols: Collection[str], time: int) -> list[Seen]:
-        """Return bars that form, as they are served now, where they changed since the last call.
-
-        Of symbols whose 1d bar the flow does not tell today, since it lacks what came before it
-        followed them. They are read as often as the lake is looked at, and less often where there
-        are so many that this would take most of the time.
-
-        Args:
-            session: The flow's.
-            symbols: Whose.
-            time: The flow's.
-        """
+        """Return what `Forming.sampled` does; nothing of a session that batch has covered."""
         if self._is_covered(session):
             return []
         return self._forming.sampled(session, symbols, time)
