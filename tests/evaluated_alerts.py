@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -98,12 +99,31 @@ def evaluated_at_once(
     events: pl.DataFrame,
     session: dt.date = SESSION,
     kind: Kind = "trade",
+    later: Mapping[str, tuple[Rule, dt.datetime]] | None = None,
 ) -> list[Firing]:
-    """Return what fires where a record is evaluated in one go, from the session's dawn."""
+    """Return what fires where a record is evaluated in one go, from the session's dawn.
+
+    Args:
+        rules: Alerts that are there at its begin.
+        events: The record.
+        session: Of which session.
+        kind: Of the events that count.
+        later: Alerts on prices that were adopted amid it, each at an instant of the flow: they
+            count from the first event whose clock is later.
+    """
+    late = sorted((later or {}).items(), key=lambda item: item[1][1])
     book = _book(rules)
     begin = microseconds(hours_of(session, calendar()).dawn)
     flow = EventFlow(calendar(), kind=kind, grace=GRACE, begin=begin)
-    return _fired(book, flow, rules, lambda: flow.take(events))
+    clock = events["time"].cum_max()
+    fired: list[Firing] = []
+    done = 0
+    for alert, (each, adopted) in late:
+        until = int(clock.search_sorted(microseconds(adopted), side="right"))
+        fired += _fired(book, flow, rules, partial(flow.take, events[done:until]))
+        book.add(alert, 1, each)
+        done = until
+    return fired + _fired(book, flow, rules, partial(flow.take, events[done:]))
 
 
 def _book(rules: Mapping[str, Rule]) -> Book:

@@ -5,12 +5,13 @@ What is expected is what one evaluation makes of the day as it is recorded in th
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ import polars as pl
 
 from batch_layer.local_vendor import LiveFault
 from database import Database, open_database, prepare
+from database.alert_flow import all_states
 from lake.alerts.rule import Rule
 from lake.envelope import decode_envelope
 from lake.event import Event
@@ -32,7 +34,9 @@ from tests.evaluated_alerts import (
     count_told,
     evaluated_at_once,
     many_rules,
+    put_alert,
     put_alerts,
+    rule,
     texts,
     told,
 )
@@ -81,6 +85,7 @@ class Scene:
     store: LocalStore
     rules: Mapping[str, Rule]
     receiver: Receiver
+    later: dict[str, Rule] = field(default_factory=dict)
 
     @property
     def received(self) -> dict[str, str]:
@@ -94,13 +99,30 @@ class Scene:
         is_idle = alerts["waiting"] == alerts["uncommitted"] == 0
         return is_idle and len(self.received) >= count_told(self.database)
 
+    def add_alerts(self) -> None:
+        """Make an alert on each symbol amid the day, as the API does."""
+        for number, row in enumerate(self.vendor.day.bars.iter_rows(named=True)):
+            share = (len(self.later) % 7 + 1) / 8
+            level = round(row["low"] + (row["high"] - row["low"]) * share, 2)
+            when = {"kind": "price", "relation": "crosses", "level": level}
+            made = rule(row["symbol"], when, repeat=True, cooldown_seconds=0, deliver=("hook",))
+            alert = f"al_{len(self.later):06x}{0xF00000 + number:06x}"
+            self.later[alert] = made
+            put_alert(self.database, alert, made, changed=dt.datetime.now(dt.UTC))
+
     def expected(self) -> dict[str, str]:
         """Return what is to be told of the day, as it is recorded, and was over in the end."""
         day = self.vendor.day
         over = microseconds(day.hours.dusk) + 2 * LATENESS_US - HELD_BACK_US
         beat = events_of([asdict(Event("heartbeat", "", over, moves=0, received=over))])
         recorded = all_recorded(self.store, "massive", day.session)
-        return texts(evaluated_at_once(self.rules, pl.concat([recorded, beat]), day.session))
+        with self.database.read() as connection:
+            states = all_states(connection)
+        later = {alert: (made, states[alert].adopted) for alert, made in self.later.items()}
+        known = {alert: (made, at) for alert, (made, at) in later.items() if at is not None}
+        assert known.keys() == later.keys()
+        events = pl.concat([recorded, beat])
+        return texts(evaluated_at_once(self.rules, events, day.session, later=known))
 
 
 @contextmanager
@@ -127,13 +149,17 @@ def scene(
 def kill_over_and_over(
     scene: Scene, kills: int, seed: int, on_progress: Callable[[Tally], None] = lambda _: None
 ) -> Tally:
-    """Kill the system at random moments, let the day end, and hold what was told to the record."""
+    """Kill the system at random moments, let the day end, and hold what was told to the record.
+
+    Before each kill more alerts are made.
+    """
     moment = random.Random(seed)  # noqa: S311 - when to kill is no secret
     tally = Tally()
     vendor = scene.vendor
     for left in range(kills, 0, -1):
         system = scene.start()
         before = count_told(scene.database)
+        scene.add_alerts()
         chance = moment.random()
         if chance < _EARLY:
             time.sleep(moment.uniform(0, _START_S))
@@ -157,6 +183,7 @@ def kill_over_and_over(
     assert 0 == system.stop(), system.said
 
     assert scene.expected() == told(scene.database) == scene.received
+    assert scene.later.keys() & {each.partition(".")[0] for each in scene.received}
     tally.told = len(scene.received)
     return tally
 
