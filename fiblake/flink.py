@@ -19,6 +19,7 @@ from fiblake.output import Output
 from lake.boundary import read_boundary
 from lake.errors import MisuseError
 from lake.exchange import ZONE, trading_day
+from lake.health_server import health_served
 from lake.instant import microseconds
 from lake.recorded import recorded_by_all
 from lake.state import state_folder
@@ -27,7 +28,6 @@ from speed_layer.checkpoint import read_checkpoint
 from speed_layer.chores import Chore
 from speed_layer.corrections import Corrections
 from speed_layer.covering import Covering
-from speed_layer.health_server import HealthServer
 from speed_layer.late_landed import LateLanded
 from speed_layer.publisher import Publisher
 from speed_layer.streams.choosing import open_bars
@@ -118,8 +118,7 @@ def publish_(*, lake: LakeOption = None) -> None:
         reader = stack.enter_context(closing(open_bars(settings, checkpoint.position)))
         _stop_on_signals(stop)
         publisher = Publisher(reader, view, opened.store, checkpoint=checkpoint)
-        if settings.publish_health_port is not None:
-            stack.enter_context(HealthServer(publisher.health, port=settings.publish_health_port))
+        stack.enter_context(health_served(publisher.health, settings))
         chores = threading.Thread(
             target=_tend,
             args=(_chores(opened, view, publisher.health), stop),

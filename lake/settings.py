@@ -154,14 +154,14 @@ class Settings(BaseSettings):
     feed_fill_hours: float = Field(
         default=96, gt=0, description="How far back what was missed is asked of REST."
     )
-    feed_health_port: int | None = Field(
-        default=None, ge=0, le=65535, description="Of the feed's /health; none: no endpoint."
+    health_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Of a service's /health and /metrics; none: no endpoint.",
     )
-    publish_health_port: int | None = Field(
-        default=None, ge=0, le=65535, description="Of the publisher's /health; none: no endpoint."
-    )
-    alerts_health_port: int | None = Field(
-        default=None, ge=0, le=65535, description="Of the alerts' /health; none: no endpoint."
+    health_host: str = Field(
+        default="127.0.0.1", min_length=1, description="The address that they are on."
     )
     view: Annotated[Literal["memory", "redis", "dynamodb"], BeforeValidator(str.lower)] = "memory"
     view_fallback: Annotated[Literal["dynamodb"] | None, BeforeValidator(lower)] = Field(

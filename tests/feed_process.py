@@ -8,10 +8,10 @@ import sys
 import threading
 from pathlib import Path
 
+from lake.health_server import HealthServer
 from lake.store import LocalStore
 from speed_layer.feed import Feed, Health, Limits, Recorder
 from speed_layer.feed.massive import Massive, Plan
-from speed_layer.health_server import HealthServer
 from tests.feeding import Listing, hours, judge
 
 

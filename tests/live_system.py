@@ -157,7 +157,7 @@ class System:
             "FIBLAKE_MASSIVE_READER": "own",
             "FIBLAKE_MASSIVE_SOCKET": vendor.socket.url,
             "FIBLAKE_MASSIVE_URL": vendor.rest.url,
-            "FIBLAKE_FEED_HEALTH_PORT": str(port),
+            "FIBLAKE_HEALTH_PORT": str(port),
             "FIBLAKE_FEED_LAND_SECONDS": "0.2",
             **environment,
         }

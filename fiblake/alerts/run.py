@@ -36,8 +36,8 @@ def run_(*, lake: LakeOption = None) -> None:
     # Imported here: the service takes a while to import, and needs extras.
     from database import open_database, prepare  # noqa: PLC0415
     from fiblake.lake import Lake  # noqa: PLC0415
+    from lake.health_server import health_served  # noqa: PLC0415
     from speed_layer.delivery.delivering import delivering  # noqa: PLC0415
-    from speed_layer.health_server import HealthServer  # noqa: PLC0415
     from speed_layer.views.choosing import open_view  # noqa: PLC0415
 
     opened, stop = Lake(lake), threading.Event()
@@ -49,9 +49,7 @@ def run_(*, lake: LakeOption = None) -> None:
             view = stack.enter_context(closing(open_view(settings, opened.clock)))
         deliverer = stack.enter_context(delivering(settings, database, opened.clock))
         service = _service(opened, database, view, deliverer.nudge)
-        if settings.alerts_health_port is not None:
-            port = settings.alerts_health_port
-            stack.enter_context(HealthServer(service.health, port=port))
+        stack.enter_context(health_served(service.health, settings))
         _stop_on_signals(stop)
         Output().note(f"alerts are evaluated on {settings.kinesis_bars} until Ctrl-C")
         service.run(stop)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from lake.conditions import load_conditions
 from lake.errors import VendorKeyError
+from lake.health_server import health_served
 from lake.hours import hours_of, timetable
 from lake.instant import microseconds
 from lake.recorded import only_source
@@ -18,7 +19,6 @@ from speed_layer.feed.massive_events import NAME
 from speed_layer.feed.recorder import Recorder
 from speed_layer.feed.replay import Replay
 from speed_layer.feed.spool import Limits
-from speed_layer.health_server import HealthServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +72,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         BusyError: If another process records into the spool.
     """
     with ExitStack() as stack:
-        if settings.feed_health_port is not None:
-            stack.enter_context(HealthServer(health, port=settings.feed_health_port))
+        stack.enter_context(health_served(health, settings))
         if spec.session is not None:
             source = _replay(spec, spec.session, store, sessions)
             health.connected(is_subscribed=True)

@@ -55,7 +55,7 @@ class Process:
         port = free_port()
         self._health = f"http://127.0.0.1:{port}/health/live"
         self._log = log
-        variables = environment(settings) | {"FIBLAKE_ALERTS_HEALTH_PORT": str(port)}
+        variables = environment(settings) | {"FIBLAKE_HEALTH_PORT": str(port)}
         code = "from fiblake.cli import main; main()"
         with log.open("w") as errors:
             self._process = subprocess.Popen(

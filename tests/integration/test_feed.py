@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 from lake.clock import SetClock
 from lake.coverage import Span
 from lake.errors import NotFoundError, VendorKeyError
+from lake.health_server import HealthServer
 from lake.session import SessionTable
 from lake.settings import Settings
 from lake.store import LocalStore
@@ -27,7 +28,6 @@ from speed_layer.feed import (
     opened,
     parse_feed,
 )
-from speed_layer.health_server import HealthServer
 from tests.feeding import DAY, OPEN_US, Listing, a_day, frame, hours, judge, trade
 
 EVENTS = a_day(1000)

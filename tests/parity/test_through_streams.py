@@ -75,7 +75,7 @@ def test_a_day_through_kinesis_flink_and_redis_makes_batch_s_bars(
         kinesis_per_symbol=500,
         view="redis",
         redis_url=redis.url,
-        publish_health_port=free_port(),
+        health_port=free_port(),
     )
     fiblake = _Fiblake(day, settings, tmp_path)
 
@@ -89,7 +89,7 @@ def test_a_day_through_kinesis_flink_and_redis_makes_batch_s_bars(
         running.enter_context(fiblake.running("flink", "publish"))
         view = running.enter_context(closing(RedisView(Settings.model_validate(settings))))
         _wait_for([expected, through_law(day.tape, day.hours)], view)
-        port = settings["publish_health_port"]
+        port = settings["health_port"]
         health = httpx.get(f"http://127.0.0.1:{port}/health/ready")
 
     assert (200, True, {}) == (

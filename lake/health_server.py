@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+if TYPE_CHECKING:
+    from lake.settings import Settings
 
 _POLL_S: Final = 0.05
 
 
 class Health(Protocol):
-    """How a feed or a publisher is; asked from any thread."""
+    """How a service is; asked from any thread."""
 
     @property
     def is_live(self) -> bool:
@@ -54,6 +58,17 @@ class HealthServer:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def health_served(health: Health, settings: Settings) -> AbstractContextManager[object]:
+    """Return what answers while it is entered, where a port is set for it.
+
+    Raises:
+        OSError: If the address or the port cannot be had.
+    """
+    if settings.health_port is None:
+        return nullcontext()
+    return HealthServer(health, settings.health_host, settings.health_port)
 
 
 class _Server(ThreadingHTTPServer):
