@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aws_cdk import App, Environment, Tags
 
+from infra.database import DatabaseStack
+from infra.messaging import MessagingStack
 from infra.network import NetworkStack
+from infra.secrets import SecretsStack
 from infra.size import Deployment, read_deployment
 from infra.storage import StorageStack
 from lake.errors import FiblakeError
@@ -30,6 +33,9 @@ class Stacks:
 
     network: NetworkStack
     storage: StorageStack
+    secrets: SecretsStack
+    database: DatabaseStack
+    messaging: MessagingStack
 
 
 def new_app(outdir: Path | None = None, **said: str) -> App:
@@ -68,9 +74,20 @@ def build(app: App, deployment: Deployment) -> Stacks:
     }
     network = NetworkStack(app, f"{prefix}-network", **given)
     storage = StorageStack(app, f"{prefix}-storage", **given)
+    secrets = SecretsStack(app, f"{prefix}-secrets", **given)
+    database = DatabaseStack(
+        app, f"{prefix}-database", network=network, storage=storage, secrets=secrets, **given
+    )
+    messaging = MessagingStack(app, f"{prefix}-messaging", **given)
     for name, value in (("project", "fiblake"), ("size", size.name)):
         Tags.of(app).add(name, value)
-    return Stacks(network=network, storage=storage)
+    return Stacks(
+        network=network,
+        storage=storage,
+        secrets=secrets,
+        database=database,
+        messaging=messaging,
+    )
 
 
 def synthesise(size: str, outdir: Path | None = None) -> CloudAssembly:
