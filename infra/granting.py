@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_kinesis as kinesis
     from aws_cdk import aws_secretsmanager as secretsmanager
 
+    from infra.secrets import SecretsStack
     from infra.storage import StorageStack
 
 _READ: Final = ("s3:GetObject",)
@@ -104,6 +105,16 @@ def stream_written(who: iam.IGrantable, stream: kinesis.Stream, storage: Storage
     storage.key.grant(who, "kms:GenerateDataKey")
 
 
-def secret_read(who: iam.IGrantable, secret: secretsmanager.ISecret) -> None:
-    """Let `who` read a secret."""
-    secret.grant_read(who)
+def secret_read(
+    who: iam.IGrantable, secret: secretsmanager.ISecret, secrets: SecretsStack
+) -> None:
+    """Let `who` read a secret, which is encrypted with the key of secrets.
+
+    `Secret.grant_read` would have the key name who reads, which is made after it.
+    """
+    who.grant_principal.add_to_principal_policy(
+        iam.PolicyStatement(
+            actions=["secretsmanager:GetSecretValue"], resources=[secret.secret_arn]
+        )
+    )
+    secrets.key.grant(who, "kms:Decrypt")
