@@ -18,6 +18,7 @@ from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 
+from infra.retention import kept_for
 from lake.services import API_PORT
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class NetworkStack(Stack):
         group = logs.LogGroup(
             self,
             "Flows",
-            retention=_RETENTION[size.log_days],
+            retention=kept_for(size.log_days),
             removal_policy=RemovalPolicy.RETAIN if size.keeps_data else RemovalPolicy.DESTROY,
         )
         self.vpc.add_flow_log(
@@ -170,6 +171,3 @@ class NetworkStack(Stack):
             security_groups=[self.groups.endpoints],
             open=False,
         )
-
-
-_RETENTION: Final = {30: logs.RetentionDays.ONE_MONTH, 90: logs.RetentionDays.THREE_MONTHS}
