@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_cdk import App, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from infra.batch import BACKUPS, BatchStack
 from infra.database import DatabaseStack
+from infra.environment import Resources
 from infra.messaging import MessagingStack
 from infra.network import NetworkStack
 from infra.secrets import SecretsStack
@@ -37,6 +39,7 @@ class Stacks:
     secrets: SecretsStack
     database: DatabaseStack
     messaging: MessagingStack
+    batch: BatchStack
 
 
 def new_app(outdir: Path | None = None, **said: str) -> App:
@@ -85,6 +88,30 @@ def build(app: App, deployment: Deployment) -> Stacks:
         app, f"{prefix}-database", network=network, storage=storage, secrets=secrets, **given
     )
     messaging = MessagingStack(app, f"{prefix}-messaging", **given)
+    resources = Resources(
+        region=deployment.region,
+        lake=storage.lake,
+        backups=f"s3://{storage.bucket.bucket_name}/{BACKUPS}",
+        secret=secrets.settings.secret_arn,
+        dynamodb_prefix=storage.dynamodb_prefix,
+        database_url=database.url,
+        database_secret=database.secret.secret_arn,
+        alerts=messaging.alerts.topic_arn,
+        news=messaging.news.topic_arn,
+        proxies=network.vpc.vpc_cidr_block,
+        events=storage.events.stream_name if storage.events else None,
+        bars=storage.bars.stream_name if storage.bars else None,
+    )
+    batch = BatchStack(
+        app,
+        f"{prefix}-batch",
+        network=network,
+        storage=storage,
+        secrets=secrets,
+        database=database,
+        resources=resources,
+        **given,
+    )
     for name, value in (("project", "fiblake"), ("size", size.name)):
         Tags.of(app).add(name, value)
     return Stacks(
@@ -93,6 +120,7 @@ def build(app: App, deployment: Deployment) -> Stacks:
         secrets=secrets,
         database=database,
         messaging=messaging,
+        batch=batch,
     )
 
 
