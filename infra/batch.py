@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Size as Amount, Stack
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import Size as Amount
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_events as events
@@ -50,7 +51,7 @@ class BatchStack(Stack):
         logs: What jobs say.
     """
 
-    def __init__(  # noqa: PLR0913 - what it stands on
+    def __init__(
         self,
         scope: Construct,
         name: str,
@@ -164,9 +165,7 @@ class BatchStack(Stack):
             made.add_property_deletion_override("ContainerProperties.Volumes.0.Host")
         return definition
 
-    def _grant(
-        self, storage: StorageStack, secrets: SecretsStack, database: DatabaseStack
-    ) -> None:
+    def _grant(self, storage: StorageStack, secrets: SecretsStack, database: DatabaseStack) -> None:
         role = self.definition.container.job_role
         if role is None:  # the container was given one
             return

@@ -101,7 +101,6 @@ class Fetchers(Construct):
         )
 
 
-
 def _without(variables: dict[str, str], name: str) -> dict[str, str]:
     """Lambda sets its region itself, and lets nobody else."""
     return {each: value for each, value in variables.items() if each != name}

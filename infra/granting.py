@@ -105,9 +105,7 @@ def stream_written(who: iam.IGrantable, stream: kinesis.Stream, storage: Storage
     storage.key.grant(who, "kms:GenerateDataKey")
 
 
-def secret_read(
-    who: iam.IGrantable, secret: secretsmanager.ISecret, secrets: SecretsStack
-) -> None:
+def secret_read(who: iam.IGrantable, secret: secretsmanager.ISecret, secrets: SecretsStack) -> None:
     """Let `who` read a secret, which is encrypted with the key of secrets.
 
     `Secret.grant_read` would have the key name who reads, which is made after it.

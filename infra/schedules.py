@@ -29,10 +29,10 @@ _NIGHTLY: Final = {"minute": "0", "hour": "2"}
 class Schedules(Construct):
     """The schedules. What cannot be started in an hour is told to the queue of dead letters.
 
-        evening   after extended hours   daily bars, and what was recorded
-        morning   the next one           minutes of flat files; where they are bought
-        weekly    on Sundays             reference data
-        backup    each night             a backup
+    evening   after extended hours   daily bars, and what was recorded
+    morning   the next one           minutes of flat files; where they are bought
+    weekly    on Sundays             reference data
+    backup    each night             a backup
     """
 
     def __init__(

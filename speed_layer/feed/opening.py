@@ -82,7 +82,14 @@ def opened(  # noqa: PLR0913 - the parts it puts together
             source = _replay(spec, spec.session, store, sessions)
             health.connected(is_subscribed=True)
             # It was judged, refused and recorded when it was received.
-            yield Feed(source, None, stream, recorder=None, health=health)
+            yield Feed(
+                source,
+                None,
+                stream,
+                recorder=None,
+                health=health,
+                trace_one_in=settings.trace_one_in,
+            )
             return
         plan = massive_plan(settings)
         days = timetable(sessions, clock.now().date() - _DAYS_BACK, sessions.last)
@@ -92,7 +99,14 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         known = recorder.known(settings.feed_kind, int(oldest * _SECOND_US))
         massive = _massive(plan, health, known, days, clock)
         judge = Judge(load_conditions(store), days, skew_s=settings.feed_skew_seconds)
-        yield Feed(massive, judge, stream, recorder=recorder, health=health)
+        yield Feed(
+            massive,
+            judge,
+            stream,
+            recorder=recorder,
+            health=health,
+            trace_one_in=settings.trace_one_in,
+        )
 
 
 def massive_plan(settings: Settings) -> Plan:
