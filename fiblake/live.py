@@ -36,7 +36,7 @@ from speed_layer.views import MemoryView
 from speed_layer.views.choosing import open_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import polars as pl
@@ -104,18 +104,28 @@ def fed_view(  # noqa: PLR0913 - what it is put together from
         measures.add(partial(_measured, alerts))
         # What there is by now stays: to look through it for garbage takes a tenth of a second.
         gc.freeze()
-        threads = [_thread("feed", source.run, relayed.close, on_failure)]
-        threads += [_thread("engine", running.run, stream.close, on_failure)]
-        if alerts:
-            threads.append(_thread("alerts", alerts.run, alerts.inlet.close, on_failure))
-        try:
+        threads = [
+            _thread("feed", source.run, relayed.close, on_failure),
+            _thread("engine", running.run, stream.close, on_failure),
+            *([_thread("alerts", alerts.run, alerts.inlet.close, on_failure)] if alerts else ()),
+        ]
+        with _ended(source, alerts, threads):
             yield view, partial(_how, health, running, alerts or why)
-        finally:
-            if alerts:
-                alerts.stop()
-            source.stop()
-            for thread in threads:
-                thread.join(_STOP_S)
+
+
+@contextmanager
+def _ended(
+    source: Feed, alerts: Evaluated | None, threads: Sequence[threading.Thread]
+) -> Iterator[None]:
+    """End at last what feeds the view, in its order."""
+    try:
+        yield
+    finally:
+        if alerts:
+            alerts.stop()
+        source.stop()
+        for thread in threads:
+            thread.join(_STOP_S)
 
 
 def _view(lake: Lake, asked: FeedSpec) -> View:
