@@ -203,9 +203,7 @@ class ServingStack(Stack):
             generate_secret_string=secretsmanager.SecretStringGenerator(
                 password_length=48, exclude_punctuation=True
             ),
-            removal_policy=RemovalPolicy.RETAIN
-            if self._size.keeps_data
-            else RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy.RETAIN if self._size.keeps_data else RemovalPolicy.DESTROY,
         )
         accept(
             secret,

@@ -301,6 +301,17 @@ class Settings(ViewSettings):
     notifications_days: int = Field(
         default=90, ge=1, le=36_500, description="How long what was told is kept."
     )
+    service: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9_-]{0,63}$",
+        description="Its name in logs and in CloudWatch; None: as its command is called.",
+    )
+    emf: bool = Field(
+        default=False, description="Whether metrics are logged for CloudWatch, in its format."
+    )
+    trace_one_in: int = Field(
+        default=0, ge=0, le=10**9, description="Of so many prices one is followed in logs; 0: none."
+    )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
     ] = Field(default="warning", description="From which level on what happens is logged.")
