@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
     lake: str = Field(default="data", min_length=1, description="A folder or s3://bucket/prefix.")
+    backups: str | None = Field(
+        default=None, min_length=1, description="A folder or s3://bucket/prefix; beside the lake."
+    )
     settling_minutes: int = Field(
         default=15, ge=0, description="Minutes after its close before a session's bars are taken."
     )
