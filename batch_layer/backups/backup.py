@@ -174,17 +174,7 @@ def create(  # noqa: PLR0913 - what, whereto, and how
     manifests.publish(place, made)
     _refuse_faults(place, id_)
     removed = _prune(place, keep, now)
-    return Created(
-        id=id_,
-        place=place.location,
-        database=made.database.place,
-        rows=_rows(made),
-        objects=made.lake.objects,
-        landing_copied=landing,
-        bytes=made.bytes,
-        removed=removed,
-        seconds=time.perf_counter() - started,
-    )
+    return _created(made, place, removed, time.perf_counter() - started)
 
 
 def listed(place: ObjectStore) -> list[Told]:
@@ -264,6 +254,22 @@ def restore(  # noqa: PLR0913 - which, whereto, and how
         put_back=done,
         areas=tuple(found),
         hints=tuple(hints(found)),
+    )
+
+
+def _created(
+    made: Manifest, place: ObjectStore, removed: tuple[str, ...], seconds: float
+) -> Created:
+    return Created(
+        id=made.id,
+        place=place.location,
+        database=made.database.place,
+        rows=_rows(made),
+        objects=made.lake.objects,
+        landing_copied=made.lake.landing_copied,
+        bytes=made.bytes,
+        removed=removed,
+        seconds=seconds,
     )
 
 

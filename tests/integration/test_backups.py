@@ -14,9 +14,9 @@ from typing import Final
 
 import pytest
 
-from batch_layer.backups import backup as backups
 from batch_layer.backups import manifest as manifests
 from batch_layer.backups.backup import create, listed, restore, verify
+from batch_layer.backups.inventory import told as told_of
 from database import Database
 from database.audit import Entry, note
 from fiblake import Lake
@@ -338,7 +338,7 @@ def test_the_sample_is_told_in_full(own_sample_lake: Lake, own_database: Databas
     made = create(own_sample_lake.store, own_database, place, clock=SetClock(AT))
 
     manifest = manifests.read(place, made.id)
-    told = {key: size for key, size, _ in backups.told(manifest.lake, place)}
+    told = {key: size for key, size, _ in told_of(manifest.lake, place)}
     assert own_sample_lake.store.sizes("") == told
     assert sum(told.values()) == manifest.lake.bytes
     assert {keys.SPLITS, keys.IMPORTS} == {piece.of for piece in manifest.lake.copies}
