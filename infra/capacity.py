@@ -77,7 +77,7 @@ class Capacity:
     most_vcpus: int = 16
     job_attempts: int = 3
     job_timeout_s: int = 2 * 3600
-    waf_per_address: int = 100_000
+    waf_per_address: int = 310_000
 
 
 CAPACITIES: Final[Mapping[str, Capacity]] = {

@@ -105,9 +105,10 @@ def test_the_firewall_refuses_floods_and_no_backtest(size: str) -> None:
     assert "CLOUDFRONT" == acl["Scope"]
     assert {"Block": {}} == rate["Action"]
     # Whoever keeps to the app's own limits of an address is never refused before it.
-    allowed = Settings().rate_address_per_second * 300 / 10
+    settings = Settings()
+    allowed = settings.rate_address_per_second * 300 + settings.rate_address_burst
     assert rate["Statement"]["RateBasedStatement"]["Limit"] >= allowed
-    assert dict.fromkeys(COUNTED, {"Count"}) == overridden
+    assert {name: {"Count"} for name in COUNTED} == overridden
     assert {"SizeRestrictions_BODY", "SizeRestrictions_QUERYSTRING"} <= set(overridden)
     acl_of = one(size, "AWS::CloudFront::Distribution")["DistributionConfig"]["WebACLId"]
     assert acl_of["Fn::GetAtt"][0].startswith("FirewallAcl")
