@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import App, Environment, Tags
+from aws_cdk import App, Environment, Tags, Validations
+from cdk_nag import AwsSolutionsChecks
 
 from infra.batch import BACKUPS, BatchStack
 from infra.database import DatabaseStack
@@ -42,7 +43,7 @@ class Stacks:
 
 
 def new_app(outdir: Path | None = None, **said: str) -> App:
-    """Return an app with the context that `cdk` would give it.
+    """Return an app with the context that `cdk` would give it, held to the rules of cdk-nag.
 
     Args:
         outdir: Where templates go; none: where `cdk` says, or a new folder.
@@ -50,7 +51,12 @@ def new_app(outdir: Path | None = None, **said: str) -> App:
     """
     known: dict[str, Any] = json.loads((_FOLDER / "cdk.json").read_text("utf-8"))["context"]
     known |= json.loads((_FOLDER / "cdk.context.json").read_text("utf-8"))
-    return App(outdir=str(outdir) if outdir else None, context=known | said)
+    app = App(
+        outdir=str(outdir) if outdir else None, context=known | said, analytics_reporting=False
+    )
+    # What it finds and nobody accepted ends the synthesis: nothing else is deployed.
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
 
 
 def deployment_of(app: App) -> Deployment:

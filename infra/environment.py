@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lake.services import ALERTS, API, EMBEDDED, FEED, HEALTH_PORT, PUBLISHER
+from lake.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ BATCH: Final = "batch"
 FETCH: Final = "fetch"
 OPERATOR: Final = "operator"
 """A task that somebody starts for one command, as `fiblake db upgrade`."""
+FEED_KIND: Final = str(Settings.model_fields["feed_kind"].default)
+LATENESS_S: Final = int(Settings.model_fields["lateness_seconds"].default)
 STATE: Final = "/var/lib/fiblake"
 CACHE: Final = "/var/cache/fiblake"
 
@@ -72,6 +75,9 @@ def _lake(told: Resources) -> Variables:
         "FIBLAKE_LAKE": told.lake,
         "FIBLAKE_S3_REGION": told.region,
         "FIBLAKE_SECRET": told.secret,
+        # On these the feed, the Flink job, and whoever corrects and reconciles must agree.
+        "FIBLAKE_FEED_KIND": FEED_KIND,
+        "FIBLAKE_LATENESS_SECONDS": str(LATENESS_S),
         "FIBLAKE_LOG_FORMAT": "json",
         "FIBLAKE_LOG_LEVEL": "info",
         # Not a setting of ours: AWS's own library looks for its region here.

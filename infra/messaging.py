@@ -28,8 +28,7 @@ class MessagingStack(Stack):
         news: The topic of news, for `FIBLAKE_SNS_NEWS`.
         queues: Behind each topic, by `alerts` and `news`; a message is an envelope, as it is.
         dead_letters: Behind each queue, by the same: what a reader took five times and never
-            deleted.
-        undelivered: Behind each topic, by the same: what SNS could not bring into the queue.
+            deleted, and what SNS could not bring into the queue.
     """
 
     def __init__(self, scope: Construct, name: str, *, size: Size, **props: Any) -> None:  # noqa: ANN401 - the CDK's
@@ -45,7 +44,6 @@ class MessagingStack(Stack):
         )
         self.queues: dict[str, sqs.Queue] = {}
         self.dead_letters: dict[str, sqs.Queue] = {}
-        self.undelivered: dict[str, sqs.Queue] = {}
         self.alerts = self._topic("alerts")
         self.news = self._topic("news")
 
@@ -58,18 +56,14 @@ class MessagingStack(Stack):
             enforce_ssl=True,
         )
         dead = self._queue(f"{kind}-dead")
-        undelivered = self._queue(f"{kind}-undelivered")
         queue = self._queue(
             kind,
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead, max_receive_count=_RECEIVES),
         )
         topic.add_subscription(
-            subscriptions.SqsSubscription(
-                queue, raw_message_delivery=True, dead_letter_queue=undelivered
-            )
+            subscriptions.SqsSubscription(queue, raw_message_delivery=True, dead_letter_queue=dead)
         )
         self.queues[kind], self.dead_letters[kind] = queue, dead
-        self.undelivered[kind] = undelivered
         variable = f"FIBLAKE_SNS_{kind.upper()}"
         CfnOutput(self, f"Topic{kind.title()}", value=topic.topic_arn, description=variable)
         CfnOutput(

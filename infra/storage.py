@@ -38,7 +38,7 @@ class StorageStack(Stack):
     """What holds the data.
 
     Attributes:
-        key: That all of it is encrypted with.
+        key: That the lake and the tables are encrypted with.
         logs: The bucket that notes of access go to: the lake's, the balancer's, CloudFront's.
         bucket: The lake's.
         lake: The lake's location, for `FIBLAKE_LAKE`.
@@ -184,8 +184,8 @@ class StorageStack(Stack):
             stream_mode=kinesis.StreamMode.PROVISIONED,
             shard_count=shards,
             retention_period=Duration.hours(self._size.stream_hours),
-            encryption=kinesis.StreamEncryption.KMS,
-            encryption_key=self.key,
+            # With AWS's key: one of ours is paid for by the request, and records pass in hours.
+            encryption=kinesis.StreamEncryption.MANAGED,
             removal_policy=self._removal,
         )
         told = f"FIBLAKE_KINESIS_{end.upper()}"
