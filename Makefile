@@ -11,7 +11,7 @@ INFRA := infra
 PACKAGES := lake database batch_layer speed_layer serving_layer fiblake infra
 ARGS ?=
 
-.PHONY: demo up test check format bench soak synth requirements system emulators clean
+.PHONY: demo up test check docs format bench soak synth requirements system emulators clean
 
 demo: $(VENV)/ready  ## import real daily bars, resample them, write a chart page
 	$(BIN)/fiblake demo $(ARGS)
@@ -22,11 +22,15 @@ up: $(VENV)/ready  ## serve the lake in ./data on localhost until Ctrl-C
 test: check system emulators $(FLINK)/ready  ## check, then every test; ARGS='-k x' passes on to pytest
 	$(BIN)/pytest $(ARGS)
 
-check: $(VENV)/ready  ## lint, formatting, types, the dependency rule
+check: $(VENV)/ready  ## lint, formatting, types, the dependency rule, the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PACKAGES) tests
+	$(BIN)/mypy $(PACKAGES) tests docs/hooks
 	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+docs: $(VENV)/ready  ## the documentation, in site/: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(VENV)/ready  ## format the code
 	$(BIN)/ruff check --fix .
@@ -65,7 +69,7 @@ system:  ## what tests need of the operating system: a browser, Redis, Node.js
 emulators: $(KINESIS)/node_modules/ready  ## the Kinesis server that tests start
 
 clean:  ## remove what the commands above made, but no data
-	rm -rf $(VENV) $(BENCH) $(FLINK) $(JOB)/target $(KINESIS)/node_modules $(INFRA)/node_modules $(INFRA)/cdk.out artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(FLINK) $(JOB)/target $(KINESIS)/node_modules $(INFRA)/node_modules $(INFRA)/cdk.out artefacts build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/ready: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

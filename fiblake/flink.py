@@ -17,11 +17,15 @@ from fiblake.lake import Lake
 from fiblake.options import LakeOption
 from fiblake.output import Output
 from lake.boundary import read_boundary
+from lake.emf import emf_told
 from lake.errors import MisuseError
 from lake.exchange import ZONE, trading_day
 from lake.health_server import health_served
 from lake.instant import microseconds
+from lake.logs import log_as
+from lake.measuring import Measures
 from lake.recorded import recorded_by_all
+from lake.services import PUBLISHER
 from lake.state import state_folder
 from speed_layer import flink_job
 from speed_layer.checkpoint import read_checkpoint
@@ -113,14 +117,16 @@ def publish_(*, lake: LakeOption = None) -> None:
     if settings.view == "memory":
         fact = "A publisher needs a view that others can read, and FIBLAKE_VIEW=memory."
         raise MisuseError(fact, hint="set FIBLAKE_VIEW=redis, or dynamodb.")
-    stop = threading.Event()
+    stop, measures = threading.Event(), Measures(log_as(PUBLISHER.name, settings))
     checkpoint = read_checkpoint(opened.store, settings.kinesis_bars)
     with ExitStack() as stack:
         view = stack.enter_context(closing(open_view(settings, opened.clock)))
         reader = stack.enter_context(closing(open_bars(settings, checkpoint.position)))
         _stop_on_signals(stop)
         publisher = Publisher(reader, view, opened.store, checkpoint=checkpoint)
-        stack.enter_context(health_served(publisher.health, settings))
+        measures.add(publisher.health.measured)
+        stack.enter_context(emf_told(measures, is_on=settings.emf))
+        stack.enter_context(health_served(publisher.health, settings, measures))
         chores = threading.Thread(
             target=_tend,
             args=(_chores(opened, view, publisher.health), stop),

@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
+from lake import metrics
 from lake.errors import FiblakeError, StoreError, StreamError, ViewError
 from lake.live_wire import Told, decode_told, encode_told
+from lake.measuring import Measured, each_of
 from speed_layer.checkpoint import Checkpoint, keep_checkpoint
 from speed_layer.set_aside import SetAside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from threading import Event
 
     from lake.store import ObjectStore
@@ -38,6 +40,8 @@ _LONGEST_PAUSE_S: Final = 5.0
 _GAPS_MOST: Final = 100
 _READ_S: Final = 1.0
 _DOUBLINGS: Final = 20
+_PARTS: Final = ("stream", "view", "lake")
+_ROWS: Final = {"bar": "bars", "price": "prices", "late": "late", "poison": "poison"}
 
 
 class Reader(Protocol):
@@ -71,17 +75,28 @@ class Health:
         counts: `bars`, `prices`, `late`, `poison`, `gaps`, `failures`, and `refreshes`: how often
             all was brought again because the view had lost it.
         gaps: The last gaps, in words.
+        reached_s: Up to when the stream was read, in seconds since 1970; 0: not yet.
     """
 
     is_live: bool = False
     away: dict[str, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     gaps: deque[str] = field(default_factory=lambda: deque(maxlen=_GAPS_MOST))
+    reached_s: float = 0.0
 
     @property
     def is_ready(self) -> bool:
         """Whether what the engine tells reaches the view."""
         return not {"stream", "view"} & self.away.keys()
+
+    def measured(self) -> Iterator[Measured]:
+        """Yield what is measured of it."""
+        yield from each_of(metrics.PUBLISHED, {row: self.counts[of] for row, of in _ROWS.items()})
+        yield Measured(metrics.STREAM_GAPS, self.counts["gaps"])
+        yield Measured(metrics.REFRESHES, self.counts["refreshes"])
+        if self.reached_s:
+            yield Measured(metrics.PUBLISH_LAG, max(0.0, time.time() - self.reached_s))
+        yield from each_of(metrics.AWAY, {part: part in self.away for part in _PARTS})
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -219,6 +234,7 @@ class Publisher:
         self.health.away.pop("stream", None)
         told = decode_told(batch.lines)
         self._note_gaps(batch.gaps)
+        self.health.reached_s = batch.position.reached_ms / 1000 or self.health.reached_s
         if not self._is_ahead and (told.poison or not told.late.is_empty()):
             self._set_aside(told)
         return told, batch.position

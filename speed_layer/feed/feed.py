@@ -116,7 +116,7 @@ class Feed:
             if self._recorder:
                 self._recorder.record(events)
             self._put(events)
-            self._health.accepted(events.height, events["time"][-1])
+            self._health.accepted(events.height, events["time"][-1], events["received"][-1])
 
     def _put(self, events: pl.DataFrame) -> None:
         """Put events into the stream, what it does not take again and again."""

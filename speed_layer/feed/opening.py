@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from lake.clock import Clock
     from lake.hours import Timetable
+    from lake.measuring import Measures
     from lake.session import SessionTable
     from lake.settings import Settings
     from lake.store import ObjectStore
@@ -54,6 +55,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
     sessions: SessionTable,
     clock: Clock,
     health: Health,
+    measures: Measures | None = None,
 ) -> Iterator[Feed]:
     """Yield a feed that brings events into a stream once it is run.
 
@@ -65,6 +67,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         sessions: The session table; events of sessions that it does not have are refused.
         clock: Tells the present.
         health: Told how it goes.
+        measures: What is measured of this process, to be told beside it; None: nothing.
 
     Raises:
         VendorKeyError: If there is no key for Massive.
@@ -72,7 +75,9 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         BusyError: If another process records into the spool.
     """
     with ExitStack() as stack:
-        stack.enter_context(health_served(health, settings))
+        if measures is not None:
+            measures.add(health.measured)
+        stack.enter_context(health_served(health, settings, measures))
         if spec.session is not None:
             source = _replay(spec, spec.session, store, sessions)
             health.connected(is_subscribed=True)
