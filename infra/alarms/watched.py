@@ -23,7 +23,7 @@ def watched(alarm: Alarm, services: frozenset[str]) -> tuple[Told | Measured, ..
         alarm: Of the table.
         services: The names of those that run; of `EMBEDDED`, what all others tell is its own.
     """
-    found = (_told_by(each, services) for each in alarm.signals)
+    found = (_told(each, services) for each in alarm.signals)
     return tuple(dict.fromkeys(found))
 
 
@@ -41,8 +41,12 @@ def numbers_watched(alarm: Alarm, services: frozenset[str], there: Mapping[Resou
     )
 
 
-def _told_by(signal: Told | Measured, services: frozenset[str]) -> Told | Measured:
-    is_within = EMBEDDED.name in services
-    if isinstance(signal, Told) and is_within and signal.service in _APART:
-        return replace(signal, service=EMBEDDED.name)
-    return signal
+def told_by(service: str, services: frozenset[str]) -> str:
+    """Return who tells what a service would: `EMBEDDED` where that is all of them."""
+    return EMBEDDED.name if EMBEDDED.name in services and service in _APART else service
+
+
+def _told(signal: Told | Measured, services: frozenset[str]) -> Told | Measured:
+    if isinstance(signal, Measured):
+        return signal
+    return replace(signal, service=told_by(signal.service, services))

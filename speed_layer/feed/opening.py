@@ -11,6 +11,8 @@ from lake.errors import VendorKeyError
 from lake.health_server import health_served
 from lake.hours import hours_of, timetable
 from lake.instant import microseconds
+from lake.measuring import Measured
+from lake.metrics import MARKET_OPEN
 from lake.recorded import only_source
 from lake.state import state_folder
 from speed_layer.feed.feed import Feed
@@ -77,6 +79,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
     with ExitStack() as stack:
         if measures is not None:
             measures.add(health.measured)
+            measures.add(lambda: [Measured(MARKET_OPEN, sessions.is_open(clock.now()))])
         stack.enter_context(health_served(health, settings, measures))
         if spec.session is not None:
             source = _replay(spec, spec.session, store, sessions)
