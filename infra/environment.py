@@ -1,7 +1,7 @@
 """The one place that turns what is deployed into the settings of what runs there, `FIBLAKE_*`.
 
-Settings that are secret are none of these: `FIBLAKE_SECRET` and `FIBLAKE_DATABASE_SECRET` name where
-they are, and ECS itself reads Redis' password when it starts a task.
+Settings that are secret are none of these: `FIBLAKE_SECRET` and `FIBLAKE_DATABASE_SECRET` name
+where they are, and ECS itself reads Redis' password when it starts a task.
 """
 
 from __future__ import annotations

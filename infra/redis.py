@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import aws_elasticache as elasticache
 from constructs import Construct
 
+from infra.accepting import accept
+
 if TYPE_CHECKING:
     from infra.capacity import Capacity
     from infra.network import NetworkStack
@@ -80,5 +82,10 @@ class Redis(Construct):
             security_group_ids=[network.groups.redis.security_group_id],
             auto_minor_version_upgrade=True,
             preferred_maintenance_window="sun:07:30-sun:08:30",
+        )
+        accept(
+            self.group,
+            "AwsSolutions-AEC5",
+            "No port hides it: its security group lets in fiblake alone, with TLS and a password.",
         )
         self.address: str = self.group.attr_primary_end_point_address

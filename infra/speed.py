@@ -13,11 +13,20 @@ from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_efs as efs
 
+from infra.accepting import accept
 from infra.capacity import CAPACITIES, Task
 from infra.environment import OPERATOR
 from infra.flink import FlinkApplication
-from infra.granting import lake_read, lake_written, secret_read, stream_read, stream_written
-from infra.granting import view_read, view_written
+from infra.granting import (
+    lake_read,
+    lake_written,
+    secret_read,
+    stream_read,
+    stream_written,
+    topics_told,
+    view_read,
+    view_written,
+)
 from infra.redis import Redis
 from infra.tasks import USER, Ground, Kept, Process, ProcessTask
 from lake.services import ALERTS, FEED, PUBLISHER
@@ -63,7 +72,7 @@ class SpeedStack(Stack):
         operator: A task for one command, as `fiblake keys create`.
     """
 
-    def __init__(  # noqa: PLR0913 - what it stands on
+    def __init__(
         self,
         scope: Construct,
         name: str,
@@ -90,6 +99,8 @@ class SpeedStack(Stack):
             if size.is_whole
             else ecs.ContainerInsights.DISABLED,
         )
+        if not size.is_whole:
+            accept(self.cluster, "AwsSolutions-ECS4", "It would cost more than it tells of a task.")
         self.kept = self._kept()
         self.redis = self._redis()
         self.ground = Ground(
@@ -119,9 +130,7 @@ class SpeedStack(Stack):
             throughput_mode=efs.ThroughputMode.ELASTIC,
             # What is in it goes to the lake within seconds: there is nothing to bring back.
             enable_automatic_backups=False,
-            removal_policy=RemovalPolicy.RETAIN
-            if self._size.keeps_data
-            else RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy.RETAIN if self._size.keeps_data else RemovalPolicy.DESTROY,
         )
         place = files.add_access_point(
             "State",
@@ -150,17 +159,17 @@ class SpeedStack(Stack):
         storage = self._storage
         feed = self._task(FEED, kept=self.kept)
         lake_written(feed.role, storage)
-        stream_written(feed.role, events, storage)
+        stream_written(feed.role, events)
         publisher = self._task(PUBLISHER)
         lake_written(publisher.role, storage)
-        stream_read(publisher.role, bars, storage)
+        stream_read(publisher.role, bars)
         view_written(publisher.role, storage)
         alerts = self._task(ALERTS, upgrades=True)
         lake_written(alerts.role, storage)
-        stream_read(alerts.role, bars, storage)
+        stream_read(alerts.role, bars)
         view_read(alerts.role, storage)
         secret_read(alerts.role, self._database.secret, self._secrets)
-        publishes(alerts, self._messaging)
+        topics_told(alerts.role, self._messaging)
         return {
             FEED.name: self._service(FEED, feed, _ONE_AFTER_THE_OTHER),
             PUBLISHER.name: self._service(PUBLISHER, publisher, _ONE_BESIDE_THE_OTHER),
@@ -217,28 +226,11 @@ class SpeedStack(Stack):
         for title, value, about in (
             ("ClusterName", self.cluster.cluster_name, "For aws ecs run-task --cluster"),
             ("OperatorTask", self.operator.definition.family, "And --task-definition"),
-            ("OperatorSubnets", ",".join(self._subnets()), "And its subnets"),
-            (
-                "OperatorGroup",
-                self._network.groups.services.security_group_id,
-                "And its security group",
-            ),
         ):
             CfnOutput(self, title, value=value, description=about)
 
-    def _subnets(self) -> list[str]:
-        kind = self._network.running.subnet_type
-        return self._network.vpc.select_subnets(subnet_type=kind).subnet_ids
 
-
-def publishes(task: ProcessTask, messaging: MessagingStack) -> None:
-    """Let a task publish alerts and news."""
-    for topic in (messaging.alerts, messaging.news):
-        topic.grant_publish(task.role)
-    messaging.key.grant(task.role, "kms:Decrypt", "kms:GenerateDataKey")
-
-
-def fargate_service(  # noqa: PLR0913 - what differs of services
+def fargate_service(
     task: ProcessTask,
     *,
     name: str,

@@ -13,6 +13,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from infra.accepting import accept
 from infra.environment import CACHE, STATE, environment
 from infra.fetchers import ROOT
 from infra.granting import secret_read
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from infra.size import Size
 
 USER: Final = "10001"
+LOGIN: Final = "To log in at ECR is of no repository: AWS takes no other resource."
 HEALTH: Final = (
     "CMD",
     "python",
@@ -113,6 +115,7 @@ class ProcessTask(Construct):
             removal_policy=RemovalPolicy.DESTROY,
         )
         self._execution = self._role("ExecutionRole")
+        accept(self._execution, "AwsSolutions-IAM5[Resource::*]", LOGIN)
         self.definition = ecs.FargateTaskDefinition(
             self,
             "Task",
@@ -125,6 +128,12 @@ class ProcessTask(Construct):
         self.image = ecs.ContainerImage.from_asset(
             ROOT, file=f"containers/{process.image}.Dockerfile"
         )
+        accept(
+            self.definition,
+            "AwsSolutions-ECS2",
+            "No variable is secret: what is, is named by its ARN, and read when the task starts.",
+        )
+        self._handed = self._injected()
         self.container = self._main()
         self._mount(kept)
         if process.upgrades:
@@ -160,7 +169,7 @@ class ProcessTask(Construct):
             "user": USER,
             "readonly_root_filesystem": True,
             "environment": environment(process.name, self._ground.resources),
-            "secrets": self._injected(),
+            "secrets": self._handed,
             "logging": ecs.LogDriver.aws_logs(
                 stream_prefix=process.name,
                 log_group=self.log,
@@ -177,14 +186,12 @@ class ProcessTask(Construct):
             self._process.name, self._ground.resources
         ):
             return {}
-        found = self.node.try_find_child("RedisPassword")
-        if not isinstance(found, Construct):
-            # Named by its ARN: else its key would have to name the role, which is made after it.
-            found = secretsmanager.Secret.from_secret_complete_arn(
-                self, "RedisPassword", redis.secret_arn
-            )
-            self._ground.secrets.key.grant(self._execution, "kms:Decrypt")
-        return {"FIBLAKE_REDIS_PASSWORD": ecs.Secret.from_secrets_manager(found)}
+        # Named by its ARN: else its key would have to name the role, which is made after it.
+        named = secretsmanager.Secret.from_secret_complete_arn(
+            self, "RedisPassword", redis.secret_arn
+        )
+        self._ground.secrets.key.grant(self._execution, "kms:Decrypt")
+        return {"FIBLAKE_REDIS_PASSWORD": ecs.Secret.from_secrets_manager(named)}
 
     def _mount(self, kept: Kept | None) -> None:
         if kept is None:
