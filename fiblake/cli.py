@@ -25,6 +25,7 @@ from fiblake import (
     feed,
     fetch,
     flink,
+    infra,
     keys,
     rebuild,
     reconcile,
@@ -66,6 +67,7 @@ app.add_typer(keys.app)
 app.add_typer(alerts_app)
 app.add_typer(topics.app)
 app.add_typer(db.app)
+app.add_typer(infra.app)
 _EXTRAS = {
     "boto3": "s3",
     "botocore": "s3",
