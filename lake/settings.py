@@ -1,7 +1,8 @@
 """Settings: the one place where the environment is read.
 
 Each field is read from `FIBLAKE_<NAME>`. Only entry points build `Settings`; all else is handed it.
-What AWS Batch tells the container of a job is read here too, from `AWS_BATCH_<NAME>`.
+What AWS Batch tells the container of a job is read here too, from `AWS_BATCH_<NAME>`, and what the
+CDK's command tells its app, from `CDK_DEFAULT_<NAME>`.
 """
 
 from __future__ import annotations
@@ -382,6 +383,20 @@ def read_batch_child() -> BatchChild:
         return BatchChild()
     except ValidationError as error:
         raise _refused(_BATCH_PREFIX, error) from None
+
+
+class CdkDefaults(BaseSettings):
+    """What the CDK's command knows of the credentials that it runs with."""
+
+    model_config = SettingsConfigDict(env_prefix="CDK_DEFAULT_", frozen=True)
+
+    account: str | None = None
+    region: str | None = None
+
+
+def read_cdk_defaults() -> CdkDefaults:
+    """Return what the CDK's command told this process."""
+    return CdkDefaults()
 
 
 _SECRETS: Final = {
