@@ -20,6 +20,7 @@ from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.share import Share
 from fiblake import (
+    backup,
     batch,
     db,
     feed,
@@ -68,6 +69,7 @@ app.add_typer(alerts_app)
 app.add_typer(topics.app)
 app.add_typer(db.app)
 app.add_typer(infra.app)
+app.add_typer(backup.app)
 _EXTRAS = {
     "boto3": "s3",
     "botocore": "s3",
