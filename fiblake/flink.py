@@ -29,6 +29,7 @@ from speed_layer.checkpoint import read_checkpoint
 from speed_layer.chores import Chore
 from speed_layer.corrections import Corrections
 from speed_layer.covering import Covering
+from speed_layer.flink_health import FlinkHealth, free_port
 from speed_layer.late_landed import LateLanded
 from speed_layer.publisher import Publisher
 from speed_layer.streams.choosing import open_bars
@@ -82,7 +83,7 @@ def run_(
     state.mkdir(parents=True, exist_ok=True)
     lock = FileLock(state / ".lock")
     _hold(lock, state)
-    hours = state / "sessions.csv"
+    hours, health = state / "sessions.csv", FlinkHealth(rest := free_port())
     hours.write_text(_hours(opened), "utf-8")
     source = events or _arn(settings, settings.kinesis_events)
     target = bars or _arn(settings, settings.kinesis_bars)
@@ -90,13 +91,14 @@ def run_(
         *("--events", source, "--bars", target, "--corrections", target, "--rejects", target),
         *("--sessions", str(hours), "--state", str(state / "checkpoints")),
         *("--lateness-s", str(settings.lateness_seconds), "--kind", settings.feed_kind),
+        *("--rest-port", str(rest)),
         *(("--endpoint", settings.kinesis_endpoint) if settings.kinesis_endpoint else ()),
         *_restored(state / "checkpoints", context.args, output, anew=anew),
         *context.args,
     ]
     output.note(f"the job takes {source} to {target} until Ctrl-C; it logs to {state / 'logs'}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):
+    with health_served(health, settings), suppress(KeyboardInterrupt):
         flink_job.run(arguments, logs=state / "logs", environment=_credentials(settings))
 
 

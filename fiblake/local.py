@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import threading
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -17,10 +17,12 @@ from fiblake.alerts.alerting import Alerting
 from fiblake.alerts.recorded_events import RecordedEvents
 from fiblake.soon_reader import soon_reader
 from lake.errors import MisuseError
+from lake.health_server import health_served
 from serving_layer.app import create_app
 from serving_layer.auth import Access
 from serving_layer.dialects.relay import Relay
 from serving_layer.gaps import Gaps
+from serving_layer.readiness import ServerHealth
 from serving_layer.stream.connection import Manners
 from serving_layer.stream.registry import open_connections
 from serving_layer.stream.socket import SOCKETS
@@ -82,8 +84,14 @@ def serve(
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         # What there is by now stays: to look through it for garbage takes a tenth of a second.
         gc.freeze()
+        health = ServerHealth(app.state.reader, app.state.access, lambda: server.started)
         on_start(f"http://{in_url(host)}:{listener.getsockname()[1]}/")
-        with _beside(reader.keep_warm), suppress(KeyboardInterrupt):
+        with (
+            # Where a feed runs in this process, the port tells of that.
+            health_served(health, lake.settings) if feed is None else nullcontext(),
+            _beside(reader.keep_warm),
+            suppress(KeyboardInterrupt),
+        ):
             server.run(sockets=[listener])
     if failures:
         raise failures[0]

@@ -174,6 +174,13 @@ DIFFERENCES: Final = Metric(
 BACKUP_AGE: Final = Metric(
     "fiblake_backup_age_seconds", "gauge", ("batch",), (), "Since the last whole backup was made."
 )
+MARKET_OPEN: Final = Metric(
+    "fiblake_market_open",
+    "gauge",
+    ("feed", "embedded"),
+    (),
+    "1 in the exchange's regular hours, by its calendar, else 0.",
+)
 
 CATALOGUE: Final[tuple[Metric, ...]] = tuple(
     each for each in list(globals().values()) if isinstance(each, Metric)

@@ -31,7 +31,7 @@ class Service:
 
 
 FEED: Final = Service("feed", ("fiblake", "feed", "massive"), "Brings live events into Kinesis.")
-ENGINE: Final = Service("engine", ("fiblake", "flink", "run"), "Makes them into bars, on Flink.")
+ENGINE: Final = Service("engine", ("fiblake", "flink", "run"), "Makes events into bars, on Flink.")
 PUBLISHER: Final = Service(
     "publisher", ("fiblake", "flink", "publish"), "Brings bars into the realtime view."
 )

@@ -125,10 +125,15 @@ def answer_with_problems(app: FastAPI, shapes: Mapping[str, Shape] | None = None
     app.add_exception_handler(Exception, _of_defect)
 
 
+def status_of(error: FiblakeError) -> HTTPStatus:
+    """Return the HTTP status that an error is answered with."""
+    found = (status for kind, status in _STATUS if isinstance(error, kind))
+    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 async def _of_fiblake(request: Request, error: Exception) -> Response:
     assert isinstance(error, FiblakeError)  # noqa: S101 - registered for it; tells mypy so
-    found = (status for kind, status in _STATUS if isinstance(error, kind))
-    status = next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = status_of(error)
     part = next((part for kind, part in _PARTS if isinstance(error, kind)), None)
     if part is not None:
         _log.warning("a part failed", part=part, path=request.url.path, error=str(error))

@@ -93,6 +93,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     told("--position", default="TRIM_HORIZON", choices=["TRIM_HORIZON", "LATEST"])
     told("--endpoint", help="of a Kinesis that is not Amazon's")
     told("--tied", action="store_true", help="end when standard input does")
+    told("--rest-port", type=int, help="of the mini cluster's REST, on this machine alone")
     told("--explain", action="store_true", help="tell the plan, and do not run")
     return parser.parse_args(arguments)
 
@@ -133,6 +134,12 @@ def configuration(options: argparse.Namespace) -> Configuration:
         chosen |= {
             "restart-strategy.type": "fixed-delay" if options.attempts else "none",
             "restart-strategy.fixed-delay.attempts": str(options.attempts),
+        }
+    if options.rest_port:
+        chosen |= {
+            "rest.address": "127.0.0.1",
+            "rest.bind-address": "127.0.0.1",
+            "rest.port": str(options.rest_port),
         }
     if options.backend:
         chosen["state.backend.type"] = options.backend
