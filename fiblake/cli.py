@@ -36,6 +36,7 @@ from fiblake import (
     view,
 )
 from fiblake.alerts.commands import app as alerts_app
+from fiblake.doctor.command import app as doctor_app
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
@@ -70,6 +71,7 @@ app.add_typer(topics.app)
 app.add_typer(db.app)
 app.add_typer(infra.app)
 app.add_typer(backup.app)
+app.add_typer(doctor_app)
 _EXTRAS = {
     "boto3": "s3",
     "botocore": "s3",
