@@ -8,20 +8,27 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import boto3
 import polars as pl
 import pytest
 
+from database import open_database
+from fiblake.client import Price
 from lake.alerts.rule import rule_document
+from lake.envelope import decode_envelope
+from lake.live_bars import in_force
 from lake.recorded import all_recorded
+from tests.batch import ROLE
 from tests.days import SHORT, Day
-from tests.evaluated_alerts import many_rules
+from tests.evaluated_alerts import many_rules, told
 from tests.feeding import identities
 from tests.following import Follower, Poller
 from tests.live_system import sold_day
+from tests.moto_serially import REGION
 from tests.parity.through import assert_same_bars, through_law
 from tests.receiving import SECRET, Receiver, Told, answer
 from tests.whole_system import APIS, WholeOf, WholeSystem
