@@ -25,7 +25,7 @@ from infra.speed import SpeedStack
 from infra.storage import StorageStack
 from infra.watching import watched_of
 from lake.errors import FiblakeError
-from lake.settings import read_cdk_defaults
+from lake.surroundings import read_cdk_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

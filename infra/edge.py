@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
@@ -85,6 +85,7 @@ class Firewall(Construct):
             # AWS WAF writes to groups of this name alone.
             log_group_name=f"aws-waf-logs-fiblake-{size.name}",
             retention=kept_for(size.log_days),
+            removal_policy=RemovalPolicy.DESTROY,
         )
         wafv2.CfnLoggingConfiguration(
             self,

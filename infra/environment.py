@@ -64,7 +64,11 @@ class Resources:
 
 def environment(service: str, resources: Resources) -> Variables:
     """Return the environment of a service, of `BATCH`, of `FETCH` or of `OPERATOR`."""
-    found: Variables = {}
+    found: Variables = {
+        "FIBLAKE_SERVICE": service,
+        # CloudWatch takes what is measured from the log; a command that somebody runs tells none.
+        "FIBLAKE_EMF": str(service != OPERATOR).lower(),
+    }
     for part in _PARTS[service]:
         found |= part(resources)
     return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aws_cdk import aws_iam as iam
 
 from infra.accepting import accept
-from infra.storage import LAKE
+from infra.hive import LAKE
 from lake.dynamodb_tables import BARS, CONNECTIONS, TICKS
 
 if TYPE_CHECKING:

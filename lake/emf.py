@@ -80,9 +80,12 @@ class Emf:
         told: dict[tuple[Metric, Labels], float | list[float]] = {}
         for (metric, labels), value in plain.items():
             key = (metric.name, labels)
-            is_counter = metric.kind == "counter"
-            told[metric, labels] = value - self._before.get(key, 0.0) if is_counter else value
-            self._before[key] = value
+            told[metric, labels] = value
+            if metric.kind == "counter":
+                known = self._before.get(key, 0.0)
+                # Less than before: what counts began anew, as a job of Flink does.
+                told[metric, labels] = value - known if value >= known else value
+                self._before[key] = value
         for (metric, labels), (bounds, counts) in spread.items():
             key = (metric.name, labels)
             before = self._spread_before.get(key, [0] * len(counts))

@@ -39,23 +39,30 @@ def configure_logs(settings: Settings) -> None:
     )
 
 
-def log_as(service: str, settings: Settings) -> str:
-    """Let all lines of this process tell that they are of a service, those of libraries too.
-
-    For the entry points of services alone: it takes over the logging of the whole process.
+def name_logs(service: str, settings: Settings) -> str:
+    """Let all lines of this process tell that they are of a service, and return its name.
 
     Args:
         service: Its name, where FIBLAKE_SERVICE tells no other.
         settings: In which form lines are.
-
-    Returns:
-        The name.
     """
     configure_logs(settings)
     name = settings.service or service
     for each in structlog.get_config()["processors"]:
         if isinstance(each, _Name):
             each.service = name
+    return name
+
+
+def log_as(service: str, settings: Settings) -> str:
+    """Name logs as `name_logs` does, and let libraries' lines, as uvicorn's, be of the same form.
+
+    For the entry points of services alone: it is the logging of the whole process.
+    """
+    name = name_logs(service, settings)
+    root = logging.getLogger()
+    if any(isinstance(each, _ToStderr) for each in root.handlers):
+        return name
     handler = _ToStderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -71,9 +78,7 @@ def log_as(service: str, settings: Settings) -> str:
             ],
         )
     )
-    logging.basicConfig(
-        handlers=[handler], level=max(_level(settings), logging.WARNING), force=True
-    )
+    root.addHandler(handler)
     return name
 
 

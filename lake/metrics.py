@@ -249,6 +249,13 @@ JOB_SECONDS: Final = Metric(
     ("job",),
     "How long the last run of a job took.",
 )
+JOBS: Final = Metric(
+    "fiblake_jobs_total",
+    "counter",
+    ("batch", "fetch"),
+    ("job", "outcome"),
+    "Runs of jobs and functions: done, failed.",
+)
 DIFFERENCES: Final = Metric(
     "fiblake_reconcile_differences",
     "gauge",

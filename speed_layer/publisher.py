@@ -23,6 +23,7 @@ from lake import metrics
 from lake.errors import FiblakeError, StoreError, StreamError, ViewError
 from lake.live_wire import Told, decode_told, encode_told
 from lake.measuring import Measured, each_of
+from lake.trace import Traces
 from speed_layer.checkpoint import Checkpoint, keep_checkpoint
 from speed_layer.set_aside import SetAside
 
@@ -132,12 +133,13 @@ class Publisher:
         checkpoint: Where it was when it last stopped; of a view in memory, which is empty when the
             process starts, always the start.
         pace: How often.
+        trace_one_in: Of so many prices one is followed in the log; 0: none is.
 
     Attributes:
         health: How it is.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it brings together
         self,
         reader: Reader,
         view: View,
@@ -145,7 +147,9 @@ class Publisher:
         *,
         checkpoint: Checkpoint | None = None,
         pace: Pace | None = None,
+        trace_one_in: int = 0,
     ) -> None:
+        self._taken, self._told = Traces("publisher", trace_one_in), Traces("view", trace_one_in)
         self._reader = reader
         self._view = view
         self._store = store
@@ -261,7 +265,9 @@ class Publisher:
             _log.error("what an engine told was lost", gap=gap)
 
     def _put(self, told: Told) -> None:
+        self._taken.pass_frame(told.prices)
         self._view.put(told.bars, told.prices)
+        self._told.pass_frame(told.prices)
         self.health.away.pop("view", None)
         self.health.counts += Counter(bars=told.bars.height, prices=told.prices.height)
         if not told.prices.is_empty():

@@ -81,6 +81,7 @@ def _service(
         lake.importer().sessions(),
         dt.timedelta(seconds=settings.alert_grace_seconds),
         lake.clock,
+        trace_one_in=settings.trace_one_in,
     )
 
 

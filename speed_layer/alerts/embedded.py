@@ -24,6 +24,7 @@ import structlog
 from lake import metrics
 from lake.errors import FiblakeError, StoreError
 from lake.measuring import Measured, each_of
+from lake.trace import Traces
 from speed_layer.alerts.another_flow import anew
 from speed_layer.alerts.asking import beside
 from speed_layer.alerts.evaluation import Evaluation
@@ -78,6 +79,7 @@ class Setting:
         history: What was before.
         clock: Tells the present.
         started: Since when what comes in is of the present, in microseconds.
+        trace_one_in: Of so many prices one is followed in the log, where it fires; 0: none is.
     """
 
     flow: str
@@ -89,6 +91,7 @@ class Setting:
     history: History
     clock: Clock
     started: int
+    trace_one_in: int = 0
 
 
 class Embedded:
@@ -228,6 +231,7 @@ class _Round:
             setting.clock,
             stop,
             health,
+            Traces("alerts", setting.trace_one_in),
         )
         self._evaluation = Evaluation(parts, begun, session, begin - 1)
         self._is_over = False

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lake.alerts.history import History
     from lake.clock import Clock
     from lake.session import SessionTable
+    from lake.trace import Traces
     from speed_layer.alerts.keeper import Keeper
     from speed_layer.alerts.session_flow import SessionFlow
 
@@ -83,6 +84,7 @@ class Parts:
         clock: Tells the present.
         stop: Set when all is to end.
         health: Told how it goes.
+        traces: Follows what fires.
     """
 
     flow: Flow
@@ -93,6 +95,7 @@ class Parts:
     clock: Clock
     stop: Event
     health: Health
+    traces: Traces
 
 
 def document(health: Health, keeper: Keeper | None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from lake.errors import StreamError
 from lake.instant import microseconds
 from lake.live_wire import decode_told
 from lake.measuring import Measured, each_of
+from lake.trace import Traces
 from speed_layer.alerts.another_flow import anew
 from speed_layer.alerts.asking import beside
 from speed_layer.alerts.embedded import PRESENT
@@ -115,6 +116,7 @@ class Service:
         grace: How long after its end a bar is final.
         clock: Tells the present.
         health: How it goes.
+        trace_one_in: Of so many prices one is followed in the log, where it fires; 0: none is.
     """
 
     keeper: Keeper
@@ -124,6 +126,7 @@ class Service:
     grace: dt.timedelta
     clock: Clock
     health: ServiceHealth = field(default_factory=ServiceHealth)
+    trace_one_in: int = 0
 
     def run(self, stop: Event) -> None:
         """Evaluate until `stop` is set; then keep all that was.
@@ -189,6 +192,7 @@ class _Round:
             service.clock,
             stop,
             service.health.evaluation,
+            Traces("alerts", service.trace_one_in),
         )
         self._evaluation = Evaluation(parts, begun, session, NEVER)
         told = position.get("kinesis")

@@ -26,8 +26,11 @@ from database.outbox import Claim, Marked, Most, Route, Shares, claim, due_by, h
 from database.pruning import forget_notifications
 from lake import metrics
 from lake.alerts.destination import BUILT_IN
+from lake.envelope import decode_envelope
 from lake.errors import FiblakeError
+from lake.instant import microseconds
 from lake.measuring import Measured, each_of
+from lake.trace import Traces
 from speed_layer.delivery.ailing import Ailing
 from speed_layer.delivery.outcome import Outcome, becomes, given_back
 
@@ -81,16 +84,20 @@ class Deliverer:
         clock: Tells what is due.
         bounds: How long, how often, how many at once.
         keep: How long notifications are kept that wait for nothing.
+        trace_one_in: Of so many prices one is followed in the log, where it fired; 0: none is.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it brings together
         self,
         database: Database,
         senders: Mapping[str, Sender],
         clock: Clock,
         bounds: Bounds,
         keep: dt.timedelta,
+        *,
+        trace_one_in: int = 0,
     ) -> None:
+        self._traces = Traces("delivery", trace_one_in)
         self._database = database
         self._senders = senders
         self._clock = clock
@@ -239,6 +246,7 @@ class Deliverer:
         if not marked.error:
             self._under.ailing.discard(route)
             self._counts.delivered += 1
+            self._trace(claimed)
             return
         self._under.ailing.add(route)
         self._counts.failed += 1
@@ -254,6 +262,14 @@ class Deliverer:
             attempts=marked.attempts,
             error=marked.error,
         )
+
+    def _trace(self, claimed: Claimed) -> None:
+        """Log that what fired by a price that is followed was delivered."""
+        if self._traces.is_on and claimed.kind == "alert":
+            told = decode_envelope(claimed.body)
+            time_us, to = microseconds(told.time), claimed.destination
+            for symbol in told.symbols:
+                self._traces.pass_one(symbol, time_us, firing=told.id, destination=to)
 
     def _free(self, route: Route) -> None:
         self._under.routes[route] -= 1

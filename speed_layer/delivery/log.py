@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lake.envelope import decode_envelope
-from lake.instant import written
+from lake.instant import microseconds, written
 from lake.logs import always
+from lake.trace import trace_of
 from speed_layer.delivery.outcome import DELIVERED
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class LogSender:
             symbols=list(envelope.symbols),
             title=envelope.title,
             text=envelope.text,
+            traces=[trace_of(symbol, microseconds(envelope.time)) for symbol in envelope.symbols],
         )
         return DELIVERED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from lake.conditions import load_conditions
@@ -77,6 +78,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         BusyError: If another process records into the spool.
     """
     with ExitStack() as stack:
+        fed = partial(Feed, trace_one_in=settings.trace_one_in)
         if measures is not None:
             measures.add(health.measured)
             measures.add(lambda: [Measured(MARKET_OPEN, sessions.is_open(clock.now()))])
@@ -85,7 +87,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
             source = _replay(spec, spec.session, store, sessions)
             health.connected(is_subscribed=True)
             # It was judged, refused and recorded when it was received.
-            yield Feed(source, None, stream, recorder=None, health=health)
+            yield fed(source, None, stream, recorder=None, health=health)
             return
         plan = massive_plan(settings)
         days = timetable(sessions, clock.now().date() - _DAYS_BACK, sessions.last)
@@ -95,7 +97,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         known = recorder.known(settings.feed_kind, int(oldest * _SECOND_US))
         massive = _massive(plan, health, known, days, clock)
         judge = Judge(load_conditions(store), days, skew_s=settings.feed_skew_seconds)
-        yield Feed(massive, judge, stream, recorder=recorder, health=health)
+        yield fed(massive, judge, stream, recorder=recorder, health=health)
 
 
 def massive_plan(settings: Settings) -> Plan:
