@@ -28,7 +28,9 @@ What to do when an alarm rings: one page an alarm. CloudWatch's alarms and Prome
 (`observability/alerts.yaml`) are made of one table, `infra/alarms`. `page`: someone looks now;
 `notice`: on the next working day. Those that ring together ring as `flow` or `serving`, once.
 
-In commands, `SYSTEM` is `fiblake-prod` or `fiblake-dev`, `URL` is where the API answers.
+In commands, `SIZE` is `prod` or `dev`, and `URL` is where the API answers. To restart a service, as
+`feed`: `aws ecs update-service --cluster fiblake-SIZE --service feed --force-new-deployment`, or in
+compose `docker compose restart feed`. Each may be killed at any moment.
 
 | alarm | | what is wrong |
 | --- | --- | --- |

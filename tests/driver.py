@@ -217,6 +217,12 @@ class Interrupted:
     def fingerprints(self, prefix: str) -> dict[str, str]:
         return self._store.fingerprints(prefix)
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        return self._store.sizes(prefix)
+
+    def delete(self, key: str) -> None:
+        self._store.delete(key)
+
     def put(self, key: str, data: bytes) -> str:
         return self._store.put(key, data)
 

@@ -56,8 +56,8 @@ def _response(
 
 if __name__ == "__main__":
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    _Service._normalise_parameters = _parameters  # noqa: SLF001 - what moto left out is added
-    _Service._normalise_response = _response  # noqa: SLF001 - likewise
+    _Service._normalise_parameters = _parameters  # type: ignore[method-assign]  # noqa: SLF001 - added
+    _Service._normalise_response = _response  # type: ignore[method-assign]  # noqa: SLF001 - likewise
     run_simple(
         "127.0.0.1",
         int(sys.argv[1]),
