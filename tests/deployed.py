@@ -9,7 +9,6 @@ a prefix of the test's own instead.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +20,6 @@ from tests.parts import MotoServer
 from tests.templates import Template, resources, templates
 
 SIZE = "prod"
-_TABLES = ("AWS::DynamoDB::Table",)
-_MESSAGING = ("AWS::SNS::Topic", "AWS::SQS::Queue")
 _ENCRYPTION = ("SSESpecification", "KmsMasterKeyId")
 """Of properties: that name keys."""
 
@@ -39,9 +36,9 @@ class DeployedTopic:
 def deploy_tables(server: MotoServer, prefix: str) -> None:
     """Make the tables of DynamoDB whose names begin with a prefix."""
     template = _renamed(templates(SIZE)["storage"], prefix)
-    _create(server, template, prefix, _TABLES)
+    _create(server, template, prefix, "AWS::DynamoDB::Table")
     with closing(_client(server, "dynamodb")) as client:
-        for table in resources(template, *_TABLES).values():
+        for table in resources(template, "AWS::DynamoDB::Table").values():
             client.update_time_to_live(
                 TableName=table["TableName"],
                 TimeToLiveSpecification=table["TimeToLiveSpecification"],
@@ -51,8 +48,11 @@ def deploy_tables(server: MotoServer, prefix: str) -> None:
 def deploy_topics(server: MotoServer, prefix: str) -> dict[str, DeployedTopic]:
     """Make the topics and the queues behind them; return them by `alerts` and `news`."""
     template = _renamed(templates(SIZE)["messaging"], prefix)
-    made = _create(server, template, prefix, _MESSAGING)
+    made = _create(server, template, prefix, "AWS::SNS::Topic", "AWS::SQS::Queue")
     with closing(_client(server, "sqs")) as sqs, closing(_client(server, "sns")) as sns:
+        for logical, told in resources(template, "AWS::SQS::Queue").items():
+            # What moto's CloudFormation tells is the URL of AWS's own server.
+            made[logical] = sqs.get_queue_url(QueueName=told["QueueName"])["QueueUrl"]
         arns = {name: _arn(sqs, url) for name, url in made.items() if url.startswith("http")}
 
         def resolved(value: Any) -> Any:
@@ -93,9 +93,7 @@ def _renamed(template: Template, prefix: str) -> Template:
     return renamed
 
 
-def _create(
-    server: MotoServer, template: Template, prefix: str, kinds: Iterable[str]
-) -> dict[str, str]:
+def _create(server: MotoServer, template: Template, prefix: str, *kinds: str) -> dict[str, str]:
     """Make a template's resources of some types; return their physical ids by logical ones."""
     wanted = {
         name: {
