@@ -36,6 +36,7 @@ _PACKAGE = Path(__file__).parent / "kinesis_local/node_modules/kinesis-local"
 _LOOPBACK = Path(__file__).parent / "kinesis_local/loopback.cjs"
 _START_S = 60
 _MOST = 500
+_LEAST_HOURS = 24
 _CHANGES = ("CREATE_STREAM", "DELETE_STREAM", "SPLIT_SHARD", "MERGE_SHARDS", "UPDATE_SHARD_COUNT")
 
 
@@ -102,9 +103,10 @@ class KinesisServer:
                 StreamModeDetails={"StreamMode": told["StreamModeDetails"]["StreamMode"]},
             )
             _wait_until_active(client, name)
-            client.increase_stream_retention_period(
-                StreamName=name, RetentionPeriodHours=told["RetentionPeriodHours"]
-            )
+            if told["RetentionPeriodHours"] > _LEAST_HOURS:  # which a new stream has
+                client.increase_stream_retention_period(
+                    StreamName=name, RetentionPeriodHours=told["RetentionPeriodHours"]
+                )
         return name
 
     def split(self, name: str, shard: str) -> None:
