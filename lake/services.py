@@ -15,7 +15,7 @@ HEALTH_PORT: Final = 9100
 """Of `/health/live`, `/health/ready` and `/metrics` of each service, inside a container."""
 
 # A container's own network: what may reach it is said outside.
-_ANYWHERE: Final = "0.0.0.0"  # noqa: S104  # nosec B104
+_ANYWHERE: Final = "0.0.0.0"  # noqa: S104 - inside
 
 
 @dataclass(frozen=True, slots=True)
