@@ -39,13 +39,15 @@ from lake.interval import RESAMPLED, parse_one_of
 from lake.job_told import job_told
 from lake.logs import name_logs
 from lake.measuring import Measured
-from lake.settings import read_batch_child, read_settings
+from lake.settings import read_settings
 from lake.store import open_store
+from lake.surroundings import read_batch_child
 
 if TYPE_CHECKING:
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.reconciling.reconcile import ReconcileReport
-    from lake.settings import BatchChild, Settings
+    from lake.settings import Settings
+    from lake.surroundings import BatchChild
 
 _log = structlog.get_logger(__name__)
 _ENDED_BY_SIGTERM: Final = 128 + signal.SIGTERM

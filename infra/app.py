@@ -20,7 +20,7 @@ from infra.secrets import SecretsStack
 from infra.size import Deployment, read_deployment
 from infra.storage import StorageStack
 from lake.errors import FiblakeError
-from lake.settings import read_cdk_defaults
+from lake.surroundings import read_cdk_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
