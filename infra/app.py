@@ -12,15 +12,18 @@ from aws_cdk import App, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.batch import BACKUPS, BatchStack
+from infra.capacity import CAPACITIES
 from infra.database import DatabaseStack
 from infra.environment import Resources
 from infra.messaging import MessagingStack
 from infra.network import NetworkStack
+from infra.observability import ObservabilityStack
 from infra.secrets import SecretsStack
 from infra.serving import ServingStack
 from infra.size import Deployment, read_deployment
 from infra.speed import SpeedStack
 from infra.storage import StorageStack
+from infra.watching import watched_of
 from lake.errors import FiblakeError
 from lake.surroundings import read_cdk_defaults
 
@@ -44,6 +47,7 @@ class Stacks:
     batch: BatchStack
     speed: SpeedStack
     serving: ServingStack
+    observability: ObservabilityStack
 
 
 def new_app(outdir: Path | None = None, **said: str) -> App:
@@ -117,6 +121,23 @@ def build(app: App, deployment: Deployment) -> Stacks:
         speed=speed,
         **ground,
     )
+    observability = ObservabilityStack(
+        app,
+        f"{prefix}-observability",
+        deployment=deployment,
+        services=frozenset(CAPACITIES[size.name].services),
+        resources=watched_of(
+            storage=storage,
+            database=database,
+            messaging=messaging,
+            batch=batch,
+            speed=speed,
+            serving=serving,
+            nodes=CAPACITIES[size.name].redis_nodes,
+        ),
+        key=messaging.key,
+        **given,
+    )
     for name, value in (("project", "fiblake"), ("size", size.name)):
         Tags.of(app).add(name, value)
     return Stacks(
@@ -128,6 +149,7 @@ def build(app: App, deployment: Deployment) -> Stacks:
         batch=batch,
         speed=speed,
         serving=serving,
+        observability=observability,
     )
 
 

@@ -44,11 +44,14 @@ _ZIPPED: Final = 0.15
 _IMAGES_GB: Final = 0.4
 """Of a container's image."""
 _DAYS_A_MONTH: Final = 30.4
-_SECRETS: Final = 2
-"""A person's settings, and RDS's password; Redis' comes to it."""
+_SECRETS: Final = 3
+"""A person's settings, RDS's password, what CloudFront shows the balancer; Redis' comes to it."""
 _KEYS: Final = 3
 """Of what is stored, of secrets, of messages."""
-_WAF_RULES: Final = 3
+_WAF_RULES: Final = 4
+"""A rate of each address, and three groups of AWS's own."""
+_SCALED_BY: Final = 3
+"""What autoscaling looks at: processor, requests, streams."""
 _FETCHERS: Final = 4
 _DEAD_LETTERS: Final = 3
 _ZONES_OF_BALANCER: Final = 2
@@ -275,6 +278,8 @@ def _watching(system: System) -> Iterator[Charge]:
     yield Charge("watching", "metrics of the catalogue", "metric", metrics_told(services))
     alarms = [each for each in ALARMS if system.size.name in each.sizes]
     numbers = sum(numbers_watched(each, services, system.resources) for each in alarms)
+    if system.capacity.api_most > system.capacity.api_least:
+        numbers += _SCALED_BY * 2  # autoscaling makes an alarm for more and one for less
     if system.size.is_whole:
         tasks = sum(count for _, count, _, _ in system.tasks)
         insights = 8 * tasks + 11 * len(services) + 13  # AWS's own example of ECS counts so

@@ -125,6 +125,10 @@ def _database(told: Resources) -> Variables:
     }
 
 
+def _backups(told: Resources) -> Variables:
+    return {"FIBLAKE_BACKUPS": told.backups}
+
+
 def _notes(told: Resources) -> Variables:
     return {"FIBLAKE_SNS_ALERTS": told.alerts, "FIBLAKE_SNS_NEWS": told.news}
 
@@ -146,7 +150,7 @@ _PARTS: Final[Mapping[str, tuple[Callable[[Resources], Variables], ...]]] = {
     ALERTS.name: (_lake, _runs, _streams, _view, _database, _notes),
     API.name: (_lake, _runs, _view, _database, _notes, _serves),
     EMBEDDED.name: (_lake, _runs, _database, _notes, _serves),
-    BATCH: (_lake, _database),
+    BATCH: (_lake, _database, _backups),
     FETCH: (_lake,),
-    OPERATOR: (_lake, _database),
+    OPERATOR: (_lake, _database, _backups),
 }

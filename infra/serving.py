@@ -293,9 +293,7 @@ class ServingStack(Stack):
     def _name_it(self) -> None:
         domain = self._deployment.domain
         if domain is not None:
-            zone = route53.HostedZone.from_lookup(
-                self, "Zone", domain_name=domain.partition(".")[2]
-            )
+            zone = route53.HostedZone.from_lookup(self, "Zone", domain_name=zone_of(domain))
             target = route53_targets.CloudFrontTarget(self.distribution)
             for kind in (route53.ARecord, route53.AaaaRecord):
                 kind(
@@ -311,3 +309,9 @@ class ServingStack(Stack):
             value=f"https://{domain or self.distribution.distribution_domain_name}/",
             description="The page, and the API below it",
         )
+
+
+def zone_of(domain: str) -> str:
+    """Return the hosted zone that a domain is in: of `bars.example.com` it is `example.com`."""
+    parent = domain.partition(".")[2]
+    return parent if "." in parent else domain

@@ -114,7 +114,8 @@ class Deployment:
         domain: Where users find it, as `bars.example.com`; none: at CloudFront's own name.
         certificate: ARN of that domain's certificate, which CloudFront wants in us-east-1.
         alarm_email: Who is told of alarms; none: nobody, though they are raised.
-        budget_usd: A month, after which an alarm is raised; none: no limit.
+        budget_usd: A month, after which an alarm is raised; none: half as much again as the bill
+            that is reckoned of the size.
     """
 
     size: Size

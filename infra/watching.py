@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.batch import BatchStack
-    from infra.capacity import Capacity
     from infra.database import DatabaseStack
     from infra.messaging import MessagingStack
     from infra.serving import ServingStack
@@ -62,15 +61,14 @@ def watched_of(
     batch: BatchStack,
     speed: SpeedStack,
     serving: ServingStack,
-    capacity: Capacity,
+    nodes: int,
 ) -> Watched:
-    """Return what AWS measures of a system."""
+    """Return what AWS measures of a system, of Redis as many nodes as there are."""
     balancer = {"LoadBalancer": serving.balancer.load_balancer_full_name}
     target = {**balancer, "TargetGroup": serving.target.target_group_full_name}
     dead = {"batch": batch.dead_letters, **messaging.dead_letters}
     streams = {"events": storage.events, "bars": storage.bars}
     services = {**speed.services, "api": serving.service}
-    nodes = range(1, capacity.redis_nodes + 1)
     return {
         "account": [Seen("", {"Currency": "USD"})],
         "balancer": [Seen("", balancer)],
@@ -84,7 +82,7 @@ def watched_of(
         ],
         "nodes": [
             Seen(f"{number}", {"CacheClusterId": f"{speed.redis.group.ref}-{number:03}"})
-            for number in (nodes if speed.redis else ())
+            for number in range(1, nodes + 1)
             if speed.redis
         ],
         "queues": [Seen(name, {"QueueName": each.queue_name}) for name, each in dead.items()],

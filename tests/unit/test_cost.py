@@ -47,13 +47,13 @@ def test_what_dev_costs_as_reckoned_by_hand() -> None:
     groups = bill("dev", NOTHING).groups
 
     # One task of a core and 4 GB; an instance of 11.68 and 20 GB; a balancer; two addresses of the
-    # balancer and one of the task; a firewall with three rules; three keys and two secrets.
+    # balancer and one of the task; a firewall with four rules; three keys and three secrets.
     assert 730 * (0.04048 + 4 * 0.004445) == pytest.approx(groups["services"])
     assert 730 * 0.016 + 20 * 0.115 == pytest.approx(groups["PostgreSQL"])
     assert 730 * 0.0225 == pytest.approx(groups["load balancer"])
     assert 730 * 3 * 0.005 == pytest.approx(groups["network"])
-    assert 5 + 3 * 1.00 == pytest.approx(groups["firewall"])
-    assert 3 * 1.00 + 2 * 0.40 + 28 * 0.03 == pytest.approx(groups["secrets and keys"])
+    assert 5 + 4 * 1.00 == pytest.approx(groups["firewall"])
+    assert 3 * 1.00 + 3 * 0.40 + 28 * 0.03 == pytest.approx(groups["secrets and keys"])
 
 
 def test_what_prod_s_engine_and_redis_cost_as_reckoned_by_hand() -> None:
