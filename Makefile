@@ -7,10 +7,13 @@ BENCH := .venv-bench
 KINESIS := tests/kinesis_local
 FLINK := .venv-flink
 JOB := speed_layer/flink
+INFRA := infra
 PACKAGES := lake database batch_layer speed_layer serving_layer fiblake infra
+TOOLS := docs/hooks scans
+SECRETS := $(BIN)/detect-secrets-hook --no-verify --filter file://scans/guesses.py::is_no_finding
 ARGS ?=
 
-.PHONY: demo up test check format bench soak requirements system emulators clean
+.PHONY: demo up test check audit docs format bench soak synth requirements system emulators clean
 
 demo: $(VENV)/ready  ## import real daily bars, resample them, write a chart page
 	$(BIN)/fiblake demo $(ARGS)
@@ -21,11 +24,20 @@ up: $(VENV)/ready  ## serve the lake in ./data on localhost until Ctrl-C
 test: check system emulators $(FLINK)/ready  ## check, then every test; ARGS='-k x' passes on to pytest
 	$(BIN)/pytest $(ARGS)
 
-check: $(VENV)/ready  ## lint, formatting, types, the dependency rule
+check: $(VENV)/ready  ## lint, formatting, types, the dependency rule, scans, the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PACKAGES) tests
+	$(BIN)/mypy $(PACKAGES) tests $(TOOLS)
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive -c pyproject.toml --severity-level medium $(PACKAGES) $(TOOLS)
+	git ls-files -z ':!*requirements*.txt' | xargs -0 -n 150 -P 0 $(SECRETS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+audit: $(VENV)/ready  ## what is pinned, held to what is known of vulnerabilities; it needs the internet
+	$(BIN)/python scans/audit.py $(ARGS)
+
+docs: $(VENV)/ready  ## the documentation, in site/: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(VENV)/ready  ## format the code
 	$(BIN)/ruff check --fix .
@@ -36,6 +48,14 @@ bench: $(BENCH)/ready  ## the benchmarks, beside others' engines; writes docs/be
 
 soak: $(VENV)/ready  ## a thousand kills, and a stream for minutes
 	$(BIN)/pytest tests/soak --override-ini=addopts= -x -s $(ARGS)
+
+synth: $(VENV)/ready $(INFRA)/node_modules/ready  ## the templates of both sizes into infra/cdk.out, without an account
+	@for size in dev prod; do \
+	    (cd $(INFRA) && PATH="$(CURDIR)/$(BIN):$$PATH" CDK_DISABLE_CLI_TELEMETRY=true \
+	        JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 npx --no-install cdk synth \
+	        --quiet --no-lookups --no-notices -c size=$$size --output cdk.out/$$size $(ARGS)) || exit 1; \
+	    echo "$$size: $(INFRA)/cdk.out/$$size"; \
+	done
 
 requirements: $(VENV)/ready  ## pin every dependency anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --no-header \
@@ -56,7 +76,7 @@ system:  ## what tests need of the operating system: a browser, Redis, Node.js
 emulators: $(KINESIS)/node_modules/ready  ## the Kinesis server that tests start
 
 clean:  ## remove what the commands above made, but no data
-	rm -rf $(VENV) $(BENCH) $(FLINK) $(JOB)/target $(KINESIS)/node_modules artefacts build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(FLINK) $(JOB)/target $(KINESIS)/node_modules $(INFRA)/node_modules $(INFRA)/cdk.out artefacts build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/ready: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -83,6 +103,10 @@ $(KINESIS)/node_modules/ready: $(KINESIS)/package-lock.json
 	    npm ci --prefix $(KINESIS) --no-audit --no-fund --loglevel=error && touch $@; \
 	else \
 	    echo "npm is missing: tests of Kinesis will be skipped. Hint: apt-get install npm" >&2; fi
+
+$(INFRA)/node_modules/ready: $(INFRA)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing. Hint: apt-get install npm" >&2; exit 1; }
+	npm ci --prefix $(INFRA) --no-audit --no-fund --loglevel=error && touch $@
 
 # PyFlink pins what the rest has newer, so it has an environment of its own; it wants Python 3.11.
 # Without that, Java or Maven there is none: tests that need it say so.

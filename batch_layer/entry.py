@@ -1,7 +1,13 @@
-"""What the container of an AWS Batch job runs: `python -m batch_layer.entry [INTERVAL...]`.
+"""What the container of an AWS Batch job runs: `python -m batch_layer.entry COMMAND ...`.
 
-Child i of an array job of n rebuilds share i of n of the stale silver of some intervals, of all by
-default; a job without children rebuilds all of it. Exit codes: 0 done, 1 failed, 2 misused.
+    [resample] [INTERVAL...]                     rebuilds stale silver, of all intervals by default;
+                                                 child i of an array job of n its share i of n
+    trades                                       makes bronze of what was recorded of the live flow
+    reconcile [--start SESSION] [--end SESSION]  holds what live bars told to batch; differences
+                                                 are counted, and are no failure
+
+A command that says no more than intervals, or nothing, rebuilds silver: so do definitions of jobs
+that name no command. Exit codes: 0 done, 1 failed, 2 misused.
 
 Batch ends a container with SIGTERM, and soon after with SIGKILL: on a timeout, by hand, or when the
 host is taken away (Spot, two minutes ahead). Every write is atomic, and what was not written is
@@ -10,9 +16,13 @@ stale still, so the process just ends: the next attempt goes on where this one s
 
 from __future__ import annotations
 
+import argparse
+import datetime as dt
 import os
 import signal
 import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -20,40 +30,55 @@ import structlog
 
 from batch_layer.processing.resample import resample
 from batch_layer.processing.share import Share
+from batch_layer.reconciling.reconcile import reconcile
+from batch_layer.trades.build import build_trades
+from lake import keys, metrics
+from lake.clock import SystemClock
 from lake.errors import FiblakeError, MisuseError
 from lake.interval import RESAMPLED, parse_one_of
-from lake.logs import configure_logs
-from lake.settings import BatchChild, read_batch_child, read_settings
+from lake.job_told import job_told
+from lake.logs import name_logs
+from lake.measuring import Measured
+from lake.settings import read_settings
 from lake.store import open_store
+from lake.surroundings import read_batch_child
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from batch_layer.processing.resample import ResampleReport
+    from batch_layer.reconciling.reconcile import ReconcileReport
+    from lake.settings import Settings
+    from lake.surroundings import BatchChild
 
 _log = structlog.get_logger(__name__)
 _ENDED_BY_SIGTERM: Final = 128 + signal.SIGTERM
+RESAMPLE: Final = "resample"
+Command = Callable[[Sequence[str], "Settings", "BatchChild"], Sequence[Measured]]
 
 
 def main() -> None:
-    """Rebuild this child's share; an error ends it with one line of the log."""
+    """Do what the arguments ask for; an error ends it with one line of the log."""
     try:
-        _rebuild(sys.argv[1:])
+        _run(sys.argv[1:])
     except FiblakeError as error:
         _log.error(str(error))
         sys.exit(2 if isinstance(error, MisuseError) else 1)
 
 
-def _rebuild(names: Sequence[str]) -> None:
+def _run(arguments: Sequence[str]) -> None:
     settings = read_settings()
-    configure_logs(settings)
+    name_logs("batch", settings)
     child = read_batch_child()
-    share = _share(child)
-    structlog.contextvars.bind_contextvars(
-        job=child.job_id, attempt=child.job_attempt, share=share and str(share)
-    )
     # Without a handler, a container's first process is spared the signal.
     signal.signal(signal.SIGTERM, _end)
+    structlog.contextvars.bind_contextvars(job=child.job_id, attempt=child.job_attempt)
+    name, *rest = arguments if arguments and arguments[0] in COMMANDS else (RESAMPLE, *arguments)
+    with job_told("batch", name, settings) as told:
+        told.extend(COMMANDS[name](rest, settings, child))
+
+
+def _resample(names: Sequence[str], settings: Settings, child: BatchChild) -> Sequence[Measured]:
+    share = _share(child)
+    structlog.contextvars.bind_contextvars(share=share and str(share))
     _log.info("started", lake=settings.lake)
     report = resample(
         open_store(settings),
@@ -62,6 +87,93 @@ def _rebuild(names: Sequence[str]) -> None:
         on_progress=lambda done, total: _log.info("rebuilding", done=done, partitions=total),
     )
     _log.info("resampled", **_counts(report))
+    of_minutes = len(report.intraday.rebuilt) if report.intraday else 0
+    return [Measured(metrics.REBUILT, len(report.rebuilt) + of_minutes)]
+
+
+def _trades(arguments: Sequence[str], settings: Settings, child: BatchChild) -> Sequence[Measured]:
+    _Options("trades").parse_args(arguments)
+    _alone("trades", child)
+    _log.info("started", lake=settings.lake)
+    settling = dt.timedelta(minutes=settings.settling_minutes)
+    report = build_trades(open_store(settings), SystemClock(), settling)
+    told = {"pending": len(report.pending), "partial": len(report.partial)}
+    _log.info("made", **(asdict(report) | told))
+    return []
+
+
+def _reconcile(
+    arguments: Sequence[str], settings: Settings, child: BatchChild
+) -> Sequence[Measured]:
+    options = _Options("reconcile")
+    options.add_argument("--start")
+    options.add_argument("--end")
+    asked = options.parse_args(arguments)
+    first = _session("--start", asked.start) or dt.date.min
+    last = _session("--end", asked.end) or dt.date.max
+    _alone("reconcile", child)
+    _log.info("started", lake=settings.lake)
+    store = open_store(settings)
+    kept = keys.by_session(store.fingerprints(keys.LIVE_BARS))
+    lateness = dt.timedelta(seconds=settings.lateness_seconds)
+    report = reconcile(store, [day for day in kept if first <= day <= last], lateness=lateness)
+    found = _found(report)
+    _log.info("reconciled", **found)
+    return [Measured(metrics.DIFFERENCES, sum(found["differences"].values()))]
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    RESAMPLE: _resample,
+    "trades": _trades,
+    "reconcile": _reconcile,
+}
+"""What a job may be told to do: each is given the rest of the arguments, and tells measures.
+"""
+
+
+class _Options(argparse.ArgumentParser):
+    """Refuses as everything else here does: by one line of the log."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__(prog=command, add_help=False, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        fact = f"{self.prog}: {message}. Allowed: {self.format_usage().strip()}"
+        raise MisuseError(fact)
+
+
+def _session(option: str, text: str | None) -> dt.date | None:
+    try:
+        return None if text is None else dt.date.fromisoformat(text)
+    except ValueError:
+        fact = f"{option} is {text!r}. Allowed: a date, as 2025-10-03."
+        raise MisuseError(fact) from None
+
+
+def _alone(command: str, child: BatchChild) -> None:
+    """Refuse to do by many children what one does.
+
+    Raises:
+        MisuseError: If the job is an array.
+    """
+    index = child.job_array_index
+    if index is not None:
+        fact = f"{command} is the work of one job, and this is child {index} of an array."
+        raise MisuseError(fact, hint="submit it without arrayProperties.")
+
+
+def _found(report: ReconcileReport) -> dict[str, Any]:
+    causes: Counter[str] = Counter()
+    for session in report.sessions:
+        for cause, counts in session.differences.items():
+            causes[cause] += sum(counts.values())
+    return {
+        "sessions": len(report.sessions),
+        "new": sum(session.is_new for session in report.sessions),
+        "pending": len(report.pending),
+        "differences": dict(causes),
+        "seconds": report.seconds,
+    }
 
 
 def _counts(report: ResampleReport) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from database.password import RotatedPassword
 from lake.errors import DatabaseBehindError, DatabaseError, DatabaseUnavailableError
 from lake.state import state_folder
 
@@ -127,11 +128,11 @@ def open_database(settings: Settings) -> Database:
         DatabaseUnavailableError: If the file cannot be made.
     """
     if settings.database_url is not None:
-        return _postgresql(settings.database_url.get_secret_value())
+        return _postgresql(settings.database_url.get_secret_value(), settings.database_secret)
     return _sqlite(state_folder(settings) / FILE)
 
 
-def _postgresql(url: str) -> Database:
+def _postgresql(url: str, secret: str | None) -> Database:
     parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(
         parsed,
@@ -140,6 +141,8 @@ def _postgresql(url: str) -> Database:
         connect_args={"application_name": "fiblake", **_PATIENCE},
         hide_parameters=True,
     )
+    if secret is not None:
+        event.listen(engine, "do_connect", RotatedPassword(secret).connect)
     place = f"postgresql://{parsed.host}:{parsed.port or _PORT}/{parsed.database}"
     return Database(engine, place)
 

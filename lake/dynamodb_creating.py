@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from lake.dynamodb_tables import TTL
 from lake.errors import ViewRefusedError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from lake.dynamodb import DynamoDBServer
 
-_TTL: Final = "ttl"
 _EVERY_S: Final = 2
 _WAITS: Final = 150
 """So often it is asked whether a table is there: for five minutes."""
@@ -101,10 +101,10 @@ def _let_expire(server: DynamoDBServer, name: str) -> None:
     client = server.client
     told = server.ask(lambda: client.describe_time_to_live(TableName=name))
     now = told["TimeToLiveDescription"]
-    if now["TimeToLiveStatus"] in {"ENABLED", "ENABLING"} and now.get("AttributeName") == _TTL:
+    if now["TimeToLiveStatus"] in {"ENABLED", "ENABLING"} and now.get("AttributeName") == TTL:
         return
     server.ask(
         lambda: client.update_time_to_live(
-            TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": _TTL}
+            TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": TTL}
         )
     )

@@ -27,6 +27,7 @@ FiblakeError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
 ├── JobError                      AWS Batch refused, or cannot be reached
+├── SecretError                   Secrets Manager has no such secret, refused, or is not reached
 ├── TopicError                    SNS or SQS refused, or cannot be reached
 ├── SnapshotError                 an engine's snapshot is damaged, or of another engine
 ├── FlinkError                    the Flink job cannot run here, or failed
@@ -212,6 +213,10 @@ class SessionsChangedError(CalendarError):
 
 class JobError(FiblakeError):
     """AWS Batch refused what was asked of it, or cannot be reached."""
+
+
+class SecretError(FiblakeError):
+    """A secret of Secrets Manager cannot be read."""
 
 
 class TopicError(FiblakeError):

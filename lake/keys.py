@@ -44,6 +44,7 @@ RUNS_INDEX: Final = "meta/index/runs.parquet"
 SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
 INTRADAY_CHECKPOINTS_INDEX: Final = "meta/index/silver-intraday.json"
 IMPORTS: Final = "meta/ledger/imports.json"
+DOCTOR: Final = "meta/doctor.json"
 
 LANDING: Final = "landing/"
 REJECTS: Final = "rejects/"

@@ -1,71 +1,89 @@
 """Settings: the one place where the environment is read.
 
-Each field is read from `FIBLAKE_<NAME>`. Only entry points build `Settings`; all else is handed it.
-What AWS Batch tells the container of a job is read here too, from `AWS_BATCH_<NAME>`.
+Each field is read from `FIBLAKE_<NAME>`; what that does not tell, from the secret that
+`FIBLAKE_SECRET` names. Only entry points build `Settings`; all else is handed it. What a platform
+tells the processes that it runs is read in `lake.surroundings`.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import EnvSettingsSource, SettingsConfigDict
 
 from lake.errors import InvalidLocationError, MisuseError
+from lake.secrets import read_secret
 from lake.setting_values import (
+    DatabaseSecret,
     DatabaseUrl,
     Networks,
     Proxies,
-    RedisUrl,
     SocketUrl,
     TokenSecret,
     Topic,
     Url,
     lower,
+    refused,
 )
+from lake.view_settings import ViewSettings
 
 _PREFIX: Final = "FIBLAKE_"
-_BATCH_PREFIX: Final = "AWS_BATCH_"
-_USER: Final = re.compile(r"//[^/]*@")
 
 
-class Settings(BaseSettings):
+class Settings(ViewSettings):
     """What a user may set; secrets are masked in `repr`."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
+    secret: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A secret of Secrets Manager that holds settings as JSON: its name or ARN.",
+    )
     lake: str = Field(default="data", min_length=1, description="A folder or s3://bucket/prefix.")
     backups: str | None = Field(
         default=None, min_length=1, description="A folder or s3://bucket/prefix; beside the lake."
     )
     settling_minutes: int = Field(
-        default=15, ge=0, description="Minutes after its close before a session's bars are taken."
+        default=15, ge=0, description="Minutes after a session's close before its bars are taken."
     )
     history_days: int | None = Field(
         default=None,
         ge=0,
         le=36_500,
-        description="Days for which compact keeps what was replaced; all.",
+        description="Days for which fiblake compact keeps what was replaced; none: all.",
     )
     cache: str = Field(
         default="~/.cache/fiblake",
         min_length=1,
-        description="The folder of local copies of silver; off: none.",
+        description="The folder of local copies of silver; off: there are none.",
     )
-    s3_endpoint: str | None = Field(default=None, description="URL of an S3 server not AWS's.")
-    s3_region: str | None = None
-    s3_access_key_id: str | None = None
-    s3_secret_access_key: SecretStr | None = None
+    s3_endpoint: str | None = Field(
+        default=None, description="URL of a server like S3; none: AWS's own."
+    )
+    s3_region: str | None = Field(
+        default=None, description="AWS's region of S3; none: as AWS's tools find it."
+    )
+    s3_access_key_id: str | None = Field(
+        default=None, description="With its secret; none: what AWS's tools find."
+    )
+    s3_secret_access_key: SecretStr | None = Field(default=None, description="Of that access key.")
     batch_queue: str | None = Field(default=None, description="AWS Batch's queue: name or ARN.")
-    batch_definition: str | None = Field(default=None, description="The job's: name or ARN.")
-    batch_attempts: int = Field(default=3, ge=1, le=10, description="Of each child of a job.")
-    batch_timeout_minutes: int = Field(default=120, ge=1, description="Of each attempt.")
+    batch_definition: str | None = Field(
+        default=None, description="AWS Batch's definition of the job: name or ARN."
+    )
+    batch_attempts: int = Field(
+        default=3, ge=1, le=10, description="How often each child of a job is tried."
+    )
+    batch_timeout_minutes: int = Field(
+        default=120, ge=1, description="After which an attempt of a child is ended."
+    )
     s3_attempts: int = Field(
         default=8, ge=1, description="How often S3 is asked before it is given up on."
     )
     s3_timeout_seconds: float = Field(
-        default=30, gt=0, description="Of silence, which count as a break."
+        default=30, gt=0, description="Seconds of silence that count as a break."
     )
     s3_retry_ms: int = Field(
         default=200, ge=0, description="Up to how long the first pause is; the next, twice that."
@@ -74,11 +92,13 @@ class Settings(BaseSettings):
         default=16, ge=5, le=5120, description="Larger objects are uploaded in parts of this size."
     )
     massive_url: Url = Field(
-        default="https://api.massive.com", description="Of Massive's REST API."
+        default="https://api.massive.com", description="Where Massive's REST API is."
     )
     massive_key: SecretStr | None = Field(default=None, description="Massive's API key.")
     massive_calls_per_minute: float = Field(
-        default=5, gt=0, description="That all workers make together; the free plan allows 5."
+        default=5,
+        gt=0,
+        description="Requests that all workers make together; the free plan allows 5.",
     )
     massive_attempts: int = Field(
         default=8, ge=1, description="How often Massive is asked before it is given up on."
@@ -87,11 +107,17 @@ class Settings(BaseSettings):
         default=1000, ge=0, description="Up to how long the first pause is; the next, twice that."
     )
     flatfiles_endpoint: Url = Field(
-        default="https://files.massive.com", description="Of Massive's flat files."
+        default="https://files.massive.com", description="Where Massive's flat files are."
     )
-    flatfiles_bucket: str = Field(default="flatfiles", min_length=1)
-    flatfiles_access_key_id: str | None = None
-    flatfiles_secret_access_key: SecretStr | None = None
+    flatfiles_bucket: str = Field(
+        default="flatfiles", min_length=1, description="The bucket of Massive's flat files."
+    )
+    flatfiles_access_key_id: str | None = Field(
+        default=None, description="Of Massive's flat files, with its secret."
+    )
+    flatfiles_secret_access_key: SecretStr | None = Field(
+        default=None, description="Of that access key."
+    )
     stream: Annotated[Literal["memory", "kinesis"], BeforeValidator(str.lower)] = Field(
         default="memory", description="How events reach the engine: in this process, or by Kinesis."
     )
@@ -101,10 +127,18 @@ class Settings(BaseSettings):
     kinesis_bars: str = Field(
         default="fiblake-bars", min_length=1, description="The stream of bars and prices."
     )
-    kinesis_endpoint: str | None = Field(default=None, description="URL of a server not AWS's.")
-    kinesis_region: str | None = None
-    kinesis_access_key_id: str | None = None
-    kinesis_secret_access_key: SecretStr | None = None
+    kinesis_endpoint: str | None = Field(
+        default=None, description="URL of a server like Kinesis; none: AWS's own."
+    )
+    kinesis_region: str | None = Field(
+        default=None, description="AWS's region of Kinesis; none: as AWS's tools find it."
+    )
+    kinesis_access_key_id: str | None = Field(
+        default=None, description="With its secret; none: what AWS's tools find."
+    )
+    kinesis_secret_access_key: SecretStr | None = Field(
+        default=None, description="Of that access key."
+    )
     kinesis_attempts: int = Field(
         default=8, ge=1, description="How often Kinesis is asked before it is given up on."
     )
@@ -121,15 +155,17 @@ class Settings(BaseSettings):
         default=8, ge=1, le=64, description="How many answers are fetched at once."
     )
     massive_socket: SocketUrl = Field(
-        default="wss://socket.massive.com", description="Of Massive's WebSocket."
+        default="wss://socket.massive.com", description="Where Massive's WebSocket is."
     )
     massive_reader: Literal["official", "own"] = Field(
-        default="official", description="Whether its client reads the socket, or we do."
+        default="official", description="Who reads the socket: Massive's own client, or fiblake."
     )
     feed_kind: Literal["trade", "second", "minute"] = Field(
-        default="trade", description="Of the events that the live feed subscribes to."
+        default="trade", description="What the live feed subscribes to."
     )
-    feed_symbols: str = Field(default="*", description="Whose: *, or AAPL,MSFT.")
+    feed_symbols: str = Field(
+        default="*", description="Of which symbols: * for all, or as AAPL,MSFT."
+    )
     state: str = Field(
         default="~/.local/state/fiblake",
         min_length=1,
@@ -144,7 +180,7 @@ class Settings(BaseSettings):
     feed_land_seconds: float = Field(
         default=30, gt=0, description="After how long what is recorded goes to the lake."
     )
-    feed_land_mib: int = Field(default=8, ge=1, le=1024, description="Or after how much of it.")
+    feed_land_mib: int = Field(default=8, ge=1, le=1024, description="Or after how many MiB of it.")
     feed_queue: int = Field(
         default=200_000, ge=1, description="How many events may wait between socket and stream."
     )
@@ -166,51 +202,21 @@ class Settings(BaseSettings):
     health_host: str = Field(
         default="127.0.0.1", min_length=1, description="The address that they are on."
     )
-    view: Annotated[Literal["memory", "redis", "dynamodb"], BeforeValidator(str.lower)] = "memory"
-    view_fallback: Annotated[Literal["dynamodb"] | None, BeforeValidator(lower)] = Field(
-        default=None, description="The view that answers while that does not."
-    )
-    view_days: int = Field(
-        default=7, ge=1, le=365, description="For which live bars stay, if batch covers them not."
-    )
-    redis_url: RedisUrl = Field(
-        default=SecretStr("redis://127.0.0.1:6379/0"), description="rediss:// with TLS."
-    )
-    redis_prefix: str = Field(
-        default="fiblake", pattern=r"^[A-Za-z0-9_.:{}-]+$", description="Of all keys."
-    )
-    redis_attempts: int = Field(
-        default=10, ge=1, description="How often Redis is asked before it is given up on."
-    )
-    redis_timeout_seconds: float = Field(
-        default=10, gt=0, description="Of silence, which count as a break."
-    )
-    redis_retry_ms: int = Field(
-        default=100, ge=0, description="Up to how long the first pause is; the next, twice that."
-    )
-    dynamodb_prefix: str = Field(
-        default="fiblake-", pattern=r"^[A-Za-z0-9_.-]*$", description="Of tables' names."
-    )
-    dynamodb_workers: int = Field(
-        default=16, ge=1, le=256, description="How many bars are written at once."
-    )
-    dynamodb_attempts: int = Field(
-        default=8, ge=1, description="How often DynamoDB is asked before it is given up on."
-    )
-    dynamodb_timeout_seconds: float = Field(
-        default=10, gt=0, description="Of silence, which count as a break."
-    )
-    dynamodb_retry_ms: int = Field(
-        default=50, ge=0, description="Up to how long the first pause is; the next, twice that."
-    )
     database_url: DatabaseUrl | None = Field(
-        default=None, description="Of PostgreSQL; none: SQLite in the folder of state."
+        default=None,
+        description="Of PostgreSQL, user and password included; none: SQLite in FIBLAKE_STATE.",
+    )
+    database_secret: DatabaseSecret | None = Field(
+        default=None,
+        min_length=1,
+        description="The secret with PostgreSQL's username and password, which may be rotated.",
     )
     key: SecretStr | None = Field(
-        default=None, description="That a client shows to a fiblake server."
+        default=None, description="The API key that a Client shows to a fiblake server."
     )
     token_secret: TokenSecret | None = Field(
-        default=None, description="That tokens are signed with; none: one kept in the database."
+        default=None,
+        description="The secret that tokens are signed with; none: one kept in the database.",
     )
     keys_grace_seconds: float = Field(
         default=300, ge=0, description="How long keys read lately hold while the database is away."
@@ -219,13 +225,17 @@ class Settings(BaseSettings):
         default=None, description="Where requests are counted; none: redis where the view is."
     )
     rate_key_per_second: float = Field(
-        default=500, gt=0, description="Requests of a key that are answered in the long run."
+        default=500,
+        gt=0,
+        description="Requests a second of a key that are answered in the long run.",
     )
-    rate_key_burst: int = Field(default=2_000, ge=1, description="And at once.")
+    rate_key_burst: int = Field(default=2_000, ge=1, description="Requests of a key at once.")
     rate_address_per_second: float = Field(
-        default=1_000, gt=0, description="Likewise of an address, of all keys and of none."
+        default=1_000, gt=0, description="Requests a second of an address, whatever keys it shows."
     )
-    rate_address_burst: int = Field(default=4_000, ge=1, description="And at once.")
+    rate_address_burst: int = Field(
+        default=4_000, ge=1, description="Requests of an address at once."
+    )
     connections_store: Annotated[Literal["memory", "dynamodb"] | None, BeforeValidator(lower)] = (
         Field(
             default=None,
@@ -250,8 +260,10 @@ class Settings(BaseSettings):
     forwarded_allow_ips: Proxies = Field(
         default="", description="Proxies whose X-Forwarded-For is believed: 10.0.0.5,10.1.0.0/16."
     )
-    max_body_kib: int = Field(default=1024, ge=1, description="Of a request.")
-    max_query_bytes: int = Field(default=16_384, ge=256, description="Of a request's URL.")
+    max_body_kib: int = Field(default=1024, ge=1, description="The largest body of a request.")
+    max_query_bytes: int = Field(
+        default=16_384, ge=256, description="The longest URL of a request."
+    )
     sns_alerts: Topic | None = Field(
         default=None, description="The topic of alerts: its ARN; none: none is told to SNS."
     )
@@ -260,8 +272,10 @@ class Settings(BaseSettings):
         default=None, description="URL of a server not AWS's, of SNS and of SQS."
     )
     sns_region: str | None = Field(default=None, description="None: that of a topic's ARN.")
-    sns_access_key_id: str | None = None
-    sns_secret_access_key: SecretStr | None = None
+    sns_access_key_id: str | None = Field(
+        default=None, description="With its secret; none: what AWS's tools find."
+    )
+    sns_secret_access_key: SecretStr | None = Field(default=None, description="Of that access key.")
     webhook_allow: Networks = Field(
         default="",
         description="Networks that webhooks may be in though they are not public: 10.0.0.0/8.",
@@ -290,10 +304,23 @@ class Settings(BaseSettings):
     notifications_days: int = Field(
         default=90, ge=1, le=36_500, description="How long what was told is kept."
     )
+    service: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9_-]{0,63}$",
+        description="Its name in logs and in CloudWatch; None: as its command is called.",
+    )
+    emf: bool = Field(
+        default=False, description="Whether metrics are logged for CloudWatch, in its format."
+    )
+    trace_one_in: int = Field(
+        default=0, ge=0, le=10**9, description="Of so many prices one is followed in logs; 0: none."
+    )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
-    ] = "warning"
-    log_format: Annotated[Literal["console", "json"], BeforeValidator(str.lower)] = "console"
+    ] = Field(default="warning", description="From which level on what happens is logged.")
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(str.lower)] = Field(
+        default="console", description="Of the log, on standard error."
+    )
 
 
 def read_settings(*, lake: str | None = None) -> Settings:
@@ -301,50 +328,31 @@ def read_settings(*, lake: str | None = None) -> Settings:
 
     Raises:
         InvalidLocationError: If `lake` is empty.
-        MisuseError: If a variable has a value it cannot have.
+        MisuseError: If a variable has a value it cannot have, or the secret holds no settings.
+        SecretError: If the secret that is named cannot be read.
     """
     if lake == "":
         fact = "'' is not a lake's location. Allowed: a folder or s3://bucket/prefix."
         raise InvalidLocationError(fact)
+    here = EnvSettingsSource(Settings)()
+    given = {} if lake is None else {"lake": lake}
+    kept = _secret_settings(here["secret"], set(here) | set(given)) if here.get("secret") else {}
     try:
-        return Settings() if lake is None else Settings(lake=lake)
+        return Settings.model_validate(kept | given)
     except ValidationError as error:
-        raise _refused(_PREFIX, error) from None
+        raise refused(_PREFIX, error, hidden=_SECRETS | set(kept)) from None
 
 
-class BatchChild(BaseSettings):
-    """What AWS Batch tells the container of a job; of a job without children, no array.
-
-    Source: https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
-    """
-
-    model_config = SettingsConfigDict(env_prefix=_BATCH_PREFIX, frozen=True)
-
-    job_id: str | None = None
-    job_attempt: int = Field(default=1, description="From 1.")
-    job_array_index: int | None = Field(default=None, description="Of this child, from 0.")
-    job_array_size: int | None = Field(default=None, description="How many children there are.")
-
-
-def read_batch_child() -> BatchChild:
-    """Return what AWS Batch told this container.
-
-    Raises:
-        MisuseError: If a variable has a value it cannot have.
-    """
-    try:
-        return BatchChild()
-    except ValidationError as error:
-        raise _refused(_BATCH_PREFIX, error) from None
+def _secret_settings(name: str, said: set[str]) -> dict[str, object]:
+    """Return the settings that a secret holds, but those that are said elsewhere."""
+    held = read_secret(name)
+    known = {f"{_PREFIX}{field.upper()}": field for field in Settings.model_fields}
+    for unknown in held.keys() - (known.keys() - {f"{_PREFIX}SECRET"}):
+        fact = f"The secret {name} has {unknown!r}, which is no setting that may be in it."
+        raise MisuseError(fact, hint='it holds JSON as {"FIBLAKE_MASSIVE_KEY": "..."}.')
+    return {known[each]: value for each, value in held.items() if known[each] not in said}
 
 
 _SECRETS: Final = {
     name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
 }
-
-
-def _refused(prefix: str, error: ValidationError) -> MisuseError:
-    first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0])
-    given = "***" if name in _SECRETS else _USER.sub("//***@", repr(first["input"]))
-    return MisuseError(f"{prefix}{name.upper()}={given} cannot be: {first['msg']}.")

@@ -29,6 +29,7 @@ from lake.errors import (
     ViewError,
     code_of,
 )
+from serving_layer.requests import current_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -92,13 +93,16 @@ _values.maxstring = _values.maxother = _LONGEST_VALUE
 def problem(status: int, title: str, detail: str, hint: str = "", code: str = "") -> JSONResponse:
     """Return a problem: its kind, what is wrong here, and what to do about it.
 
-    `code` names the error for programs, as `unknown_symbol`: see `lake.errors.code_of`.
+    `code` names the error for programs, as `unknown_symbol`: see `lake.errors.code_of`; `trace`
+    is that of the request, by which the log can be searched.
     """
     body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
     if hint:
         body["hint"] = hint
     if code:
         body["code"] = code
+    if trace := current_trace():
+        body["trace"] = trace
     return JSONResponse(body, status_code=int(status), media_type=MEDIA_TYPE)
 
 
@@ -125,10 +129,15 @@ def answer_with_problems(app: FastAPI, shapes: Mapping[str, Shape] | None = None
     app.add_exception_handler(Exception, _of_defect)
 
 
+def status_of(error: FiblakeError) -> HTTPStatus:
+    """Return the HTTP status that an error is answered with."""
+    found = (status for kind, status in _STATUS if isinstance(error, kind))
+    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 async def _of_fiblake(request: Request, error: Exception) -> Response:
     assert isinstance(error, FiblakeError)  # noqa: S101 - registered for it; tells mypy so
-    found = (status for kind, status in _STATUS if isinstance(error, kind))
-    status = next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = status_of(error)
     part = next((part for kind, part in _PARTS if isinstance(error, kind)), None)
     if part is not None:
         _log.warning("a part failed", part=part, path=request.url.path, error=str(error))

@@ -15,7 +15,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BeforeValidator
 
 from lake.bar import Bar, Hours, IntradayBar
-from lake.errors import EmptyLakeError, InvalidRangeError, MisuseError
+from lake.errors import InvalidRangeError, MisuseError
 from lake.instant import parse_instant
 from lake.interval import INTERVALS, MINUTE, SESSION_INTERVALS, parse_one_of
 from lake.schemas import BARS, INTRADAY_BARS
@@ -25,6 +25,7 @@ from serving_layer.cores import CORE
 from serving_layer.merged import Found, Live, MergedReader, Pieces
 from serving_layer.problems import PROBLEMS, documented, one_of
 from serving_layer.query import DATE, Adjustment, BarsQuery
+from serving_layer.readiness import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -318,15 +319,9 @@ def _live(request: Request) -> HealthAnswer:
 @health_router.get("/health/ready", response_model_exclude_none=True, responses=PROBLEMS)
 def ready(request: Request, reader: TheReader) -> HealthAnswer:
     """Whether it can answer: the lake is there and holds bars, and keys can be told apart."""
-    access = access_of(request)
-    if access and access.health()["keys"] == "refused":
-        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "The database of keys is away.")
-    try:
-        reader.symbols()
-    except EmptyLakeError as error:
-        # Anyone may ask: where the lake is, is nothing to tell.
-        fact = f"The lake has no bars yet. Hint: {error.hint}"
-        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, fact) from None
+    why = why_not(reader, access_of(request))
+    if why is not None:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, why)
     return HealthAnswer("ready")
 
 

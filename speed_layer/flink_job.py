@@ -87,28 +87,47 @@ def run(
     return int(said[-1]) if said and said[-1].isdecimal() else 0
 
 
+def last_checkpoint(state: Path) -> Path | None:
+    """Return the last checkpoint that is whole, of whichever run of the job; None: there is none.
+
+    Args:
+        state: The folder of checkpoints, as the job's `--state`.
+    """
+    # Flink writes what a checkpoint consists of last of all.
+    written = [(path.stat().st_mtime_ns, path.parent) for path in state.glob("*/chk-*/_metadata")]
+    return max(written)[1] if written else None
+
+
 @contextmanager
 def running(
     arguments: Sequence[str], *, logs: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Yield the process of a job in a mini cluster; it is stopped at the end of the block.
 
+    It ends with this process, even where that is killed.
+
     Raises:
         FlinkError: If it cannot start.
     """
     _need_all()
     logs.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(  # noqa: S603 - our own program
-        [str(PYTHON), str(PROJECT / "job.py"), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **(environment or {}), "FLINK_LOG_DIR": str(logs)},
-        start_new_session=True,  # Flink's JVM is a process of its own, and outlives its parent
-    )
+    theirs, ours = os.pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            [str(PYTHON), str(PROJECT / "job.py"), "--tied", *arguments],
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {}), "FLINK_LOG_DIR": str(logs)},
+            start_new_session=True,  # Flink's JVM is a process of its own, and outlives its parent
+        )
+    finally:
+        os.close(theirs)
     try:
         yield process
     finally:
         _stop(process)
+        os.close(ours)
 
 
 def package(sessions: str, target: Path, *, jar: Path = JAR) -> Path:

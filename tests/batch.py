@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient
 
 ROOT: Final = Path(__file__).parents[1]
-DOCKERFILE: Final = (ROOT / "batch_layer/Dockerfile").read_text("utf-8")
+DOCKERFILE: Final = (ROOT / "containers/batch.Dockerfile").read_text("utf-8")
 GUIDE: Final = (ROOT / "docs/batch.md").read_text("utf-8")
 QUEUE: Final = "fiblake"
 LOG_GROUP: Final = "/aws/batch/job"

@@ -1,9 +1,9 @@
-"""The table of connections in DynamoDB: its keys, and connections as items.
+"""The table of connections in DynamoDB, whose keys `lake.dynamodb_tables` tells: what is in it.
 
-    PREFIXconnections   holder, place
-                        key#KEY, 00017           a connection of a key, on one of the places it has
-                        address#ADDRESS, 00017   likewise where no key is asked for
-                        processes, PROCESS       a process of the API that lives until `ttl`
+    holder, place
+    key#KEY, 00017           a connection of a key, on one of the places it has
+    address#ADDRESS, 00017   likewise where no key is asked for
+    processes, PROCESS       a process of the API that lives until `ttl`
 
 A key has as many places as it may have connections: who takes one by a conditional write cannot be
 one too many, and no count has to be kept right. A place is free where there is no item, or one of a
@@ -17,6 +17,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
+from lake import dynamodb_tables
+from lake.dynamodb_tables import CONNECTIONS, TTL
 from serving_layer.stream.registry import Registered, holder_of
 
 if TYPE_CHECKING:
@@ -33,23 +35,12 @@ KEPT: Final = dt.timedelta(days=1)
 
 def connections_table(prefix: str) -> str:
     """Return the name of the table."""
-    return f"{prefix}connections"
+    return CONNECTIONS.under(prefix)
 
 
 def definition(prefix: str) -> CreateTableInputTypeDef:
     """Return what creates the table."""
-    return {
-        "TableName": connections_table(prefix),
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            {"AttributeName": "holder", "AttributeType": "S"},
-            {"AttributeName": "place", "AttributeType": "S"},
-        ],
-        "KeySchema": [
-            {"AttributeName": "holder", "KeyType": "HASH"},
-            {"AttributeName": "place", "KeyType": "RANGE"},
-        ],
-    }
+    return dynamodb_tables.definition(CONNECTIONS, prefix)
 
 
 def place_of(number: int) -> str:
@@ -64,12 +55,12 @@ def key_of(holder: str, place: str) -> Item:
 
 def process_item(process: str, ends: dt.datetime) -> Item:
     """Return the item of a process that lives until some instant."""
-    return {**key_of(PROCESSES, process), "ttl": ttl(ends)}
+    return {**key_of(PROCESSES, process), TTL: ttl(ends)}
 
 
 def is_past(item: Item, now: dt.datetime) -> bool:
     """Return whether an item is past its time."""
-    return int(item["ttl"]["N"]) <= now.timestamp()
+    return int(item[TTL]["N"]) <= now.timestamp()
 
 
 def item_of(connection: Registered, place: str, now: dt.datetime) -> Item:
@@ -86,7 +77,7 @@ def item_of(connection: Registered, place: str, now: dt.datetime) -> Item:
         **key_of(holder_of(connection), place),
         **{name: {"S": text} for name, text in told.items()},
         "channels": {"N": str(connection.channels)},
-        "ttl": ttl(now + KEPT),
+        TTL: ttl(now + KEPT),
     }
 
 

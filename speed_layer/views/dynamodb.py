@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lake.clock import SystemClock
 from lake.dynamodb import DynamoDBServer, part
 from lake.dynamodb_creating import create_tables
+from lake.dynamodb_tables import BY_INTERVAL, LATEST
 from lake.errors import ViewError
 from lake.interval import DAILY, MINUTE_INTERVALS
 from speed_layer.views import dynamodb_tables as tables
@@ -172,7 +173,7 @@ class DynamoDBView:
 
     def _all_latest(self) -> Iterator[Item]:
         table = tables.ticks_table(self._prefix)
-        scan = {"TableName": table, "IndexName": tables.LATEST}
+        scan = {"TableName": table, "IndexName": LATEST}
         return self._pages(self._server.client.scan, scan)
 
     def _pages(self, read: Any, what: dict[str, Any]) -> Iterator[Item]:  # noqa: ANN401 - likewise
@@ -188,7 +189,7 @@ class DynamoDBView:
 
     def _latest_of(self, symbols: list[str]) -> Iterator[Item]:
         table = tables.ticks_table(self._prefix)
-        keys = [{"symbol": {"S": name}, "time": {"S": tables.LATEST}} for name in set(symbols)]
+        keys = [{"symbol": {"S": name}, "time": {"S": LATEST}} for name in set(symbols)]
 
         def get(wanted: Any) -> tuple[list[Item], Any]:  # noqa: ANN401 - likewise
             answer = self._server.client.batch_get_item(RequestItems=wanted)
@@ -202,7 +203,7 @@ class DynamoDBView:
     def _begun_before(self, interval: Interval, instant: dt.datetime) -> Iterator[Item]:
         return self._query(
             TableName=tables.bars_table(self._prefix),
-            IndexName=tables.BY_INTERVAL,
+            IndexName=BY_INTERVAL,
             KeyConditionExpression="#interval = :interval AND #start < :end",
             ExpressionAttributeNames={"#interval": "interval", "#start": "start"},
             ExpressionAttributeValues={

@@ -1,11 +1,7 @@
-"""The two tables of the view in DynamoDB: their keys, and rows as items.
+"""The tables of the view in DynamoDB, whose keys `lake.dynamodb_tables` tells: rows as items.
 
-    PREFIXticks   symbol, time         latest and recent prices: time is `latest`, or `time#` and
-                                       when it was, in microseconds
-                  index `latest`       the latest prices: no others have the attribute `latest`
-    PREFIXbars    series, start        bars: series is SYMBOL#INTERVAL#HOURS
-                  index `by-interval`  interval, start: the keys alone, so that a change of a bar
-                                       writes nothing to it, and a hot interval holds up no bar
+A series of bars is SYMBOL#INTERVAL#HOURS. The `time` of a price is `latest`, or `time#` and when it
+was, in microseconds.
 
 Numbers are written as `repr` says them, the shortest text that reads back as the same float64;
 DynamoDB keeps 38 digits. What is null is left out. Items have a `ttl`, in seconds since 1970:
@@ -15,10 +11,11 @@ DynamoDB deletes them some time after it, so who reads passes over them.
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from lake.dynamodb_tables import BARS, LATEST, TICKS, TTL, definition
 from lake.live import BARS_SCHEMA, PRICES_SCHEMA
 
 if TYPE_CHECKING:
@@ -28,65 +25,21 @@ if TYPE_CHECKING:
 
 Item = dict[str, "AttributeValueTypeDef"]
 
-LATEST: Final = "latest"
-BY_INTERVAL: Final = "by-interval"
-
 
 def ticks_table(prefix: str) -> str:
     """Return the name of the table of prices."""
-    return f"{prefix}ticks"
+    return TICKS.under(prefix)
 
 
 def bars_table(prefix: str) -> str:
     """Return the name of the table of bars."""
-    return f"{prefix}bars"
+    return BARS.under(prefix)
 
 
 def definitions(prefix: str) -> Iterator[CreateTableInputTypeDef]:
     """Yield what creates each table."""
-    yield {
-        "TableName": ticks_table(prefix),
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            {"AttributeName": "symbol", "AttributeType": "S"},
-            {"AttributeName": "time", "AttributeType": "S"},
-            {"AttributeName": LATEST, "AttributeType": "S"},
-        ],
-        "KeySchema": [
-            {"AttributeName": "symbol", "KeyType": "HASH"},
-            {"AttributeName": "time", "KeyType": "RANGE"},
-        ],
-        "GlobalSecondaryIndexes": [
-            {
-                "IndexName": LATEST,
-                "KeySchema": [{"AttributeName": LATEST, "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    }
-    yield {
-        "TableName": bars_table(prefix),
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [
-            {"AttributeName": "series", "AttributeType": "S"},
-            {"AttributeName": "interval", "AttributeType": "S"},
-            {"AttributeName": "start", "AttributeType": "N"},
-        ],
-        "KeySchema": [
-            {"AttributeName": "series", "KeyType": "HASH"},
-            {"AttributeName": "start", "KeyType": "RANGE"},
-        ],
-        "GlobalSecondaryIndexes": [
-            {
-                "IndexName": BY_INTERVAL,
-                "KeySchema": [
-                    {"AttributeName": "interval", "KeyType": "HASH"},
-                    {"AttributeName": "start", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
-        ],
-    }
+    yield definition(TICKS, prefix)
+    yield definition(BARS, prefix)
 
 
 def series(symbol: str, interval: str, hours: str) -> str:
@@ -98,7 +51,7 @@ def bar_items(bars: pl.DataFrame, ttl: int) -> Iterator[Item]:
     """Yield the item of each bar."""
     for row in bars.iter_rows(named=True):
         key = series(row["symbol"], row["interval"], row["hours"])
-        yield {"series": {"S": key}, "ttl": {"N": str(ttl)}, **_item(row)}
+        yield {"series": {"S": key}, TTL: {"N": str(ttl)}, **_item(row)}
 
 
 def latest_items(prices: pl.DataFrame, ttl: int) -> Iterator[Item]:
@@ -110,7 +63,7 @@ def latest_items(prices: pl.DataFrame, ttl: int) -> Iterator[Item]:
             "at": item["time"],
             "time": {"S": LATEST},
             LATEST: item["symbol"],
-            "ttl": {"N": str(ttl)},
+            TTL: {"N": str(ttl)},
         }
 
 
@@ -122,7 +75,7 @@ def recent_items(prices: pl.DataFrame, ttl: int) -> Iterator[Item]:
             **item,
             "at": item["time"],
             "time": {"S": f"time#{row['time']:016d}"},
-            "ttl": {"N": str(ttl)},
+            TTL: {"N": str(ttl)},
         }
 
 
@@ -146,7 +99,7 @@ def _attribute(value: object) -> AttributeValueTypeDef:
 
 
 def _frame(items: Iterable[Item], schema: pl.Schema, now: dt.datetime) -> pl.DataFrame:
-    living = (item for item in items if int(item["ttl"]["N"]) > now.timestamp())
+    living = (item for item in items if int(item[TTL]["N"]) > now.timestamp())
     rows = [[_value(item.get(name), kind) for name, kind in schema.items()] for item in living]
     return pl.DataFrame(rows, schema=schema, orient="row")
 

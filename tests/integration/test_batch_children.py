@@ -8,19 +8,27 @@ import re
 import signal
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from batch_layer.jobs.service import Service
 from batch_layer.jobs.submission import Order, submit
 from fiblake import Lake
+from lake import keys
 from lake.boundary import read_boundary
+from lake.hours import hours_of
 from lake.interval import FIBONACCI, Interval
+from lake.parquet import encode_frame
+from lake.schemas import LIVE_BARS
 from lake.store import ObjectStore
 from tests.batch import DEFINITION, QUEUE, Batch, start_child
+from tests.days import SESSION, calendar, made_day
 from tests.fault_proxy import SLOW_DOWN, FaultProxy, Request
 from tests.frames import silver
 from tests.parts import MotoServer
+from tests.recomputing import recompute
+from tests.trading import micros
 
 _FROM = 2008
 
@@ -153,6 +161,30 @@ def test_a_child_ends_when_its_host_is_taken_away_and_the_next_attempt_goes_on(
     assert_equal(undisturbed, stale)
 
 
+def test_what_was_recorded_live_becomes_bronze_and_silver_and_what_was_told_is_held_to_it(
+    tmp_path: Path,
+) -> None:
+    lake, session = Lake(tmp_path / "live"), SESSION.isoformat()
+    made_day(2, 200).record(lake.store)
+    dusk = micros(hours_of(SESSION, calendar()).dusk)
+
+    def done(command: str) -> dict[str, Any]:
+        with start_child({"FIBLAKE_LAKE": lake.store.location}, *command.split()) as child:
+            code, log = child.finish()
+        assert 0 == code
+        return log[-1]
+
+    trades, resampled = done("trades"), done("resample")
+    told, _ = recompute(lake.store, SESSION, clock=dusk + 10**12)
+    lake.store.put(keys.live_bars(SESSION), encode_frame(told.tail(-1), LIVE_BARS))
+    reconciled = done(f"reconcile --start {session} --end {session}")
+
+    assert (1, 2) == (trades["sessions"], trades["days"]["added"])
+    assert session == resampled["boundary"]
+    assert {"missing": 1} == reconciled["differences"]
+    assert (1, 1, 0) == tuple(reconciled[name] for name in ("sessions", "new", "pending"))
+
+
 ARRAY = {"AWS_BATCH_JOB_ARRAY_INDEX": "3"}
 OF_THREE = {**ARRAY, "AWS_BATCH_JOB_ARRAY_SIZE": "3"}
 NO_SHARE = "is not a share. Allowed: INDEX/OF with INDEX from 0 to OF - 1, as 2/16."
@@ -161,22 +193,31 @@ BAD_INDEX = {"AWS_BATCH_JOB_ARRAY_INDEX": "x"}
 OFFERED = (
     "is not an interval offered here. Allowed: 5m, 15m, 1h, 2h, 4h, 3d, 5d, 8d, 13d, 21d, 34d."
 )
+NO_DATE = "Allowed: a date, as 2025-10-03."
+USAGE = "Allowed: usage: reconcile [--start START] [--end END]"
+OF_ARRAY = "is the work of one job, and this is child 3 of an array."
+ALONE = f"{OF_ARRAY} Hint: submit it without arrayProperties."
 EMPTY = "holds no daily bars. Hint: fiblake import FILE, or fiblake import --sample."
 REFUSED = [
     (ARRAY, "3d", 2, f"'3/0' {NO_SHARE}"),
-    (OF_THREE, "3d", 2, f"'3/3' {NO_SHARE}"),
+    (OF_THREE, "resample 3d", 2, f"'3/3' {NO_SHARE}"),
     (BAD_INDEX, "3d", 2, f"AWS_BATCH_JOB_ARRAY_INDEX='x' cannot be: {NO_NUMBER}"),
     ({}, "7d", 2, f"'7d' {OFFERED}"),
+    ({}, "resample trades", 2, f"'trades' {OFFERED}"),
+    ({}, "reconcile --start soon", 2, f"--start is 'soon'. {NO_DATE}"),
+    ({}, "reconcile 13d", 2, f"reconcile: unrecognized arguments: 13d. {USAGE}"),
+    (ARRAY, "reconcile", 2, f"reconcile {ALONE}"),
+    (ARRAY, "trades", 2, f"trades {ALONE}"),
     ({}, "3d", 1, f"The lake {{lake}} {EMPTY}"),
 ]
 
 
-@pytest.mark.parametrize(("environment", "interval", "code", "told"), REFUSED)
+@pytest.mark.parametrize(("environment", "command", "code", "told"), REFUSED)
 def test_a_child_that_cannot_work_says_why_in_one_line(
-    tmp_path: Path, environment: dict[str, str], interval: str, code: int, told: str
+    tmp_path: Path, environment: dict[str, str], command: str, code: int, told: str
 ) -> None:
     lake = str(tmp_path / "lake")
-    with start_child(environment | {"FIBLAKE_LAKE": lake}, interval) as child:
+    with start_child(environment | {"FIBLAKE_LAKE": lake}, *command.split()) as child:
         ended, log = child.finish()
 
     assert (code, "error", told.format(lake=lake)) == (ended, log[-1]["level"], log[-1]["event"])

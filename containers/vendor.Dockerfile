@@ -1,0 +1,42 @@
+# Sells a market to try fiblake with, as a vendor does. Build it in the root folder:
+#   docker build --file containers/vendor.Dockerfile --tag fiblake-vendor .
+FROM python:3.11.14-slim-bookworm AS build
+WORKDIR /build
+COPY requirements/uv.txt requirements/runtime.txt requirements/
+RUN pip install --no-cache-dir --require-hashes --requirement requirements/uv.txt \
+    && uv venv /opt/fiblake \
+    && uv pip install --python /opt/fiblake/bin/python --no-cache --compile-bytecode \
+        --require-hashes --requirement requirements/runtime.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY batch_layer batch_layer
+COPY database database
+COPY fiblake fiblake
+COPY infra infra
+COPY lake lake
+COPY serving_layer serving_layer
+COPY speed_layer speed_layer
+RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
+    && uv pip install --python /opt/fiblake/bin/python --no-cache --compile-bytecode --no-deps \
+        dist/*.whl
+
+FROM python:3.11.14-slim-bookworm
+LABEL org.opencontainers.image.title="fiblake vendor" \
+    org.opencontainers.image.description="Sells a market to try fiblake with, as a vendor does." \
+    org.opencontainers.image.licenses="Apache-2.0"
+ENV PATH=/opt/fiblake/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    FIBLAKE_LOG_FORMAT=json \
+    FIBLAKE_LOG_LEVEL=info \
+    FIBLAKE_STATE=/var/lib/fiblake \
+    FIBLAKE_CACHE=/var/cache/fiblake
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin fiblake \
+    && install --directory --owner=fiblake /var/lib/fiblake /var/cache/fiblake
+COPY --from=build /opt/fiblake /opt/fiblake
+WORKDIR /var/lib/fiblake
+USER 10001
+EXPOSE 8001 8002
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-m", "lake.health_check", "http://127.0.0.1:8001/control/faults"]
+CMD ["fiblake", "vendor", "serve", "--sample", "--live", "8002", "--host", "0.0.0.0"]

@@ -1,0 +1,122 @@
+"""Alarms of the API, and of services as such."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from infra.alarms.alarm import Alarm, Measured, Together
+
+_MINUTE: Final = 60
+_FIVE: Final = 300
+_BALANCER: Final = "AWS/ApplicationELB"
+
+SERVING: Final = (
+    Alarm(
+        slug="api-away",
+        says="No API process is ready to answer.",
+        signals=(Measured(_BALANCER, "HealthyHostCount", "targets", "Minimum"),),
+        comparison="<",
+        threshold=1,
+        period_s=_MINUTE,
+        periods=3,
+        missing="breaching",
+        severity="page",
+        promql='sum(up{job="api"}) < 1 or absent(up{job="api"})',
+    ),
+    Alarm(
+        slug="api-errors",
+        says="More than 1 % of requests have failed with 5xx for ten minutes.",
+        signals=(
+            Measured(_BALANCER, "RequestCount", "balancer", "Sum", "requests"),
+            Measured(_BALANCER, "HTTPCode_Target_5XX_Count", "balancer", "Sum", "ours"),
+            Measured(_BALANCER, "HTTPCode_ELB_5XX_Count", "balancer", "Sum", "its"),
+        ),
+        # Of fewer than 20 requests in five minutes one that failed would be 5 %.
+        expression="IF(requests > 20, 100 * (FILL(ours, 0) + FILL(its, 0)) / requests, 0)",
+        comparison=">",
+        threshold=1,
+        period_s=_FIVE,
+        periods=2,
+        missing="notBreaching",
+        severity="page",
+        promql='100 * sum(rate(fiblake_requests_total{status=~"5.."}[5m]))'
+        " / sum(rate(fiblake_requests_total[5m])) > 1"
+        " and sum(increase(fiblake_requests_total[5m])) > 20",
+    ),
+    Alarm(
+        slug="api-slow",
+        says="One answer in a hundred has taken more than a second for a quarter of an hour.",
+        signals=(Measured(_BALANCER, "TargetResponseTime", "balancer", "p99"),),
+        comparison=">",
+        threshold=1,
+        period_s=_FIVE,
+        periods=3,
+        missing="notBreaching",
+        severity="notice",
+        promql="histogram_quantile(0.99, sum by (le) "
+        "(rate(fiblake_request_seconds_bucket[5m]))) > 1",
+    ),
+)
+"""As users see it."""
+
+SERVICES: Final = (
+    Alarm(
+        slug="service-away",
+        says="A service has no task that runs.",
+        signals=(Measured("AWS/ECS", "CPUUtilization", "services", "SampleCount"),),
+        comparison="<",
+        threshold=1,
+        period_s=_MINUTE,
+        periods=5,
+        missing="breaching",
+        severity="page",
+        promql='up{job!="api"} < 1',
+    ),
+    Alarm(
+        slug="service-busy",
+        says="A service has used 85 % of its processor for a quarter of an hour.",
+        signals=(Measured("AWS/ECS", "CPUUtilization", "services", "Average"),),
+        comparison=">",
+        threshold=85,
+        period_s=_FIVE,
+        periods=3,
+        missing="ignore",
+        severity="notice",
+        promql="max by (job) (rate(process_cpu_seconds_total[5m])) > 0.85",
+    ),
+    Alarm(
+        slug="service-memory",
+        says="A service has used 90 % of its memory for ten minutes; beyond it, it is killed.",
+        signals=(Measured("AWS/ECS", "MemoryUtilization", "services", "Maximum"),),
+        comparison=">",
+        threshold=90,
+        period_s=_FIVE,
+        periods=2,
+        missing="ignore",
+        severity="page",
+        promql="",  # a container's limit is not among what a process tells
+    ),
+)
+"""The processes themselves."""
+
+TOGETHER: Final = (
+    Together(
+        slug="flow",
+        says="Live bars, prices or alerts are late or missing.",
+        of=(
+            "feed-away",
+            "feed-silent",
+            "feed-behind",
+            "stream-behind",
+            "engine-away",
+            "publisher-behind",
+            "alerts-behind",
+        ),
+    ),
+    Together(
+        slug="serving",
+        says="The API does not answer, or fails.",
+        of=("api-away", "api-errors"),
+    ),
+)
+"""One outage rings once: a feed that is away leaves all behind it silent."""
