@@ -39,4 +39,4 @@ EXPOSE 8001 8002
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-m", "lake.health_check", "http://127.0.0.1:8001/control/faults"]
-CMD ["fiblake", "vendor", "serve", "--sample", "--live", "--host", "0.0.0.0"]
+CMD ["fiblake", "vendor", "serve", "--sample", "--live", "8002", "--host", "0.0.0.0"]

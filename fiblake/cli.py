@@ -20,11 +20,13 @@ from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.share import Share
 from fiblake import (
+    backup,
     batch,
     db,
     feed,
     fetch,
     flink,
+    infra,
     keys,
     rebuild,
     reconcile,
@@ -67,6 +69,8 @@ app.add_typer(keys.app)
 app.add_typer(alerts_app)
 app.add_typer(topics.app)
 app.add_typer(db.app)
+app.add_typer(infra.app)
+app.add_typer(backup.app)
 app.add_typer(doctor_app)
 _EXTRAS = {
     "boto3": "s3",

@@ -18,11 +18,15 @@ from fiblake.lake import Lake
 from fiblake.options import LakeOption
 from fiblake.output import Output
 from lake.boundary import read_boundary
+from lake.emf import emf_told
 from lake.errors import BusyError, MisuseError
 from lake.exchange import ZONE, trading_day
 from lake.health_server import health_served
 from lake.instant import microseconds
+from lake.logs import log_as
+from lake.measuring import Measures
 from lake.recorded import recorded_by_all
+from lake.services import ENGINE, PUBLISHER
 from lake.state import state_folder
 from speed_layer import flink_job
 from speed_layer.checkpoint import read_checkpoint
@@ -30,6 +34,7 @@ from speed_layer.chores import Chore
 from speed_layer.corrections import Corrections
 from speed_layer.covering import Covering
 from speed_layer.flink_health import FlinkHealth, free_port
+from speed_layer.flink_measured import FlinkMeasured
 from speed_layer.late_landed import LateLanded
 from speed_layer.publisher import Publisher
 from speed_layer.streams.choosing import open_bars
@@ -98,7 +103,13 @@ def run_(
     ]
     output.note(f"the job takes {source} to {target} until Ctrl-C; it logs to {state / 'logs'}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with health_served(health, settings), suppress(KeyboardInterrupt):
+    measures = Measures(log_as(ENGINE.name, settings))
+    measures.add(FlinkMeasured(health.url))
+    with (
+        health_served(health, settings, measures),
+        emf_told(measures, is_on=settings.emf),
+        suppress(KeyboardInterrupt),
+    ):
         flink_job.run(arguments, logs=state / "logs", environment=_credentials(settings))
 
 
@@ -142,14 +153,22 @@ def publish_(*, lake: LakeOption = None) -> None:
     if settings.view == "memory":
         fact = "A publisher needs a view that others can read, and FIBLAKE_VIEW=memory."
         raise MisuseError(fact, hint="set FIBLAKE_VIEW=redis, or dynamodb.")
-    stop = threading.Event()
+    stop, measures = threading.Event(), Measures(log_as(PUBLISHER.name, settings))
     checkpoint = read_checkpoint(opened.store, settings.kinesis_bars)
     with ExitStack() as stack:
         view = stack.enter_context(closing(open_view(settings, opened.clock)))
         reader = stack.enter_context(closing(open_bars(settings, checkpoint.position)))
         _stop_on_signals(stop)
-        publisher = Publisher(reader, view, opened.store, checkpoint=checkpoint)
-        stack.enter_context(health_served(publisher.health, settings))
+        publisher = Publisher(
+            reader,
+            view,
+            opened.store,
+            checkpoint=checkpoint,
+            trace_one_in=settings.trace_one_in,
+        )
+        measures.add(publisher.health.measured)
+        stack.enter_context(emf_told(measures, is_on=settings.emf))
+        stack.enter_context(health_served(publisher.health, settings, measures))
         chores = threading.Thread(
             target=_tend,
             args=(_chores(opened, view, publisher.health), stop),

@@ -53,6 +53,8 @@ class LiveSocket:
         speed: How many times as fast as the events were received; infinite: as fast as the
             slowest listener takes them. Then nothing happens while nobody listens.
         per_frame: How many events a frame has at most.
+        since: When the day begins to happen, of receipt, in microseconds since 1970; None: with
+            the first event.
 
     Attributes:
         faults: What is to go wrong.
@@ -67,6 +69,7 @@ class LiveSocket:
         port: int = 0,
         speed: float = math.inf,
         per_frame: int = 100,
+        since: int | None = None,
     ) -> None:
         self.faults = LiveFaults()
         self._market = market
@@ -77,6 +80,8 @@ class LiveSocket:
         self._per_frame = per_frame
         self._listeners: dict[ServerConnection, set[str]] = {}
         self._received = market.events["received"].to_numpy()
+        first = int(self._received[0]) if self._received.size else 0
+        self._since = first if since is None else since
         self._loop = asyncio.new_event_loop()
         self._begun = threading.Event()
         self._stopping = asyncio.Event()
@@ -179,8 +184,7 @@ class LiveSocket:
             await asyncio.sleep(0)
 
     def _due(self, begun: float) -> int:
-        first = self._received[0] if self._received.size else 0
-        now = first + (time.monotonic() - begun) * self._speed * _SECOND_US
+        now = self._since + (time.monotonic() - begun) * self._speed * _SECOND_US
         return int(np.searchsorted(self._received, now, "right"))
 
     async def _send(self, events: pl.DataFrame, *, is_garbled: bool = False) -> None:

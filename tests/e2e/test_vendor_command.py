@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +16,13 @@ import boto3
 import httpx
 import pytest
 from polygon import RESTClient
+from websockets.sync.client import connect
 
+from lake.instant import microseconds
+from tests.clocked import WallClock
 from tests.command_line import FIBLAKE, process
+
+ROOT = Path(__file__).parents[2]
 
 SETTINGS = [
     "FIBLAKE_MASSIVE_URL",
@@ -108,3 +115,37 @@ def test_what_cannot_be_served_is_one_clear_error(options: list[str], code: int,
     assert (code, "") == (done.code, done.out)
     assert done.err.startswith(said)
     assert 1 == len(done.err.splitlines())
+
+
+def test_trades_of_the_present_are_told_by_a_socket_too(tmp_path: Path) -> None:
+    clock = WallClock(tmp_path / "clock")
+    clock.advance(microseconds(dt.datetime(2026, 1, 5, 15, tzinfo=dt.UTC)))
+    command = [sys.executable, "-m", "tests.clocked", str(clock.path), "vendor", "serve"]
+    options = ["--sample", "--port", "0", "--live", "0"]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, cwd=ROOT) as server:
+        assert server.stdout
+        lines = [server.stdout.readline().decode().strip() for _ in [*SETTINGS, "the socket"]]
+        told = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        with connect(f"{told['FIBLAKE_MASSIVE_SOCKET']}/stocks") as socket:
+            socket.send(json.dumps({"action": "auth", "params": "local-key"}))
+            socket.send(json.dumps({"action": "subscribe", "params": "T.*"}))
+            frames = (json.loads(frame) for frame in socket)
+            trade = next(each for frame in frames for each in frame if each["ev"] == "T")
+        past = httpx.get(
+            f"{told['FIBLAKE_MASSIVE_URL']}/v3/trades/{trade['sym']}",
+            params={"apiKey": "local-key", "timestamp.gte": (trade["t"] - 60_000) * 10**6},
+        ).json()["results"]
+        server.terminate()
+    clock.close()
+
+    assert 0 == server.returncode
+    assert trade["sym"] in {"AAPL", "FB", "GOOG", "IBM", "MSFT"}
+    assert trade["q"] in {each["sequence_number"] for each in past}
+    assert 1767625200000 <= trade["t"] < 1767625200000 + 60_000
+
+
+def test_trades_of_the_present_have_the_prices_of_the_sample(tmp_path: Path) -> None:
+    done = process("vendor", "serve", "--live", "0", "--lake", str(tmp_path))
+
+    hint = "error: --live tells trades at the prices of the sample. Hint: --sample --live 8002."
+    assert (2, "", hint) == done.said
