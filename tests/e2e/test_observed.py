@@ -14,18 +14,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fiblake import Lake
 from lake.metrics import CATALOGUE
 from lake.settings import Settings
+from tests.emf import must_be_emf
 from tests.feeding import eventually
 from tests.kinesis import KinesisServer
 from tests.parts import RedisServer, environment, free_port
 from tests.served import served
-from tests.unit.test_measuring import EMF
 
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 HOPS: Final = ("feed", "stream", "engine", "view", "api", "client")
@@ -72,7 +71,7 @@ def must_be_whole(log: Path, service: str) -> None:
     for line in plain:
         assert {"event", "level", "service", "timestamp"} <= line.keys(), line
     for line in emf:
-        jsonschema.validate(line, EMF)
+        must_be_emf(json.dumps(line))
     assert {service} == {line["service"] for line in (*plain, *emf)}
     # Each metric that the service tells, in one line or another.
     names = {name for line in emf for name in line if name.startswith("fiblake_")}
