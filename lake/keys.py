@@ -232,6 +232,11 @@ def landed(source: str, kind: str, unit: str, at: dt.datetime, form: str) -> str
     return f"{landing(source, kind)}{unit}/{at.astimezone(dt.UTC):{_STAMP}}.{form}.gz"
 
 
+def landed_content(source: str, digest: str, ending: str) -> str:
+    """Return the key of a file's bytes as they were told, by the SHA-256 of its content."""
+    return f"{landing(source, 'contents')}{digest}{ending}"
+
+
 def landed_unit(key: str, prefix: str) -> tuple[str, dt.datetime] | None:
     """Return of which unit answers are, and when they had come; None: no answers are there."""
     match = _LANDED.match(key.removeprefix(prefix))
