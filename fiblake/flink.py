@@ -58,7 +58,7 @@ app = typer.Typer(
 _AHEAD: Final = dt.timedelta(days=400)
 _BACK: Final = dt.timedelta(days=30)
 CORRECT_S: Final = 60.0
-_COVER_S: Final = 10.0
+COVER_S: Final = 10.0
 _TICK_S: Final = 1.0
 
 
@@ -207,7 +207,7 @@ def _chores(lake: Lake, view: View, health: Health) -> Sequence[Chore]:
         corrections.note(_after(covered, late.new(lake.clock.now())))
         corrections.apply(microseconds(lake.clock.now()))
 
-    return Chore(CORRECT_S, correct), Chore(_COVER_S, Covering(view, lake.store).forget)
+    return Chore(CORRECT_S, correct), Chore(COVER_S, Covering(view, lake.store).forget)
 
 
 def _after(covered: dt.date | None, late: pl.DataFrame) -> pl.DataFrame:

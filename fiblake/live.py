@@ -20,7 +20,6 @@ from lake.errors import BrokenPartError, FiblakeError, StoreError, StreamClosedE
 from lake.event import KINDS
 from lake.exchange import trading_day
 from lake.instant import from_microseconds
-from lake.measuring import Measures
 from lake.recorded import all_recorded, recorded, recorded_sessions
 from lake.state import state_folder
 from speed_layer.alerts.parts import Health as AlertsHealth
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from fiblake.alerts.evaluated import Evaluated, Refused
     from fiblake.lake import Lake
     from lake.event import Kind
-    from lake.measuring import Measured
+    from lake.measuring import Measured, Measures
     from lake.session import SessionTable
     from lake.store import ObjectStore
     from serving_layer.dialects.relay import Relay
@@ -97,11 +96,10 @@ def fed_view(  # noqa: PLR0913 - what it is put together from
         alerting, why = allowed(alerting, spec)
         alerts = evaluated(lake, alerting, spec, engine.kind(), view) if alerting else None
         relayed = _Relayed(stream, relay, alerts.inlet if alerts else None)
-        measures = measures or Measures("embedded")
         source = stack.enter_context(engine.fed(relayed, health, measures))
         running = engine.running(stream, stack)
-        measures.add(running.measured)
-        measures.add(partial(_measured, alerts))
+        if measures is not None:
+            measures.add(partial(_measured, running, alerts))
         # What there is by now stays: to look through it for garbage takes a tenth of a second.
         gc.freeze()
         threads = [
@@ -140,9 +138,10 @@ def _how(health: Health, running: Running, alerts: Evaluated | Refused | None) -
     return told | {"alerts": alerts.document()} if alerts else told
 
 
-def _measured(alerts: Evaluated | None) -> Iterable[Measured]:
+def _measured(running: Running, alerts: Evaluated | None) -> Iterable[Measured]:
+    yield from running.measured()
     # Those that are not evaluated here are none.
-    return alerts.measured() if alerts else measured(AlertsHealth())
+    yield from alerts.measured() if alerts else measured(AlertsHealth())
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,7 @@ class _Engine:
     view: View
 
     def fed(
-        self, stream: Stream, health: Health, measures: Measures
+        self, stream: Stream, health: Health, measures: Measures | None
     ) -> AbstractContextManager[Feed]:
         """Return what feeds a stream, to be entered."""
         return opened(

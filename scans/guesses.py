@@ -1,8 +1,8 @@
 """A filter of detect-secrets: where its guesses are no finding.
 
 Most of its detectors know a secret by its form, as an AWS key or a private key: they look at every
-file. Three guess, by a name as `password` or by how random a text is. Tests have passwords of
-servers that they start themselves, and lock files have hashes, so guesses count in other files
+file. Three guess, by a name as `password` or by how random a text is. Tests and compose.yaml have
+passwords of servers that they start themselves, and lock files have hashes: guesses count elsewhere
 alone. What is left there and is none has `pragma: allowlist secret` on its line, and a reason.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from detect_secrets.plugins.base import BasePlugin
 
 _GUESSING: Final = (BasicAuthDetector, HighEntropyStringsPlugin, KeywordDetector)
-_UNGUESSED: Final = ("tests/", "notebooks/")
+_UNGUESSED: Final = ("tests/", "notebooks/", "compose.yaml")
 _FORM: Final = re.compile(r"^password$|user:password@|^whsec_\.\.\.$")
 """What documents write in a secret's place."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 import uuid
@@ -77,6 +78,14 @@ class KinesisServer:
         """End the process, at once."""
         self._process.kill()
         self._process.wait()
+
+    def pause(self) -> None:
+        """Let it hang: it takes connections, and answers none."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def client(self) -> KinesisClient:
         """Return a client, for the test to close."""

@@ -14,7 +14,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,12 +27,12 @@ import httpx
 import polars as pl
 import pytest
 
-from batch_layer.local_vendor import LiveFault
-from batch_layer.local_vendor.live_faults import LiveFaults
 from lake import keys
+from lake.coverage import gaps, price_hours
 from lake.exchange import encode_sessions
 from lake.instant import microseconds
 from lake.live import BARS_SCHEMA
+from lake.recorded import all_recorded, coverage_of
 from lake.services import ALERTS, API, API_PORT, ENGINE, FEED, PUBLISHER, Service
 from lake.settings import Settings
 from lake.store import ObjectStore, open_store
@@ -42,82 +41,16 @@ from speed_layer.views.redis import RedisView
 from tests.batch import ROLE
 from tests.command_line import Ran
 from tests.days import Day, calendar
+from tests.feeding import identities
+from tests.keeping import LONG_S, Gate, Kept
 from tests.kinesis import KinesisServer
 from tests.live_system import LATENESS_US, ROOT, Vendor, VendorOf
 from tests.moto_serially import REGION
 from tests.parity.through import COLUMNS, KEY
 from tests.parts import MotoServer, PostgresServer, RedisServer, environment, free_port
 
-LONG_S: Final = 240.0
-"""More than anything here takes, even a mini cluster's start on two cores that others use."""
 APIS: Final = ("api-1", "api-2")
 _SECOND_US: Final = 10**6
-_POLL_S: Final = 0.05
-_REST_S: Final = 0.05
-
-
-class Gate(LiveFaults):
-    """Lets so many events happen, and no more; and few of them at a time.
-
-    Attributes:
-        until: How many.
-    """
-
-    def __init__(self, each: int = 10) -> None:
-        super().__init__()
-        self.until = 0
-        self._each = each
-        self._rested = -1
-
-    def next_at(self) -> int | None:
-        """Return before which event the market rests next."""
-        told = super().next_at()
-        rest = min(self.until, self._rested + self._each)
-        return rest if told is None else min(told, rest)
-
-    def due(self, told: int) -> LiveFault | None:
-        """Return a silence while no more may happen, or when it is time to rest."""
-        if told >= self.until or told >= self._rested + self._each:
-            self._rested = told
-            return LiveFault("silence", seconds=_REST_S)
-        return super().due(told)
-
-
-class Kept:
-    """A process that is started again whenever it ends, until it is stopped.
-
-    Args:
-        start: Starts it.
-    """
-
-    def __init__(self, start: Callable[[], subprocess.Popen[bytes]]) -> None:
-        self._start = start
-        self._process = start()
-        self._is_over = threading.Event()
-        self.restarts = 0
-        self._thread = threading.Thread(target=self._keep, daemon=True)
-        self._thread.start()
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-
-    def stop(self) -> int:
-        """End it as a host does, and return its exit code; a second time, kill it."""
-        self._is_over.set()
-        self._thread.join()
-        self._process.terminate()
-        try:
-            return self._process.wait(LONG_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            raise
-
-    def _keep(self) -> None:
-        while not self._is_over.wait(_POLL_S):
-            if self._process.poll() is not None:
-                self.restarts += 1
-                self._process = self._start()
 
 
 @dataclass(frozen=True)
@@ -216,6 +149,16 @@ class WholeSystem:
         assert 0 == ran.code, (arguments, ran.err)
         return ran
 
+    def doctor(self) -> dict[str, str]:
+        """Return what the doctor finds: of each check whether it is well."""
+        services = [f"{name}={url}" for name, url in self.health_urls.items()]
+        named = [part for each in services for part in ("--service", each)]
+        asked = ["doctor", self.urls[APIS[0]], *named, "--json"]
+        ran = self.run(*asked, FIBLAKE_KEY=self.key)
+        told = json.loads(ran.out)
+        assert ran.code == (0 if told["healthy"] else 1), ran.err
+        return {each["check"]: each["status"] for each in told["findings"]}
+
     def said(self) -> str:
         """Return the end of what each service said."""
         logs = sorted(self.folder.glob("*.log"))
@@ -249,7 +192,7 @@ class WholeSystem:
             time.sleep(0.1)
 
     def wait_until_ready(self) -> None:
-        """Wait until all services do what they are there for."""
+        """Wait until all services do what they are there for, whatever was done to them."""
         for name in self.health_urls:
             self.wait(partial(self._is_ready, name), f"{name} is ready")
         for name in APIS:
@@ -267,9 +210,12 @@ class WholeSystem:
         wall.advance(wall.now_us() // _SECOND_US * _SECOND_US + _SECOND_US)
 
     def let_it_be_over(self, day: Day) -> None:
-        """Let all events of a day be brought, and it be so late that all its bars are final."""
+        """Let all events of a day be recorded, and it be so late that all its bars are final."""
+        all_of_it = set(identities(day.tape))
+        self.wait(lambda: all_of_it <= self._recorded(day), "all events are recorded")
         self.wait(self._is_idle, "the feed is idle")
         self.vendor.wall.advance(microseconds(day.hours.dusk) + 2 * LATENESS_US)
+        self.wait(lambda: self._is_covered(day), f"{day.session} is recorded to its end")
 
     def bars(self, day: Day) -> pl.DataFrame:
         """Return the bars of a day that the view has, in order of `KEY`."""
@@ -281,6 +227,13 @@ class WholeSystem:
     def _is_idle(self) -> bool:
         told = self.health("feed")
         return bool(told) and told["subscribed"] and not told["counts"].get("filling")
+
+    def _recorded(self, day: Day) -> set[tuple[object, ...]]:
+        return set(identities(all_recorded(self.store, "massive", day.session)))
+
+    def _is_covered(self, day: Day) -> bool:
+        told = coverage_of(self.store, "massive", day.session, "trade")
+        return not gaps([told], price_hours(day.hours), day.bars["symbol"])
 
     def _is_ready(self, name: str) -> bool:
         return bool(self.health(name).get("ready"))
@@ -326,7 +279,7 @@ class WholeSystem:
             port = str(free_port())
             command = [port if each == str(API_PORT) else each for each in command]
             self.urls[name] = f"http://127.0.0.1:{port}"
-        elif service is not ENGINE:
+        else:
             port = str(free_port())
             own = {"FIBLAKE_HEALTH_PORT": port}
             self.health_urls[name] = f"http://127.0.0.1:{port}"

@@ -58,16 +58,13 @@ _PAGE: Final = re.compile(r"\[([^\]]*)\]\(([\w./-]+\.md)(?:#[\w-]+)?\)")
 _BESIDE: Final = re.compile(r"(\]\()(?:\.\./)+(notebooks/[^)#]+)")
 _PICTURE: Final = re.compile(r'<p><img alt="[^"]*" src="[./]*(images/\w+\.svg)" ?/></p>')
 _COMING: Final = {
-    "tutorial/containers.md",
-    "tutorial/aws.md",
     "deploy.md",
     "deploy-services.md",
-    "cost.md",
+    "infrastructure.md",
     "containers.md",
     "observability.md",
     "backup.md",
     "doctor.md",
-    "runbook/",
 }
 """Pages that the nav and other pages may name before they are there."""
 

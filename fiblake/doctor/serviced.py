@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NAMES: Final = tuple(each.name for each in SERVICES)
 _COMMANDS: Final = {each.name: " ".join(each.command) for each in SERVICES}
+_WITH_PAGE: Final = {"feed", "engine", "api"}
 _SILENT_S: Final = 60
 
 
@@ -69,6 +70,10 @@ def service(patient: Patient, name: str, url: str) -> Iterator[Finding]:
     yield ok(check, f"{name} is ready.")
     if name == "feed":
         yield from _of_feed(patient, told)
+
+
+def _page(name: str) -> str:
+    return runbook(f"{name}-away" if name in _WITH_PAGE else "service-away")
 
 
 def _of_feed(patient: Patient, told: Mapping[str, Any]) -> Iterator[Finding]:

@@ -111,8 +111,9 @@ def _of_boundary(patient: Patient, table: SessionTable, kind: str, last: dt.date
     hint = "see how the daily chain went, or run fiblake fetch daily and fiblake resample."
     if late == 0:
         return ok(check, f"Batch has committed {kind} bars up to {last}, the last settled session.")
-    # It may be at it: a session is taken some hours after it has settled.
-    tell = warn if late == 1 else fail
+    # It may be at it: a session is taken some hours after it has settled. And where there is no
+    # key of a vendor, whoever imports files knows when.
+    tell = warn if late == 1 or patient.settings.massive_key is None else fail
     return tell(check, fact, hint, runbook("boundary-late"))
 
 

@@ -71,13 +71,13 @@ def test_a_session_is_over_at_its_close(sessions: SessionTable) -> None:
 def test_the_exchange_is_open_from_its_open_to_its_close_early_closes_and_holidays_included(
     sessions: SessionTable,
 ) -> None:
-    def is_open(*when: int) -> bool:
-        return sessions.is_open(dt.datetime(*when, tzinfo=ZONE))  # type: ignore[misc]
+    def is_open(when: str) -> bool:
+        return sessions.is_open(dt.datetime.fromisoformat(when).replace(tzinfo=ZONE))
 
-    assert [False, True] == [is_open(2012, 7, 2, 9, 29, 59), is_open(2012, 7, 2, 9, 30)]
-    assert [True, False] == [is_open(2012, 7, 3, 12, 59), is_open(2012, 7, 3, 13)]
-    assert not is_open(2012, 7, 4, 12)
-    assert not is_open(1962, 1, 1, 12)
+    assert [False, True] == [is_open("2012-07-02 09:29:59"), is_open("2012-07-02 09:30")]
+    assert [True, False] == [is_open("2012-07-03 12:59"), is_open("2012-07-03 13:00")]
+    assert not is_open("2012-07-04 12:00")
+    assert not is_open("1962-01-01 12:00")
 
 
 def test_a_table_must_begin_at_the_epoch() -> None:

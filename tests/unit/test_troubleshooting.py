@@ -23,9 +23,7 @@ def form_of(node: ast.AST) -> str | None:
         return node.value
     if isinstance(node, ast.JoinedStr):
         told = "".join(
-            part.value if isinstance(part, ast.Constant) else "…"
-            for part in node.values
-            if not isinstance(part, ast.Constant) or isinstance(part.value, str)
+            str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values
         )
         return re.sub("…+", "…", told)
     return None
