@@ -127,7 +127,7 @@ def restore_(  # noqa: PLR0913 - a command's options
         bool, typer.Option("--force", help="Let what the database holds give way.")
     ] = False,
     landing: Annotated[
-        bool, typer.Option("--landing", help="Put copies of what landed back into the lake.")
+        bool, typer.Option("--landing", help="Put copies back into the lake, where it lacks them.")
     ] = False,
     from_: FromOption = None,
     lake: LakeOption = None,

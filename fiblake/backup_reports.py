@@ -55,7 +55,7 @@ def of_restored(done: Restored) -> Iterator[str]:
     yield f"as they were at {done.made}: what was changed later is lost"
     yield from (f"  {name}: {count:,}" for name, count in done.tables.items() if count)
     if done.put_back:
-        yield f"put {done.put_back:,} objects back into landing"
+        yield f"put {done.put_back:,} objects back into the lake"
     yield from _of_lake(done.areas, done.hints)
 
 
