@@ -23,7 +23,7 @@ from lake.health_server import health_served
 from lake.instant import microseconds
 from lake.recorded import recorded_by_all
 from lake.state import state_folder
-from speed_layer import flink_job
+from speed_layer import flink_job, flink_start
 from speed_layer.checkpoint import read_checkpoint
 from speed_layer.chores import Chore
 from speed_layer.corrections import Corrections
@@ -90,7 +90,15 @@ def run_(
     output.note(f"the job takes {source} to {target} until Ctrl-C; it logs to {state / 'logs'}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with health_served(health, settings), suppress(KeyboardInterrupt):
-        flink_job.run(arguments, logs=state / "logs", environment=_credentials(settings))
+        variables = flink_start.environment() | _credentials(settings)
+        flink_job.run(arguments, logs=state / "logs", environment=variables)
+
+
+@app.command("prepare")
+def prepare_(*, lake: LakeOption = None) -> None:
+    """Load the job's classes once, so that it starts in half the time; it takes a minute."""
+    archive = flink_start.prepare(_hours(Lake(lake)))
+    Output().show(f"{archive} ({archive.stat().st_size / 1e6:.0f} MB)")
 
 
 @app.command("package")

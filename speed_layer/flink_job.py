@@ -96,13 +96,13 @@ def running(
     Raises:
         FlinkError: If it cannot start.
     """
-    _need_all()
+    need_all()
     logs.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(  # noqa: S603 - our own program
         [str(PYTHON), str(PROJECT / "job.py"), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **(environment or {}), "FLINK_LOG_DIR": str(logs)},
+        env=_environment(environment or {}) | {"FLINK_LOG_DIR": str(logs)},
         start_new_session=True,  # Flink's JVM is a process of its own, and outlives its parent
     )
     try:
@@ -155,7 +155,18 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _need_all() -> None:
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's variables and some more; options of the JVM are added to its own."""
+    options = [told["JVM_ARGS"] for told in (more, os.environ) if told.get("JVM_ARGS")]
+    return {**os.environ, **more} | ({"JVM_ARGS": " ".join(options)} if options else {})
+
+
+def need_all() -> None:
+    """Look for what the job needs.
+
+    Raises:
+        FlinkError: If some of it is missing.
+    """
     for there, what, hint in (
         (PYTHON.exists(), "PyFlink's environment", HINT),
         (JAR.exists(), "The jar of the Flink job", HINT),
