@@ -32,23 +32,27 @@ from batch_layer.processing.resample import resample
 from batch_layer.processing.share import Share
 from batch_layer.reconciling.reconcile import reconcile
 from batch_layer.trades.build import build_trades
-from lake import keys
+from lake import keys, metrics
 from lake.clock import SystemClock
 from lake.errors import FiblakeError, MisuseError
 from lake.interval import RESAMPLED, parse_one_of
-from lake.logs import configure_logs
-from lake.settings import read_batch_child, read_settings
+from lake.job_told import job_told
+from lake.logs import name_logs
+from lake.measuring import Measured
+from lake.settings import read_settings
 from lake.store import open_store
+from lake.surroundings import read_batch_child
 
 if TYPE_CHECKING:
     from batch_layer.processing.resample import ResampleReport
     from batch_layer.reconciling.reconcile import ReconcileReport
-    from lake.settings import BatchChild, Settings
+    from lake.settings import Settings
+    from lake.surroundings import BatchChild
 
 _log = structlog.get_logger(__name__)
 _ENDED_BY_SIGTERM: Final = 128 + signal.SIGTERM
 RESAMPLE: Final = "resample"
-Command = Callable[[Sequence[str], "Settings", "BatchChild"], None]
+Command = Callable[[Sequence[str], "Settings", "BatchChild"], Sequence[Measured]]
 
 
 def main() -> None:
@@ -62,16 +66,17 @@ def main() -> None:
 
 def _run(arguments: Sequence[str]) -> None:
     settings = read_settings()
-    configure_logs(settings)
+    name_logs("batch", settings)
     child = read_batch_child()
     # Without a handler, a container's first process is spared the signal.
     signal.signal(signal.SIGTERM, _end)
     structlog.contextvars.bind_contextvars(job=child.job_id, attempt=child.job_attempt)
     name, *rest = arguments if arguments and arguments[0] in COMMANDS else (RESAMPLE, *arguments)
-    COMMANDS[name](rest, settings, child)
+    with job_told("batch", name, settings) as told:
+        told.extend(COMMANDS[name](rest, settings, child))
 
 
-def _resample(names: Sequence[str], settings: Settings, child: BatchChild) -> None:
+def _resample(names: Sequence[str], settings: Settings, child: BatchChild) -> Sequence[Measured]:
     share = _share(child)
     structlog.contextvars.bind_contextvars(share=share and str(share))
     _log.info("started", lake=settings.lake)
@@ -82,9 +87,11 @@ def _resample(names: Sequence[str], settings: Settings, child: BatchChild) -> No
         on_progress=lambda done, total: _log.info("rebuilding", done=done, partitions=total),
     )
     _log.info("resampled", **_counts(report))
+    of_minutes = len(report.intraday.rebuilt) if report.intraday else 0
+    return [Measured(metrics.REBUILT, len(report.rebuilt) + of_minutes)]
 
 
-def _trades(arguments: Sequence[str], settings: Settings, child: BatchChild) -> None:
+def _trades(arguments: Sequence[str], settings: Settings, child: BatchChild) -> Sequence[Measured]:
     _Options("trades").parse_args(arguments)
     _alone("trades", child)
     _log.info("started", lake=settings.lake)
@@ -92,9 +99,12 @@ def _trades(arguments: Sequence[str], settings: Settings, child: BatchChild) -> 
     report = build_trades(open_store(settings), SystemClock(), settling)
     told = {"pending": len(report.pending), "partial": len(report.partial)}
     _log.info("made", **(asdict(report) | told))
+    return []
 
 
-def _reconcile(arguments: Sequence[str], settings: Settings, child: BatchChild) -> None:
+def _reconcile(
+    arguments: Sequence[str], settings: Settings, child: BatchChild
+) -> Sequence[Measured]:
     options = _Options("reconcile")
     options.add_argument("--start")
     options.add_argument("--end")
@@ -107,7 +117,9 @@ def _reconcile(arguments: Sequence[str], settings: Settings, child: BatchChild) 
     kept = keys.by_session(store.fingerprints(keys.LIVE_BARS))
     lateness = dt.timedelta(seconds=settings.lateness_seconds)
     report = reconcile(store, [day for day in kept if first <= day <= last], lateness=lateness)
-    _log.info("reconciled", **_found(report))
+    found = _found(report)
+    _log.info("reconciled", **found)
+    return [Measured(metrics.DIFFERENCES, sum(found["differences"].values()))]
 
 
 COMMANDS: Final[dict[str, Command]] = {
@@ -115,7 +127,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "trades": _trades,
     "reconcile": _reconcile,
 }
-"""What a job may be told to do; each is given the rest of the arguments."""
+"""What a job may be told to do: each is given the rest of the arguments, and tells measures.
+"""
 
 
 class _Options(argparse.ArgumentParser):

@@ -27,20 +27,24 @@ from batch_layer.fetching.daily_sources import FLATFILES, MASSIVE
 from batch_layer.fetching.minute_kind import MINUTE
 from batch_layer.fetching.reference import ReferenceFetcher, ReferenceOrder
 from batch_layer.fetching.session_fetch import Order, SessionFetcher
+from lake import metrics
 from lake.clock import SystemClock
 from lake.errors import BusyError, MisuseError, VendorError
 from lake.exchange import trading_day
-from lake.logs import configure_logs
+from lake.job_told import job_told
+from lake.logs import name_logs
+from lake.measuring import Measured
 from lake.settings import read_settings
 from lake.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from batch_layer.fetching.bars_kind import BarsKind
     from batch_layer.fetching.fetch_report import FetchReport
     from batch_layer.fetching.reference_report import Part
     from lake.clock import Clock
+    from lake.settings import Settings
 
 _log = structlog.get_logger(__name__)
 _FIELDS: Final = ("source", "start", "end")
@@ -110,12 +114,24 @@ def reference(event: Mapping[str, Any], context: Context) -> Summary:  # noqa: A
         fact = f"{order.source!r} is no source of reference data. Allowed: {MASSIVE}."
         raise MisuseError(fact)
     settings = read_settings()
-    configure_logs(settings)
+    name_logs("fetch", settings)
+    with job_told("fetch", "reference", settings) as told:
+        return _fetched_reference(order, settings, told)
+
+
+def _fetched_reference(order: Order, settings: Settings, told: list[Measured]) -> Summary:
     fetcher = ReferenceFetcher.of(open_store(settings), settings, SystemClock())
     try:
         report = fetcher.fetch(ReferenceOrder(order.start, order.end))
     except BusyError as error:
         return _busy(order, error)
+    parts = report.parts
+    told += _told(
+        "reference",
+        {"fetched": sum(part.asked for part in parts), "not_yet": 0, "failed": report.failed},
+        sum(part.rows for part in parts),
+        sum(part.rejected for part in parts),
+    )
     summary: Summary = {"state": "done", "source": report.source, "changed": report.changed}
     summary |= {part.what: _counts(part) for part in report.parts}
     _log.info("fetched", **summary)
@@ -137,6 +153,14 @@ def _counts(part: Part) -> dict[str, int]:
     }
 
 
+def _told(kind: str, outcomes: Mapping[str, int], rows: int, rejected: int) -> Iterator[Measured]:
+    """Yield what is measured of a fetch."""
+    for outcome, count in outcomes.items():
+        yield Measured(metrics.FETCHED, count, (kind, outcome))
+    yield Measured(metrics.ROWS, rows - rejected, (kind, "accepted"))
+    yield Measured(metrics.ROWS, rejected, (kind, "rejected"))
+
+
 def _busy(order: Order, error: BusyError) -> Summary:
     _log.info("busy", source=order.source, why=error.fact)
     return {"state": "busy", "source": order.source}
@@ -150,12 +174,28 @@ def _of_last_week(order: Order, clock: Clock) -> Order:
 
 def _fetched(kind: BarsKind, order: Order, clock: Clock, context: Context) -> Summary:
     settings = read_settings()
-    configure_logs(settings)
+    name_logs("fetch", settings)
+    with job_told("fetch", kind.name, settings) as told:
+        return _fetched_sessions(kind, order, clock, context, told=told, settings=settings)
+
+
+def _fetched_sessions(  # noqa: PLR0913 - what it is of
+    kind: BarsKind,
+    order: Order,
+    clock: Clock,
+    context: Context,
+    *,
+    settings: Settings,
+    told: list[Measured],
+) -> Summary:
     fetcher = SessionFetcher.of(kind, open_store(settings), settings, clock)
     try:
         report = replace(fetcher, is_over=_is_over(context)).fetch(order)
     except BusyError as error:
         return _busy(order, error)
+    brought = report.fetched + report.from_landing
+    left = {"not_yet": len(report.not_yet), "failed": len(report.failed)}
+    told += _told(kind.name, {"fetched": brought, **left}, report.rows, report.rejected)
     summary = _summary(order, report)
     _log.info("fetched", **summary)
     _refuse_failures(report, is_last=summary["state"] == "done")

@@ -57,7 +57,7 @@ COPY --from=flink /opt/flink /opt/flink
 COPY --from=jar /build/target/fiblake-flink.jar /opt/fiblake/lib/python3.11/site-packages/speed_layer/flink/target/
 # It is looked for beside the packages. What is prepared lets it start in half the time.
 RUN ln -s /opt/flink /opt/fiblake/lib/python3.11/site-packages/.venv-flink \
-    && FIBLAKE_LAKE=/tmp/lake fiblake flink prepare \
+    && fiblake flink prepare \
     && rm -rf /tmp/*
 WORKDIR /var/lib/fiblake
 USER 10001

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from database.password import RotatedPassword
 from lake.errors import DatabaseBehindError, DatabaseError, DatabaseUnavailableError
 from lake.state import state_folder
 
@@ -49,6 +50,9 @@ class Database:
     def __init__(self, engine: sa.Engine, place: str) -> None:
         self._engine = engine
         self._writing = engine.execution_options(sqlite_begin="IMMEDIATE")
+        # A transaction of SQLite's sees one state anyway.
+        kind = {} if self.is_embedded else {"isolation_level": "REPEATABLE READ"}
+        self._still = engine.execution_options(postgresql_readonly=True, **kind)
         self.place = place
 
     @property
@@ -58,12 +62,24 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Yield a connection that sees one state.
+        """Yield a connection to read by.
 
         Raises:
             DatabaseError: If that fails, by its kind.
         """
         with self._told(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Yield a connection all of whose statements see the state of the first one.
+
+        Whoever writes meanwhile is neither seen nor kept waiting.
+
+        Raises:
+            DatabaseError: If that fails, by its kind.
+        """
+        with self._told(), self._still.begin() as connection:
             yield connection
 
     @contextmanager
@@ -112,11 +128,11 @@ def open_database(settings: Settings) -> Database:
         DatabaseUnavailableError: If the file cannot be made.
     """
     if settings.database_url is not None:
-        return _postgresql(settings.database_url.get_secret_value())
+        return _postgresql(settings.database_url.get_secret_value(), settings.database_secret)
     return _sqlite(state_folder(settings) / FILE)
 
 
-def _postgresql(url: str) -> Database:
+def _postgresql(url: str, secret: str | None) -> Database:
     parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(
         parsed,
@@ -125,6 +141,8 @@ def _postgresql(url: str) -> Database:
         connect_args={"application_name": "fiblake", **_PATIENCE},
         hide_parameters=True,
     )
+    if secret is not None:
+        event.listen(engine, "do_connect", RotatedPassword(secret).connect)
     place = f"postgresql://{parsed.host}:{parsed.port or _PORT}/{parsed.database}"
     return Database(engine, place)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _AT_A_TIME: Final = 500
 _ROUNDS: Final = 8
+_MOST_COUNTED: Final = 100_000
 
 
 class Route(NamedTuple):
@@ -157,6 +158,12 @@ def has_due(connection: Connection, at: dt.datetime) -> bool:
     return (
         connection.execute(sa.select(sa.literal(1)).where(_is_due(at)).limit(1)).first() is not None
     )
+
+
+def due_by(connection: Connection, at: dt.datetime) -> int:
+    """Return how many deliveries are due, up to a hundred thousand."""
+    due = sa.select(sa.literal(1)).where(_is_due(at)).limit(_MOST_COUNTED).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(due)).scalar_one()
 
 
 def claim(connection: Connection, claim: Claim, shares: Shares, most: Most) -> list[Claimed]:

@@ -12,7 +12,11 @@ from fiblake.lake import Lake
 from fiblake.options import LakeOption
 from fiblake.output import Output
 from fiblake.recording import recording_of
+from lake.emf import emf_told
 from lake.errors import MisuseError
+from lake.logs import log_as
+from lake.measuring import Measures
+from lake.services import FEED
 from speed_layer.feed import Health, opened, parse_feed
 from speed_layer.streams.choosing import open_stream
 
@@ -41,8 +45,9 @@ def feed_(
         fact = "A feed of its own needs a stream that others can read, and FIBLAKE_STREAM=memory."
         hint = "set FIBLAKE_STREAM=kinesis, or run all in one process: fiblake up --feed ..."
         raise MisuseError(fact, hint=hint)
-    health = Health()
+    health, measures = Health(), Measures(log_as(FEED.name, settings))
     with ExitStack() as stack:
+        stack.enter_context(emf_told(measures, is_on=settings.emf))
         sessions = of_lake.importer().sessions()
         spec, store = recording_of(spec, of_lake.store, sessions, stack)
         stream = stack.enter_context(closing(open_stream(settings)))
@@ -55,6 +60,7 @@ def feed_(
                 sessions=sessions,
                 clock=of_lake.clock,
                 health=health,
+                measures=measures,
             )
         )
         output.note(f"the feed {feed} goes to the stream {settings.kinesis_events} until Ctrl-C")

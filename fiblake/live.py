@@ -22,6 +22,8 @@ from lake.exchange import trading_day
 from lake.instant import from_microseconds
 from lake.recorded import all_recorded, recorded, recorded_sessions
 from lake.state import state_folder
+from speed_layer.alerts.parts import Health as AlertsHealth
+from speed_layer.alerts.parts import measured
 from speed_layer.corrections import Corrections
 from speed_layer.covering import Covering
 from speed_layer.engine import Engine
@@ -33,7 +35,7 @@ from speed_layer.views import MemoryView
 from speed_layer.views.choosing import open_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import polars as pl
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from fiblake.alerts.evaluated import Evaluated, Refused
     from fiblake.lake import Lake
     from lake.event import Kind
+    from lake.measuring import Measured, Measures
     from lake.session import SessionTable
     from lake.store import ObjectStore
     from serving_layer.dialects.relay import Relay
@@ -56,12 +59,14 @@ _log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def fed_view(
+def fed_view(  # noqa: PLR0913 - what it is put together from
     lake: Lake,
     feed: str,
     on_failure: Callable[[FiblakeError], None],
     relay: Relay | None = None,
     alerting: Alerting | None = None,
+    *,
+    measures: Measures | None = None,
 ) -> Iterator[tuple[View, Callable[[], dict[str, Any]]]]:
     """Feed a view with live bars and prices, beside whatever the caller does meanwhile.
 
@@ -73,6 +78,7 @@ def fed_view(
         on_failure: Called, by another thread, if the feed or the engine cannot go on.
         relay: Is told the events too, as they come.
         alerting: Where alerts are kept that are evaluated on them; None: none are.
+        measures: What is measured of this process; None: nothing.
 
     Raises:
         FiblakeError: If what feeds cannot be had.
@@ -90,22 +96,34 @@ def fed_view(
         alerting, why = allowed(alerting, spec)
         alerts = evaluated(lake, alerting, spec, engine.kind(), view) if alerting else None
         relayed = _Relayed(stream, relay, alerts.inlet if alerts else None)
-        source = stack.enter_context(engine.fed(relayed, health))
+        source = stack.enter_context(engine.fed(relayed, health, measures))
         running = engine.running(stream, stack)
+        if measures is not None:
+            measures.add(partial(_measured, running, alerts))
         # What there is by now stays: to look through it for garbage takes a tenth of a second.
         gc.freeze()
-        threads = [_thread("feed", source.run, relayed.close, on_failure)]
-        threads += [_thread("engine", running.run, stream.close, on_failure)]
-        if alerts:
-            threads.append(_thread("alerts", alerts.run, alerts.inlet.close, on_failure))
-        try:
+        threads = [
+            _thread("feed", source.run, relayed.close, on_failure),
+            _thread("engine", running.run, stream.close, on_failure),
+            *([_thread("alerts", alerts.run, alerts.inlet.close, on_failure)] if alerts else ()),
+        ]
+        with _ended(source, alerts, threads):
             yield view, partial(_how, health, running, alerts or why)
-        finally:
-            if alerts:
-                alerts.stop()
-            source.stop()
-            for thread in threads:
-                thread.join(_STOP_S)
+
+
+@contextmanager
+def _ended(
+    source: Feed, alerts: Evaluated | None, threads: Sequence[threading.Thread]
+) -> Iterator[None]:
+    """End at last what feeds the view, in its order."""
+    try:
+        yield
+    finally:
+        if alerts:
+            alerts.stop()
+        source.stop()
+        for thread in threads:
+            thread.join(_STOP_S)
 
 
 def _view(lake: Lake, asked: FeedSpec) -> View:
@@ -118,6 +136,12 @@ def _view(lake: Lake, asked: FeedSpec) -> View:
 def _how(health: Health, running: Running, alerts: Evaluated | Refused | None) -> dict[str, Any]:
     told = {"feed": health.document(), "engine": asdict(running.counts)}
     return told | {"alerts": alerts.document()} if alerts else told
+
+
+def _measured(running: Running, alerts: Evaluated | None) -> Iterable[Measured]:
+    yield from running.measured()
+    # Those that are not evaluated here are none.
+    yield from alerts.measured() if alerts else measured(AlertsHealth())
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +177,9 @@ class _Engine:
     table: SessionTable
     view: View
 
-    def fed(self, stream: Stream, health: Health) -> AbstractContextManager[Feed]:
+    def fed(
+        self, stream: Stream, health: Health, measures: Measures | None
+    ) -> AbstractContextManager[Feed]:
         """Return what feeds a stream, to be entered."""
         return opened(
             self.spec,
@@ -163,6 +189,7 @@ class _Engine:
             sessions=self.table,
             clock=self.lake.clock,
             health=health,
+            measures=measures,
         )
 
     def running(self, stream: InProcess, stack: ExitStack) -> Running:
@@ -183,7 +210,9 @@ class _Engine:
         )
         if self.spec.session is not None:
             engine = Engine(self.table, kind=kind, lateness=lateness)
-            running = Running(engine, stream, self.view, corrections=corrections)
+            running = Running(
+                engine, stream, self.view, corrections=corrections, trace_one_in=self.one_in
+            )
             stack.callback(running.close)
             return running
         snapshots = Snapshots(state_folder(self.lake.settings))
@@ -197,6 +226,7 @@ class _Engine:
             keep=snapshots.keep,
             received=received,
             covering=Covering(self.view, self.lake.store),
+            trace_one_in=self.one_in,
         )
         stack.callback(running.close)
         today = trading_day(self.lake.clock.now())
@@ -209,6 +239,11 @@ class _Engine:
         since = trading_day(from_microseconds(received)) if is_shared else dt.date.min
         self._recompute(running, since, today)
         return running
+
+    @property
+    def one_in(self) -> int:
+        """Of how many prices one is followed."""
+        return self.lake.settings.trace_one_in
 
     def kind(self) -> Kind:
         """Return of which events bars are made; of a replay, of the finest that it begins with."""

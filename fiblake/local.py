@@ -16,12 +16,18 @@ from fiblake.address import in_url, is_loopback, listen
 from fiblake.alerts.alerting import Alerting
 from fiblake.alerts.recorded_events import RecordedEvents
 from fiblake.soon_reader import soon_reader
+from lake.emf import emf_told
 from lake.errors import MisuseError
 from lake.health_server import health_served
+from lake.logs import log_as
+from lake.measuring import Measures
+from lake.services import API, EMBEDDED
+from lake.trace import Traces
 from serving_layer.app import create_app
 from serving_layer.auth import Access
 from serving_layer.dialects.relay import Relay
 from serving_layer.gaps import Gaps
+from serving_layer.measured import AppMeasured
 from serving_layer.readiness import ServerHealth
 from serving_layer.stream.connection import Manners
 from serving_layer.stream.registry import open_connections
@@ -73,9 +79,10 @@ def serve(
     """
     failures: list[FiblakeError] = []
     reader = soon_reader(lake)
+    measures = Measures(log_as((EMBEDDED if feed else API).name, lake.settings))
     with (
         listen(host, port) as listener,
-        _app(lake, reader, host, feed, failures) as app,
+        _app(lake, reader, host, feed, failures, measures=measures) as app,
     ):
         config = _config(app, lake.settings.forwarded_allow_ips)
         server = _Server(config, app.state.dry_runs, failures)
@@ -88,7 +95,8 @@ def serve(
         on_start(f"http://{in_url(host)}:{listener.getsockname()[1]}/")
         with (
             # Where a feed runs in this process, the port tells of that.
-            health_served(health, lake.settings) if feed is None else nullcontext(),
+            health_served(health, lake.settings, measures) if feed is None else nullcontext(),
+            emf_told(measures, is_on=lake.settings.emf),
             _beside(reader.keep_warm),
             suppress(KeyboardInterrupt),
         ):
@@ -98,20 +106,26 @@ def serve(
 
 
 @contextmanager
-def _app(
-    lake: Lake, reader: Reader, host: str, feed: str | None, failures: list[FiblakeError]
+def _app(  # noqa: PLR0913 - what it is put together from
+    lake: Lake,
+    reader: Reader,
+    host: str,
+    feed: str | None,
+    failures: list[FiblakeError],
+    *,
+    measures: Measures,
 ) -> Iterator[FastAPI]:
     """Yield the app, while all that it is put together from lives."""
     relay = Relay()
     with (
         _access(lake, host) as access,
-        _alerting(lake) as alerting,
-        _live(lake, feed, failures, relay, alerting) as (view, feeding),
+        _alerting(lake, measures) as alerting,
+        _live(lake, feed, failures, relay, alerting, measures=measures) as (view, feeding),
         _gaps(lake, feed) as gaps,
         _fallbacks(lake, view) as fallbacks,
         _connections(lake) as connections,
     ):
-        yield create_app(
+        app = create_app(
             reader,
             view,
             feeding,
@@ -123,7 +137,11 @@ def _app(
             manners=Manners(channels=lake.settings.channels_per_connection),
             relay=relay,
             recorded=RecordedEvents(lake.store, lake.settings),
+            traces=Traces("api", lake.settings.trace_one_in),
         )
+        measures.add(app.state.requests.measured)
+        measures.add(AppMeasured(app, reader, lake.settings))
+        yield app
 
 
 @contextmanager
@@ -139,7 +157,7 @@ def _access(lake: Lake, host: str) -> Iterator[Access]:
 
 
 @contextmanager
-def _alerting(lake: Lake) -> Iterator[Alerting]:
+def _alerting(lake: Lake, measures: Measures) -> Iterator[Alerting]:
     """Yield where alerts are kept, and deliver meanwhile what is to be told of them.
 
     By connections of their own, that nobody who asks takes up.
@@ -148,6 +166,7 @@ def _alerting(lake: Lake) -> Iterator[Alerting]:
         closing(open_database(lake.settings)) as database,
         delivering(lake.settings, database, lake.clock) as deliverer,
     ):
+        measures.add(deliverer.measured)
         yield Alerting(database, deliverer.nudge, deliverer.told)
 
 
@@ -173,7 +192,8 @@ def _config(app: FastAPI, proxies: str) -> uvicorn.Config:
     # Else uvicorn would believe what anyone on this machine says of its address.
     return uvicorn.Config(
         app,
-        log_level="warning",
+        # Its lines are of the form that all have here.
+        log_config=None,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
         **SOCKETS,
@@ -200,8 +220,14 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def _live(
-    lake: Lake, feed: str | None, failures: list[FiblakeError], relay: Relay, alerting: Alerting
+def _live(  # noqa: PLR0913 - what a feed is put together from
+    lake: Lake,
+    feed: str | None,
+    failures: list[FiblakeError],
+    relay: Relay,
+    alerting: Alerting,
+    *,
+    measures: Measures,
 ) -> Iterator[tuple[LiveBars | None, Callable[[], dict[str, Any]] | None]]:
     """Yield the realtime view, and what tells how it is fed in this process.
 
@@ -210,7 +236,8 @@ def _live(
     if feed is not None:
         from fiblake.live import fed_view  # noqa: PLC0415 - it takes a while, and feeds are rare
 
-        with fed_view(lake, feed, failures.append, relay, alerting) as (view, feeding):
+        fed = fed_view(lake, feed, failures.append, relay, alerting, measures=measures)
+        with fed as (view, feeding):
             if isinstance(view, MemoryView):
                 yield view, feeding
             else:

@@ -12,15 +12,20 @@ from aws_cdk import App, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.batch import BACKUPS, BatchStack
+from infra.capacity import CAPACITIES
 from infra.database import DatabaseStack
 from infra.environment import Resources
 from infra.messaging import MessagingStack
 from infra.network import NetworkStack
+from infra.observability import ObservabilityStack
 from infra.secrets import SecretsStack
+from infra.serving import ServingStack
 from infra.size import Deployment, read_deployment
+from infra.speed import SpeedStack
 from infra.storage import StorageStack
+from infra.watching import watched_of
 from lake.errors import FiblakeError
-from lake.settings import read_cdk_defaults
+from lake.surroundings import read_cdk_defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +45,9 @@ class Stacks:
     database: DatabaseStack
     messaging: MessagingStack
     batch: BatchStack
+    speed: SpeedStack
+    serving: ServingStack
+    observability: ObservabilityStack
 
 
 def new_app(outdir: Path | None = None, **said: str) -> App:
@@ -88,7 +96,74 @@ def build(app: App, deployment: Deployment) -> Stacks:
         app, f"{prefix}-database", network=network, storage=storage, secrets=secrets, **given
     )
     messaging = MessagingStack(app, f"{prefix}-messaging", **given)
-    resources = Resources(
+    ground: dict[str, Any] = {
+        "network": network,
+        "storage": storage,
+        "secrets": secrets,
+        "database": database,
+        **given,
+    }
+    resources = _resources(
+        deployment,
+        network=network,
+        storage=storage,
+        secrets=secrets,
+        database=database,
+        messaging=messaging,
+    )
+    batch = BatchStack(app, f"{prefix}-batch", resources=resources, **ground)
+    speed = SpeedStack(app, f"{prefix}-speed", resources=resources, messaging=messaging, **ground)
+    serving = ServingStack(
+        app,
+        f"{prefix}-serving",
+        deployment=deployment,
+        messaging=messaging,
+        speed=speed,
+        **ground,
+    )
+    observability = ObservabilityStack(
+        app,
+        f"{prefix}-observability",
+        deployment=deployment,
+        services=frozenset(CAPACITIES[size.name].services),
+        resources=watched_of(
+            storage=storage,
+            database=database,
+            messaging=messaging,
+            batch=batch,
+            speed=speed,
+            serving=serving,
+            nodes=CAPACITIES[size.name].redis_nodes,
+        ),
+        key=messaging.key,
+        **given,
+    )
+    for name, value in (("project", "fiblake"), ("size", size.name)):
+        Tags.of(app).add(name, value)
+    return Stacks(
+        network=network,
+        storage=storage,
+        secrets=secrets,
+        database=database,
+        messaging=messaging,
+        batch=batch,
+        speed=speed,
+        serving=serving,
+        observability=observability,
+    )
+
+
+def _resources(
+    deployment: Deployment,
+    *,
+    network: NetworkStack,
+    storage: StorageStack,
+    secrets: SecretsStack,
+    database: DatabaseStack,
+    messaging: MessagingStack,
+) -> Resources:
+    """Return what settings name of the stacks that all others stand on."""
+    return Resources(
         region=deployment.region,
         lake=storage.lake,
         backups=f"s3://{storage.bucket.bucket_name}/{BACKUPS}",
@@ -101,26 +176,6 @@ def build(app: App, deployment: Deployment) -> Stacks:
         proxies=network.vpc.vpc_cidr_block,
         events=storage.events.stream_name if storage.events else None,
         bars=storage.bars.stream_name if storage.bars else None,
-    )
-    batch = BatchStack(
-        app,
-        f"{prefix}-batch",
-        network=network,
-        storage=storage,
-        secrets=secrets,
-        database=database,
-        resources=resources,
-        **given,
-    )
-    for name, value in (("project", "fiblake"), ("size", size.name)):
-        Tags.of(app).add(name, value)
-    return Stacks(
-        network=network,
-        storage=storage,
-        secrets=secrets,
-        database=database,
-        messaging=messaging,
-        batch=batch,
     )
 
 

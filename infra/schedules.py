@@ -29,10 +29,10 @@ _NIGHTLY: Final = {"minute": "0", "hour": "2"}
 class Schedules(Construct):
     """The schedules. What cannot be started in an hour is told to the queue of dead letters.
 
-        evening   after extended hours   daily bars, and what was recorded
-        morning   the next one           minutes of flat files; where they are bought
-        weekly    on Sundays             reference data
-        backup    each night             a backup
+    evening   after extended hours   daily bars, and what was recorded
+    morning   the next one           minutes of flat files; where they are bought
+    weekly    on Sundays             reference data
+    backup    each night             a backup
     """
 
     def __init__(
@@ -47,11 +47,12 @@ class Schedules(Construct):
     ) -> None:
         super().__init__(scope, name)
         self._size, self._dead_letters = size, dead_letters
-        for title, when, asked, is_on in (
+        started: tuple[tuple[str, dict[str, str], dict[str, Any], bool], ...] = (
             ("evening", _EVENING, {}, True),
             ("morning", _MORNING, {"minutes": {}}, fetches_minutes),
             ("weekly", _WEEKLY, {"reference": {}}, True),
-        ):
+        )
+        for title, when, asked, is_on in started:
             target = targets.StepFunctionsStartExecution(
                 chain, input=scheduler.ScheduleTargetInput.from_object(asked), **self._care()
             )

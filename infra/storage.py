@@ -12,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 
 from infra.accepting import accept
 from infra.catalogue import Catalogue
+from infra.hive import LAKE
 from lake import keys
 from lake.dynamodb_tables import TABLES, TTL
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from infra.size import Size
     from lake.dynamodb_tables import Key, TableKeys
 
-LAKE: Final = "lake"
-"""The lake's prefix in its bucket; backups and Athena's results are beside it."""
 _SLOW_DAYS: Final = 30
 _COLD_DAYS: Final = 90
 _KINDS: Final = {"S": dynamodb.AttributeType.STRING, "N": dynamodb.AttributeType.NUMBER}

@@ -18,7 +18,8 @@ FiblakeError
 │   ├── UnknownJobError           AWS Batch knows no job of that id
 │   ├── UnknownKeyError           no API key has that public part
 │   ├── UnknownAlertError         its owner has no alert, and no firing, of that id
-│   └── UnknownDestinationError   its owner has no destination of that name
+│   ├── UnknownDestinationError   its owner has no destination of that name
+│   └── UnknownBackupError        no whole backup has that id
 ├── DatasetChangedError           what a dataset id pins cannot be answered as it was (HTTP 409)
 ├── AlertChangedError             an alert is no more at the revision that was shown (HTTP 409)
 ├── SourceError                   a file to import cannot be read as bars, splits or dividends
@@ -26,12 +27,14 @@ FiblakeError
 │   ├── UnknownSessionError       a date that is not a session, or lies outside the table
 │   └── SessionsChangedError      the calendar library disagrees with committed history
 ├── JobError                      AWS Batch refused, or cannot be reached
+├── SecretError                   Secrets Manager has no such secret, refused, or is not reached
 ├── TopicError                    SNS or SQS refused, or cannot be reached
 ├── SnapshotError                 an engine's snapshot is damaged, or of another engine
 ├── FlinkError                    the Flink job cannot run here, or failed
 ├── DatabaseError                 the relational store failed
 │   ├── DatabaseUnavailableError  it cannot be reached, or did not answer
 │   └── DatabaseBehindError       its tables are not those that this version needs
+├── BackupError                   a backup is damaged, or newer, or would replace what is there
 ├── AccessError                   who asks did not say who it is, in a way that holds (HTTP 401)
 │   ├── ForbiddenError            it is known, and may not (HTTP 403)
 │   └── TooManyRequestsError      it asks more often than it may (HTTP 429)
@@ -180,6 +183,10 @@ class UnknownDestinationError(NotFoundError):
     """Its owner has no destination of that name."""
 
 
+class UnknownBackupError(NotFoundError):
+    """No whole backup has that id."""
+
+
 class DatasetChangedError(FiblakeError):
     """What a dataset id pins cannot be answered as it was: the code or the lake has changed."""
 
@@ -208,6 +215,10 @@ class JobError(FiblakeError):
     """AWS Batch refused what was asked of it, or cannot be reached."""
 
 
+class SecretError(FiblakeError):
+    """A secret of Secrets Manager cannot be read."""
+
+
 class TopicError(FiblakeError):
     """SNS or SQS refused, or cannot be reached."""
 
@@ -230,6 +241,10 @@ class DatabaseUnavailableError(DatabaseError):
 
 class DatabaseBehindError(DatabaseError):
     """The relational store's tables are not those that this version needs."""
+
+
+class BackupError(FiblakeError):
+    """A backup is damaged, of a newer version, or would replace what is there."""
 
 
 class AccessError(FiblakeError):

@@ -1,4 +1,8 @@
-"""The endpoint of a process's health: /health/live and /health/ready, 200 or 503, and JSON."""
+"""The endpoint for whoever watches a process: its health, and what it measures.
+
+/health/live and /health/ready answer 200 or 503, and JSON; /metrics as Prometheus reads it. It is
+for the network of those who run the system, on a port of its own, and asks for no key.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,10 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+from lake.measuring import CONTENT_TYPE
+
 if TYPE_CHECKING:
+    from lake.measuring import Measures
     from lake.settings import Settings
 
 _POLL_S: Final = 0.05
@@ -40,14 +47,22 @@ class HealthServer:
         health: What it tells.
         host: The address to listen on.
         port: The port; 0: any free one.
+        measures: What it measures; None: it has no /metrics.
 
     Raises:
         OSError: If the address or the port cannot be had.
     """
 
-    def __init__(self, health: Health, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        health: Health,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        measures: Measures | None = None,
+    ) -> None:
         self._server = _Server((host, port), _Handler)
-        self._server.health = health
+        self._server.health, self._server.measures = health, measures
         self.url = f"http://{host}:{self._server.server_port}"
 
     def __enter__(self) -> Self:
@@ -60,7 +75,9 @@ class HealthServer:
         self._server.server_close()
 
 
-def health_served(health: Health, settings: Settings) -> AbstractContextManager[object]:
+def health_served(
+    health: Health, settings: Settings, measures: Measures | None = None
+) -> AbstractContextManager[object]:
     """Return what answers while it is entered, where a port is set for it.
 
     Raises:
@@ -68,27 +85,34 @@ def health_served(health: Health, settings: Settings) -> AbstractContextManager[
     """
     if settings.health_port is None:
         return nullcontext()
-    return HealthServer(health, settings.health_host, settings.health_port)
+    return HealthServer(health, settings.health_host, settings.health_port, measures=measures)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     health: Health
+    measures: Measures | None
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        health = self.server.health
-        is_well = {"/health/live": health.is_live, "/health/ready": health.is_ready}
-        if self.path not in is_well:
-            self.send_error(HTTPStatus.NOT_FOUND, "Allowed: /health/live, /health/ready")
-            return
-        body = json.dumps(health.document()).encode()
-        self.send_response(HTTPStatus.OK if is_well[self.path] else HTTPStatus.SERVICE_UNAVAILABLE)
-        self.send_header("Content-Type", "application/json")
+        health, measures = self.server.health, self.server.measures
+        if self.path == "/metrics" and measures is not None:
+            self._answer(measures.text(), CONTENT_TYPE)
+        elif self.path in {"/health/live", "/health/ready"}:
+            is_well = health.is_live if self.path == "/health/live" else health.is_ready
+            body = json.dumps(health.document()).encode()
+            self._answer(body, "application/json", is_well=is_well)
+        else:
+            allowed = "/health/live, /health/ready" + (", /metrics" if measures else "")
+            self.send_error(HTTPStatus.NOT_FOUND, f"Allowed: {allowed}")
+
+    def _answer(self, body: bytes, form: str, *, is_well: bool = True) -> None:
+        self.send_response(HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE)
+        self.send_header("Content-Type", form)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import quote, urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, SecretStr, ValidationInfo
 
 from lake.addresses import parse_networks
+from lake.errors import MisuseError
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from pydantic import ValidationError
 
 _SECRET_BYTES: Final = 32
+_USER: Final = re.compile(r"//[^/]*@")
 _TOPIC: Final = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
 
 
@@ -62,6 +69,21 @@ def _database_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _redis_password(secret: SecretStr, info: ValidationInfo) -> SecretStr:
+    url = info.data.get("redis_url")  # none: it is refused itself
+    if url is not None and urlsplit(url.get_secret_value()).password is not None:
+        msg = "FIBLAKE_REDIS_URL has a password already"
+        raise ValueError(msg)
+    return secret
+
+
+def _database_secret(name: str, info: ValidationInfo) -> str:
+    if "database_url" in info.data and info.data["database_url"] is None:
+        msg = "it needs FIBLAKE_DATABASE_URL, as postgresql://host:5432/fiblake"
+        raise ValueError(msg)
+    return name
+
+
 def _token_secret(secret: SecretStr) -> SecretStr:
     if len(secret.get_secret_value().encode()) < _SECRET_BYTES:
         msg = f"a secret of tokens has at least {_SECRET_BYTES} bytes, as openssl rand -hex 32 has"
@@ -98,10 +120,39 @@ def _topic(text: str) -> str:
     return text
 
 
+def with_password(url: SecretStr, password: SecretStr | None) -> str:
+    """Return a URL, with a password in it where there is one."""
+    text = url.get_secret_value()
+    if password is None:
+        return text
+    parts = urlsplit(text)
+    place = parts.netloc.rpartition("@")[2]
+    user = f"{parts.username or ''}:{quote(password.get_secret_value(), safe='')}"
+    return parts._replace(netloc=f"{user}@{place}").geturl()
+
+
+def refused(
+    prefix: str, error: ValidationError, *, hidden: AbstractSet[str] = frozenset()
+) -> MisuseError:
+    """Return what is said of the first setting that cannot be.
+
+    Args:
+        prefix: Of the variables of the environment.
+        error: What Pydantic says.
+        hidden: Settings whose values nobody may read.
+    """
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    given = "***" if name in hidden else _USER.sub("//***@", repr(first["input"]))
+    return MisuseError(f"{prefix}{name.upper()}={given} cannot be: {first['msg']}.")
+
+
 Url = Annotated[str, AfterValidator(_url)]
 SocketUrl = Annotated[str, AfterValidator(_socket_url)]
 Topic = Annotated[str, AfterValidator(_topic)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+RedisPassword = Annotated[SecretStr, AfterValidator(_redis_password)]
+DatabaseSecret = Annotated[str, AfterValidator(_database_secret)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 TokenSecret = Annotated[SecretStr, AfterValidator(_token_secret)]
 Proxies = Annotated[str, AfterValidator(_proxies)]

@@ -1,42 +1,50 @@
 """Settings: the one place where the environment is read.
 
-Each field is read from `FIBLAKE_<NAME>`. Only entry points build `Settings`; all else is handed it.
-What AWS Batch tells the container of a job is read here too, from `AWS_BATCH_<NAME>`, and what the
-CDK's command tells its app, from `CDK_DEFAULT_<NAME>`.
+Each field is read from `FIBLAKE_<NAME>`; what that does not tell, from the secret that
+`FIBLAKE_SECRET` names. Only entry points build `Settings`; all else is handed it. What a platform
+tells the processes that it runs is read in `lake.surroundings`.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import EnvSettingsSource, SettingsConfigDict
 
 from lake.errors import InvalidLocationError, MisuseError
+from lake.secrets import read_secret
 from lake.setting_values import (
+    DatabaseSecret,
     DatabaseUrl,
     Networks,
     Proxies,
-    RedisUrl,
     SocketUrl,
     TokenSecret,
     Topic,
     Url,
     lower,
+    refused,
 )
+from lake.view_settings import ViewSettings
 
 _PREFIX: Final = "FIBLAKE_"
-_BATCH_PREFIX: Final = "AWS_BATCH_"
-_USER: Final = re.compile(r"//[^/]*@")
 
 
-class Settings(BaseSettings):
+class Settings(ViewSettings):
     """What a user may set; secrets are masked in `repr`."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
 
+    secret: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A secret of Secrets Manager that holds settings as JSON: its name or ARN.",
+    )
     lake: str = Field(default="data", min_length=1, description="A folder or s3://bucket/prefix.")
+    backups: str | None = Field(
+        default=None, min_length=1, description="A folder or s3://bucket/prefix; beside the lake."
+    )
     settling_minutes: int = Field(
         default=15, ge=0, description="Minutes after a session's close before its bars are taken."
     )
@@ -194,53 +202,14 @@ class Settings(BaseSettings):
     health_host: str = Field(
         default="127.0.0.1", min_length=1, description="The address that they are on."
     )
-    view: Annotated[Literal["memory", "redis", "dynamodb"], BeforeValidator(str.lower)] = Field(
-        default="memory", description="Where live bars are held."
-    )
-    view_fallback: Annotated[Literal["dynamodb"] | None, BeforeValidator(lower)] = Field(
-        default=None, description="The view that answers while that does not."
-    )
-    view_days: int = Field(
-        default=7, ge=1, le=365, description="For which live bars stay, if batch covers them not."
-    )
-    redis_url: RedisUrl = Field(
-        default=SecretStr("redis://127.0.0.1:6379/0"),
-        description="Where Redis is, user and password included; rediss:// with TLS.",
-    )
-    redis_prefix: str = Field(
-        default="fiblake",
-        pattern=r"^[A-Za-z0-9_.:{}-]+$",
-        description="What all keys in Redis begin with.",
-    )
-    redis_attempts: int = Field(
-        default=10, ge=1, description="How often Redis is asked before it is given up on."
-    )
-    redis_timeout_seconds: float = Field(
-        default=10, gt=0, description="Seconds of silence that count as a break."
-    )
-    redis_retry_ms: int = Field(
-        default=100, ge=0, description="Up to how long the first pause is; the next, twice that."
-    )
-    dynamodb_prefix: str = Field(
-        default="fiblake-",
-        pattern=r"^[A-Za-z0-9_.-]*$",
-        description="What the names of all tables begin with.",
-    )
-    dynamodb_workers: int = Field(
-        default=16, ge=1, le=256, description="How many bars are written at once."
-    )
-    dynamodb_attempts: int = Field(
-        default=8, ge=1, description="How often DynamoDB is asked before it is given up on."
-    )
-    dynamodb_timeout_seconds: float = Field(
-        default=10, gt=0, description="Seconds of silence that count as a break."
-    )
-    dynamodb_retry_ms: int = Field(
-        default=50, ge=0, description="Up to how long the first pause is; the next, twice that."
-    )
     database_url: DatabaseUrl | None = Field(
         default=None,
         description="Of PostgreSQL, user and password included; none: SQLite in FIBLAKE_STATE.",
+    )
+    database_secret: DatabaseSecret | None = Field(
+        default=None,
+        min_length=1,
+        description="The secret with PostgreSQL's username and password, which may be rotated.",
     )
     key: SecretStr | None = Field(
         default=None, description="The API key that a Client shows to a fiblake server."
@@ -335,6 +304,17 @@ class Settings(BaseSettings):
     notifications_days: int = Field(
         default=90, ge=1, le=36_500, description="How long what was told is kept."
     )
+    service: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9_-]{0,63}$",
+        description="Its name in logs and in CloudWatch; None: as its command is called.",
+    )
+    emf: bool = Field(
+        default=False, description="Whether metrics are logged for CloudWatch, in its format."
+    )
+    trace_one_in: int = Field(
+        default=0, ge=0, le=10**9, description="Of so many prices one is followed in logs; 0: none."
+    )
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)
     ] = Field(default="warning", description="From which level on what happens is logged.")
@@ -348,64 +328,31 @@ def read_settings(*, lake: str | None = None) -> Settings:
 
     Raises:
         InvalidLocationError: If `lake` is empty.
-        MisuseError: If a variable has a value it cannot have.
+        MisuseError: If a variable has a value it cannot have, or the secret holds no settings.
+        SecretError: If the secret that is named cannot be read.
     """
     if lake == "":
         fact = "'' is not a lake's location. Allowed: a folder or s3://bucket/prefix."
         raise InvalidLocationError(fact)
+    here = EnvSettingsSource(Settings)()
+    given = {} if lake is None else {"lake": lake}
+    kept = _secret_settings(here["secret"], set(here) | set(given)) if here.get("secret") else {}
     try:
-        return Settings() if lake is None else Settings(lake=lake)
+        return Settings.model_validate(kept | given)
     except ValidationError as error:
-        raise _refused(_PREFIX, error) from None
+        raise refused(_PREFIX, error, hidden=_SECRETS | set(kept)) from None
 
 
-class BatchChild(BaseSettings):
-    """What AWS Batch tells the container of a job; of a job without children, no array.
-
-    Source: https://docs.aws.amazon.com/batch/latest/userguide/job_env_vars.html
-    """
-
-    model_config = SettingsConfigDict(env_prefix=_BATCH_PREFIX, frozen=True)
-
-    job_id: str | None = None
-    job_attempt: int = Field(default=1, description="From 1.")
-    job_array_index: int | None = Field(default=None, description="Of this child, from 0.")
-    job_array_size: int | None = Field(default=None, description="How many children there are.")
-
-
-def read_batch_child() -> BatchChild:
-    """Return what AWS Batch told this container.
-
-    Raises:
-        MisuseError: If a variable has a value it cannot have.
-    """
-    try:
-        return BatchChild()
-    except ValidationError as error:
-        raise _refused(_BATCH_PREFIX, error) from None
-
-
-class CdkDefaults(BaseSettings):
-    """What the CDK's command knows of the credentials that it runs with."""
-
-    model_config = SettingsConfigDict(env_prefix="CDK_DEFAULT_", frozen=True)
-
-    account: str | None = None
-    region: str | None = None
-
-
-def read_cdk_defaults() -> CdkDefaults:
-    """Return what the CDK's command told this process."""
-    return CdkDefaults()
+def _secret_settings(name: str, said: set[str]) -> dict[str, object]:
+    """Return the settings that a secret holds, but those that are said elsewhere."""
+    held = read_secret(name)
+    known = {f"{_PREFIX}{field.upper()}": field for field in Settings.model_fields}
+    for unknown in held.keys() - (known.keys() - {f"{_PREFIX}SECRET"}):
+        fact = f"The secret {name} has {unknown!r}, which is no setting that may be in it."
+        raise MisuseError(fact, hint='it holds JSON as {"FIBLAKE_MASSIVE_KEY": "..."}.')
+    return {known[each]: value for each, value in held.items() if known[each] not in said}
 
 
 _SECRETS: Final = {
     name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
 }
-
-
-def _refused(prefix: str, error: ValidationError) -> MisuseError:
-    first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0])
-    given = "***" if name in _SECRETS else _USER.sub("//***@", repr(first["input"]))
-    return MisuseError(f"{prefix}{name.upper()}={given} cannot be: {first['msg']}.")

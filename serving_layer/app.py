@@ -30,6 +30,7 @@ from serving_layer.prices import router as prices_router
 from serving_layer.problems import answer_with_problems
 from serving_layer.reference import router as reference_router
 from serving_layer.reference_data import ReferenceData
+from serving_layer.requests import Requests, Traced
 from serving_layer.routes import health_router, router
 from serving_layer.stream.connections_routes import router as connections_router
 from serving_layer.stream.counting import Counter
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
 
     from lake.live import LiveBars
+    from lake.trace import Traces
     from serving_layer.alerts.past import Recorded
     from serving_layer.auth import Access, Scope
     from serving_layer.dialects.relay import Relay
@@ -77,6 +79,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     manners: Manners | None = None,
     relay: Relay | None = None,
     recorded: Recorded | None = None,
+    traces: Traces | None = None,
 ) -> FastAPI:
     """Return the app that serves what `reader` reads, with the chart page at `/`.
 
@@ -92,28 +95,41 @@ def create_app(  # noqa: PLR0913 - what it is put together from
         manners: What a stream may.
         relay: The events of the feed, where it is in this process.
         recorded: Tells again, for dry runs, what was recorded of the live flow.
+        traces: Follows prices that streams are told; None: none is followed.
     """
-    app: FastAPI = FastAPIOffline(
-        title="fiblake",
-        version=version("fiblake"),
-        description="Bars of minutes, hours, and 1, 3, 5, 8, 13, 21 and 34 trading sessions.",
-    )
+    app = _bare_app()
     view = None if live is None else ViewChain([live, *fallbacks])
     app.state.reader = MergedReader(reader, view, told_again=told_again)
     _look_back(app, reader, recorded)
     app.state.live = view
     app.state.feeding = feeding
     app.state.gaps = gaps
-    counter = Counter(connections, app.state.reader.now) if connections else None
-    app.state.streams = Streams(live, app.state.reader, manners=manners, counting=counter)
+    count = Counter(connections, app.state.reader.now) if connections else None
+    app.state.streams = Streams(live, app.state.reader, manners, counting=count, traces=traces)
     app.state.connections = connections
     app.state.access = access
     _include(app, access)
     add_dialects(app, is_guarded=access is not None)
     add_dialect_streams(app, live, relay)
     answer_with_problems(app, SHAPES)
-    protect(app, access.borders if access else Borders())
+    _stand_in_front(app, access)
     return app
+
+
+def _bare_app() -> FastAPI:
+    app: FastAPI = FastAPIOffline(
+        title="fiblake",
+        version=version("fiblake"),
+        description="Bars of minutes, hours, and 1, 3, 5, 8, 13, 21 and 34 trading sessions.",
+    )
+    return app
+
+
+def _stand_in_front(app: FastAPI, access: Access | None) -> None:
+    """Put in front of all what refuses requests, and in front of that what counts and traces."""
+    protect(app, access.borders if access else Borders())
+    app.state.requests = Requests()
+    app.add_middleware(Traced, requests=app.state.requests)
 
 
 def _look_back(app: FastAPI, reader: Reader, recorded: Recorded | None) -> None:

@@ -29,6 +29,7 @@ from lake.errors import (
     ViewError,
     code_of,
 )
+from serving_layer.requests import current_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -92,13 +93,16 @@ _values.maxstring = _values.maxother = _LONGEST_VALUE
 def problem(status: int, title: str, detail: str, hint: str = "", code: str = "") -> JSONResponse:
     """Return a problem: its kind, what is wrong here, and what to do about it.
 
-    `code` names the error for programs, as `unknown_symbol`: see `lake.errors.code_of`.
+    `code` names the error for programs, as `unknown_symbol`: see `lake.errors.code_of`; `trace`
+    is that of the request, by which the log can be searched.
     """
     body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
     if hint:
         body["hint"] = hint
     if code:
         body["code"] = code
+    if trace := current_trace():
+        body["trace"] = trace
     return JSONResponse(body, status_code=int(status), media_type=MEDIA_TYPE)
 
 

@@ -61,6 +61,8 @@ class RawBars:
     def __init__(self, store: ObjectStore, cache: Path | None) -> None:
         self._store = store
         self._copies = MappedSilver(store, cache) if cache else None
+        self.lookups = [0, 0]
+        """How often silver was looked for in local copies: found, and not."""
         self._connection = connect(store)
         for macro in _TABLES:
             self._connection.execute(sql(_PACKAGE, macro))
@@ -84,6 +86,7 @@ class RawBars:
         """
         objects = self._objects(query)
         mapped = self._copies.find(objects) if self._copies and query.interval != DAILY else None
+        self.lookups[mapped is None] += query.interval != DAILY
         if mapped is None:
             return self._scanned(query, market, objects)
         with CORE:

@@ -240,6 +240,12 @@ class Reader:
         boundary = read_boundary(self._store)
         return boundary.minute if interval.is_intraday else boundary.daily
 
+    @property
+    def lookups(self) -> tuple[int, int]:
+        """How often silver was looked for in this machine's copies: found, and not."""
+        hits, misses = self._raw.lookups
+        return hits, misses
+
     def sign(self) -> str | None:
         """Return what changes whenever batch has committed bars; None before the first."""
         return self._raw.sign()

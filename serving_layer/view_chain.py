@@ -46,6 +46,11 @@ class ViewChain:
     ) -> None:
         self._views = tuple(_Asked(view, seconds) for view in views)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the first view did not answer when it was asked last."""
+        return self._views[0].is_away
+
     def price(self, symbols: Iterable[str] | None = None) -> pl.DataFrame:
         """Return the latest prices.
 
@@ -84,6 +89,11 @@ class _Asked:
         self._rest = Rest(ViewError, seconds=seconds)
         self._ended = threading.Condition()
         self._asking: dict[object, float] = {}
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it did not answer when it was asked last."""
+        return self._rest.is_on
 
     @contextmanager
     def turn(self) -> Iterator[None]:

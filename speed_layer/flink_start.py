@@ -20,29 +20,25 @@ from typing import Final
 from speed_layer import flink_job
 from speed_layer.flink_health import free_port
 
-FOLDER: Final = flink_job.PYTHON.parents[1] / "start"
 _HOME: Final = "lib/python3*/site-packages/pyflink/lib"
 _LOADER: Final = "flink-table-planner-loader-*.jar"
 _PLANNER: Final = "flink-table-planner.jar"
-_ARCHIVE: Final = "classes.jsa"
-_JARS: Final = "lib"
 _LONGEST_S: Final = 600.0
 
 
-def prepare(sessions: str, folder: Path = FOLDER) -> Path:
+def prepare(sessions: str) -> Path:
     """Make what lets the job start soon, in place of what is there, and return the archive.
 
     Args:
         sessions: As `flink_job.sessions_csv` returns them.
-        folder: Where to; beside PyFlink, where a start looks for it.
 
     Raises:
         FlinkError: If the job cannot be run.
     """
     flink_job.need_all()
-    archive = folder / _ARCHIVE
-    shutil.rmtree(folder, ignore_errors=True)
-    _unpack(folder / _JARS)
+    shutil.rmtree(flink_job.START, ignore_errors=True)
+    _unpack(flink_job.JARS)
+    archive = flink_job.ARCHIVE
     with tempfile.TemporaryDirectory(prefix="fiblake-") as told:
         work = Path(told)
         (work / "events").mkdir()
@@ -55,22 +51,9 @@ def prepare(sessions: str, folder: Path = FOLDER) -> Path:
             arguments,
             logs=work / "logs",
             timeout_s=_LONGEST_S,
-            environment=_variables(folder, f"-XX:ArchiveClassesAtExit={archive}"),
+            environment=flink_job.started_by(f"-XX:ArchiveClassesAtExit={archive}"),
         )
     return archive
-
-
-def environment(folder: Path = FOLDER) -> dict[str, str]:
-    """Return the variables by which a start finds what was prepared; none where nothing was."""
-    archive = folder / _ARCHIVE
-    if not archive.exists():
-        return {}
-    return _variables(folder, f"-XX:SharedArchiveFile={archive}")
-
-
-def _variables(folder: Path, option: str) -> dict[str, str]:
-    # The JVM says much of classes that it does not archive.
-    return {"FLINK_LIB_DIR": str(folder / _JARS), "JVM_ARGS": f"{option} -Xlog:cds=off"}
 
 
 def _unpack(jars: Path) -> None:

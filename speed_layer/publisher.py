@@ -19,13 +19,16 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
+from lake import metrics
 from lake.errors import FiblakeError, StoreError, StreamError, ViewError
 from lake.live_wire import Told, decode_told, encode_told
+from lake.measuring import Measured, each_of
+from lake.trace import Traces
 from speed_layer.checkpoint import Checkpoint, keep_checkpoint
 from speed_layer.set_aside import SetAside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from threading import Event
 
     from lake.store import ObjectStore
@@ -38,6 +41,8 @@ _LONGEST_PAUSE_S: Final = 5.0
 _GAPS_MOST: Final = 100
 _READ_S: Final = 1.0
 _DOUBLINGS: Final = 20
+_PARTS: Final = ("stream", "view", "lake")
+_ROWS: Final = {"bar": "bars", "price": "prices", "late": "late", "poison": "poison"}
 
 
 class Reader(Protocol):
@@ -71,17 +76,28 @@ class Health:
         counts: `bars`, `prices`, `late`, `poison`, `gaps`, `failures`, and `refreshes`: how often
             all was brought again because the view had lost it.
         gaps: The last gaps, in words.
+        reached_s: Up to when the stream was read, in seconds since 1970; 0: not yet.
     """
 
     is_live: bool = False
     away: dict[str, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     gaps: deque[str] = field(default_factory=lambda: deque(maxlen=_GAPS_MOST))
+    reached_s: float = 0.0
 
     @property
     def is_ready(self) -> bool:
         """Whether what the engine tells reaches the view."""
         return not {"stream", "view"} & self.away.keys()
+
+    def measured(self) -> Iterator[Measured]:
+        """Yield what is measured of it."""
+        yield from each_of(metrics.PUBLISHED, {row: self.counts[of] for row, of in _ROWS.items()})
+        yield Measured(metrics.STREAM_GAPS, self.counts["gaps"])
+        yield Measured(metrics.REFRESHES, self.counts["refreshes"])
+        if self.reached_s:
+            yield Measured(metrics.PUBLISH_LAG, max(0.0, time.time() - self.reached_s))
+        yield from each_of(metrics.AWAY, {part: part in self.away for part in _PARTS})
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -117,12 +133,13 @@ class Publisher:
         checkpoint: Where it was when it last stopped; of a view in memory, which is empty when the
             process starts, always the start.
         pace: How often.
+        trace_one_in: Of so many prices one is followed in the log; 0: none is.
 
     Attributes:
         health: How it is.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it brings together
         self,
         reader: Reader,
         view: View,
@@ -130,7 +147,9 @@ class Publisher:
         *,
         checkpoint: Checkpoint | None = None,
         pace: Pace | None = None,
+        trace_one_in: int = 0,
     ) -> None:
+        self._taken, self._told = Traces("publisher", trace_one_in), Traces("view", trace_one_in)
         self._reader = reader
         self._view = view
         self._store = store
@@ -219,6 +238,7 @@ class Publisher:
         self.health.away.pop("stream", None)
         told = decode_told(batch.lines)
         self._note_gaps(batch.gaps)
+        self.health.reached_s = batch.position.reached_ms / 1000 or self.health.reached_s
         if not self._is_ahead and (told.poison or not told.late.is_empty()):
             self._set_aside(told)
         return told, batch.position
@@ -245,7 +265,9 @@ class Publisher:
             _log.error("what an engine told was lost", gap=gap)
 
     def _put(self, told: Told) -> None:
+        self._taken.pass_frame(told.prices)
         self._view.put(told.bars, told.prices)
+        self._told.pass_frame(told.prices)
         self.health.away.pop("view", None)
         self.health.counts += Counter(bars=told.bars.height, prices=told.prices.height)
         if not told.prices.is_empty():

@@ -22,10 +22,13 @@ from speed_layer.alerts.keeper import Keeper
 from speed_layer.alerts.record import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fiblake.alerts.alerting import Alerting
     from fiblake.lake import Lake
     from lake.event import Kind
     from lake.live import LiveBars
+    from lake.measuring import Measured
     from speed_layer.feed import FeedSpec
 
 
@@ -62,6 +65,10 @@ class Evaluated:
     def stop(self) -> None:
         """Let it end: what waits is still evaluated, but for nothing is waited any more."""
         self._stop.set()
+
+    def measured(self) -> Iterator[Measured]:
+        """Yield what is measured of it."""
+        return self._embedded.measured()
 
     def document(self) -> dict[str, Any]:
         """Return how it goes, as JSON has it."""
@@ -148,6 +155,7 @@ def evaluated(
         history=LakeHistory(soon_reader(lake), view, told_again=spec.session),
         clock=lake.clock,
         started=microseconds(lake.clock.now()),
+        trace_one_in=settings.trace_one_in,
     )
     inlet = Inlet(waits=is_replay)
 

@@ -36,11 +36,16 @@ def run_(*, lake: LakeOption = None) -> None:
     # Imported here: the service takes a while to import, and needs extras.
     from database import open_database, prepare  # noqa: PLC0415
     from fiblake.lake import Lake  # noqa: PLC0415
+    from lake.emf import emf_told  # noqa: PLC0415
     from lake.health_server import health_served  # noqa: PLC0415
+    from lake.logs import log_as  # noqa: PLC0415
+    from lake.measuring import Measures  # noqa: PLC0415
+    from lake.services import ALERTS  # noqa: PLC0415
     from speed_layer.delivery.delivering import delivering  # noqa: PLC0415
     from speed_layer.views.choosing import open_view  # noqa: PLC0415
 
     opened, stop = Lake(lake), threading.Event()
+    measures = Measures(log_as(ALERTS.name, settings))
     with ExitStack() as stack:
         database = stack.enter_context(closing(open_database(settings)))
         prepare(database)
@@ -49,7 +54,10 @@ def run_(*, lake: LakeOption = None) -> None:
             view = stack.enter_context(closing(open_view(settings, opened.clock)))
         deliverer = stack.enter_context(delivering(settings, database, opened.clock))
         service = _service(opened, database, view, deliverer.nudge)
-        stack.enter_context(health_served(service.health, settings))
+        measures.add(service.health.measured)
+        measures.add(deliverer.measured)
+        stack.enter_context(emf_told(measures, is_on=settings.emf))
+        stack.enter_context(health_served(service.health, settings, measures))
         _stop_on_signals(stop)
         Output().note(f"alerts are evaluated on {settings.kinesis_bars} until Ctrl-C")
         service.run(stop)
@@ -73,6 +81,7 @@ def _service(
         lake.importer().sessions(),
         dt.timedelta(seconds=settings.alert_grace_seconds),
         lake.clock,
+        trace_one_in=settings.trace_one_in,
     )
 
 

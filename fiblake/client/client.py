@@ -19,7 +19,9 @@ from fiblake.frames import DIVIDENDS, PRICES, SESSIONS, SPLITS, SYMBOLS, Bars, f
 from fiblake.referring import check_priced
 from lake.errors import MisuseError, ServerError, UnknownSymbolError
 from lake.instant import utc, written
+from lake.logs import configure_logs
 from lake.settings import read_settings
+from lake.trace import Traces
 from serving_layer.backtest.query import BacktestQuery, Kind
 
 if TYPE_CHECKING:
@@ -253,7 +255,7 @@ class Client:
             fact = "No channel was given."
             raise MisuseError(fact, hint="name one or more, as price:AAPL or bars:5m:AAPL.")
         patience = Patience(self._attempts, reconnect_s)
-        return Stream(self._address, self._key, names, patience)
+        return Stream(self._address, self._key, names, patience, _traces())
 
     def watch(self, channels: str | Iterable[str], *, reconnect_s: float = 600) -> Watch:
         """Return what `stream` tells, as a plain iterator, and a context manager that closes it.
@@ -301,6 +303,13 @@ def _key(given: str | None) -> SecretStr | None:
     if key is not None:
         check_key(key.get_secret_value())
     return key
+
+
+def _traces() -> Traces:
+    settings = read_settings()
+    if settings.trace_one_in:
+        configure_logs(settings)
+    return Traces("client", settings.trace_one_in)
 
 
 def _names(query: BarsQuery) -> list[str]:

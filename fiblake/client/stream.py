@@ -16,11 +16,12 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.frames import CloseCode
 
 from fiblake.client.channels import Channels
-from fiblake.client.events import Status, status_of
+from fiblake.client.events import Price, Status, status_of
 from fiblake.client.problems import error_of
 from fiblake.client.refusals import closed, refused, unreachable
 from fiblake.client.server import AGENT, LONGEST_WAIT_S
 from lake.errors import FiblakeError, ServerError, ServerUnavailableError, TooManyRequestsError
+from lake.instant import microseconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from fiblake.client.address import Address
     from fiblake.client.events import Event
+    from lake.trace import Traces
 
 _FIRST_PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 15.0
@@ -74,11 +76,18 @@ class Stream:
         key: Shown to it; None: none.
         names: The channels.
         patience: How long it goes on trying.
+        traces: Follows prices to here.
     """
 
     def __init__(
-        self, address: Address, key: SecretStr | None, names: tuple[str, ...], patience: Patience
+        self,
+        address: Address,
+        key: SecretStr | None,
+        names: tuple[str, ...],
+        patience: Patience,
+        traces: Traces,
     ) -> None:
+        self._traces = traces
         self._address = address
         self._key = key
         self._patience = patience
@@ -202,7 +211,12 @@ class Stream:
             except (KeyError, TypeError, ValueError):
                 raise self._unreadable() from None
             for event in events:
+                self._trace(event)
                 yield event
+
+    def _trace(self, event: Event) -> None:
+        if self._traces.is_on and isinstance(event, Price) and event.time is not None:
+            self._traces.pass_one(event.symbol, microseconds(event.time), channel=event.channel)
 
     def _events_of(self, frame: dict[str, Any], size: int) -> Iterator[Event]:
         kind = frame["type"]

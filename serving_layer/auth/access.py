@@ -220,6 +220,17 @@ class Access:
             "limits": limits,
         }
 
+    @property
+    def lookups(self) -> tuple[int, int]:
+        """How often a key was looked for among those that were read: found, and not."""
+        hits, misses = self._known.lookups
+        return hits, misses
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the database did not answer when keys were read last; it is not asked for it."""
+        return self._known.is_away
+
     def close(self) -> None:
         """Let go of the database, Redis and the threads that ask them."""
         self._workers.shutdown(cancel_futures=True)

@@ -61,6 +61,8 @@ class KnownKeys:
     """
 
     def __init__(self, database: Database, grace_s: float, workers: Executor) -> None:
+        self.lookups = [0, 0]
+        """How often a key was looked for among those that were read: found, and not."""
         self._database = database
         self._holds_s = max(grace_s, FRESH_S)
         self._workers = workers
@@ -80,6 +82,7 @@ class KnownKeys:
         """
         asked = time.monotonic()
         rows = await self.rows()
+        self.lookups[key not in rows] += 1
         if key in rows:
             return rows[key]
         await self._read_since(asked, pace_s=MISS_S)
@@ -105,6 +108,11 @@ class KnownKeys:
     def hold(self) -> bool:
         """Return whether what was read last still holds."""
         return time.monotonic() - self._seen.at <= self._holds_s
+
+    @property
+    def is_away(self) -> bool:
+        """Whether keys could not be read when that was tried last."""
+        return self._failure is not None
 
     def failure(self) -> DatabaseError | None:
         """Return why keys cannot be read at the moment; None: they can."""

@@ -30,7 +30,7 @@ class RedisBuckets:
     def __init__(self, settings: Settings) -> None:
         # Any: its types leave open whether bytes or texts are answered.
         self._client: Any = redis.Redis.from_url(
-            settings.redis_url.get_secret_value(),
+            settings.redis_address,
             retry=Retry(NoBackoff(), 0),
             socket_timeout=_TIMEOUT_S,
             socket_connect_timeout=_TIMEOUT_S,

@@ -19,10 +19,15 @@ class Audience:
 
     Args:
         dialect: What they speak.
+
+    Attributes:
+        dialect: Likewise.
+        told: How many messages sockets were to be told so far, of each each one.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
+        self.told = 0
         self._subscribed: defaultdict[Topic, set[Outbox]] = defaultdict(set)
 
     def add(self, outbox: Outbox, topics: Iterable[Topic]) -> None:
@@ -49,10 +54,12 @@ class Audience:
         whole = self._subscribed.get(Topic(stream, ALL), set())
         for outbox in whole:
             outbox.put_all(items)
+        self.told += len(items) * len(whole)
         for item in items:
             for outbox in self._subscribed.get(Topic(stream, item.symbol), ()):
                 if outbox not in whole:
                     outbox.put(item)
+                    self.told += 1
 
     def end(self, why: Said, *streams: Stream) -> None:
         """End the connection of each socket that is told of some streams."""

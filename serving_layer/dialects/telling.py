@@ -64,6 +64,11 @@ class Telling:
         self._minutes = Minutes()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
+    @property
+    def told(self) -> int:
+        """How many messages sockets were to be told so far, of each each one."""
+        return sum(each.told for each in tuple(self._audiences.values()))
+
     def why_not(self, stream: Stream) -> str | None:
         """Return why a stream is not told here; None: it is."""
         if self._flow is None:

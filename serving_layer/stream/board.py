@@ -52,7 +52,11 @@ class Complete(NamedTuple):
 
 
 class Board:
-    """The channels, by what moves them."""
+    """The channels, by what moves them.
+
+    Attributes:
+        told: How many events subscribers were to be told so far, of each each one.
+    """
 
     def __init__(self) -> None:
         self._channels: dict[ChannelName, Channel] = {}
@@ -65,6 +69,7 @@ class Board:
         """Those that each barrier tells of."""
         self._highest = 0
         self._moved = Moved()
+        self.told = 0
 
     def __len__(self) -> int:
         return len(self._channels)
@@ -134,6 +139,7 @@ class Board:
         """Let events be told of a channel whose seq was `seq` before; none before it is loaded."""
         if channel.is_loaded:
             for event in events:
+                self.told += len(channel.subscribers)
                 self._moved.events.setdefault(channel, (seq, []))[1].append(event)
 
     def moved(self) -> Moved:

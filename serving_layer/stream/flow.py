@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lake.bar import Hours, State
     from lake.live import Subscription
+    from lake.trace import Traces
 
 _log = structlog.get_logger(__name__)
 _PACE_S: Final = 0.005
@@ -176,10 +177,14 @@ class Flow:
     Args:
         live: The view.
         pace_s: How long changes are gathered before they are told.
+        traces: Follows prices; None: none is followed.
     """
 
-    def __init__(self, live: Followed, *, pace_s: float = _PACE_S) -> None:
+    def __init__(
+        self, live: Followed, *, pace_s: float = _PACE_S, traces: Traces | None = None
+    ) -> None:
         self._live = live
+        self._traces = traces
         self._pace_s = pace_s
         self._lock = threading.Lock()
         self._listeners: tuple[Listener, ...] = ()
@@ -249,6 +254,8 @@ class Flow:
             if changes:
                 prices, bars = price_rows(changes.prices), bar_rows(changes.bars)
                 self._tell(following, News(prices, bars, is_gap=changes.is_gap))
+                if self._traces:
+                    self._traces.pass_all(prices)
 
     def _lose(self, following: _Following, error: Exception) -> None:
         if not following.is_away:

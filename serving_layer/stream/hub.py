@@ -79,7 +79,7 @@ class Hub:
         self._seconds = seconds
         self._idle_s = idle_s
         self._stalled_s = stalled_s
-        self._board = Board()
+        self.board = Board()
         self._subscribers: dict[Subscriber, None] = {}
         self._idle: dict[Channel, None] = {}
         """What nobody subscribes to, in the order in which it became so."""
@@ -111,7 +111,7 @@ class Hub:
         """
         self._subscribers[subscriber] = None
         for name in names:
-            channel = self._board.get(name) or self._opened(name)
+            channel = self.board.get(name) or self._opened(name)
             subscriber.channels[channel.text] = channel
             channel.subscribers[subscriber] = None
             self._idle.pop(channel, None)
@@ -132,7 +132,7 @@ class Hub:
         if subscriber.out:
             self._turns.write(subscriber, self._seconds())
         for name in names:
-            channel = self._board.get(name)
+            channel = self.board.get(name)
             if channel is not None and subscriber in channel.subscribers:
                 del channel.subscribers[subscriber]
                 channel.waiting.pop(subscriber, None)
@@ -157,7 +157,7 @@ class Hub:
             self._tell_status()
         if news.is_gap:
             self._lose()
-        self._board.hear(news)
+        self.board.hear(news)
         self._hand_out()
         self._write_some()
 
@@ -179,7 +179,7 @@ class Hub:
         work = [self._watch_lake(), *(lane.run() for lane in lanes)]
         beside = [asyncio.ensure_future(each) for each in work]
         try:
-            while len(self._board):
+            while len(self.board):
                 news = await listener.take(self._patience_s())
                 if news is None:
                     self._write_some()
@@ -203,12 +203,12 @@ class Hub:
 
     def _hand_out(self) -> None:
         """Hand what moved to those who keep pace; of the others it is noted what they lack."""
-        moved = self._board.moved()
+        moved = self.board.moved()
         for name in moved.stale:
             self._merged.ask(name)
         for channel, (seq, events) in moved.events.items():
             self._fan_out(channel, seq, events)
-        for complete in self._board.completed():
+        for complete in self.board.completed():
             text = written(self._seen.told_of(complete))[1:]
             for channel in complete.channels:
                 told = b'{"type":"complete","channel":%b,%b' % (written(channel.text), text)
@@ -248,10 +248,10 @@ class Hub:
             self._let_go(channel)
 
     def _opened(self, name: ChannelName) -> Channel:
-        markets = self._board.markets()
-        channel = self._board.open(name)
+        markets = self.board.markets()
+        channel = self.board.open(name)
         self._ask(name)
-        for market in self._board.markets():
+        for market in self.board.markets():
             if market not in markets:
                 self._markets.ask(market)
         return channel
@@ -278,9 +278,9 @@ class Hub:
 
     def _let_go(self, channel: Channel) -> None:
         self._idle.pop(channel, None)
-        markets = self._board.markets()
-        self._board.close(channel)
-        for market in set(markets).difference(self._board.markets()):
+        markets = self.board.markets()
+        self.board.close(channel)
+        for market in set(markets).difference(self.board.markets()):
             self._markets.forget(market)
         for lane in (self._prices, self._bars, self._merged):
             lane.forget(channel.name)
@@ -289,7 +289,7 @@ class Hub:
         for subscriber in self._subscribers:
             for channel in list(subscriber.channels.values()):
                 subscriber.drop(channel)
-        for channel in self._board:
+        for channel in self.board:
             self._let_go(channel)
         self._subscribers.clear()
         self._turns.clear()
@@ -298,12 +298,12 @@ class Hub:
     def _lose(self) -> None:
         """Read all anew: the view has lost changes."""
         self._gaps += 1
-        for market in self._board.markets():
-            barrier = self._board.barrier(market)
+        for market in self.board.markets():
+            barrier = self.board.barrier(market)
             if barrier is not None:
                 barrier.unlearn()
             self._markets.ask(market)
-        for channel in self._board:
+        for channel in self.board:
             channel.lost_at = channel.seq
             self._ask(channel.name)
 
@@ -319,17 +319,17 @@ class Hub:
 
     async def _read_market(self, names: Sequence[ChannelName]) -> None:
         found = await self._read(partial(self._reads.market, names[0]))
-        barrier = self._board.barrier(names[0])
+        barrier = self.board.barrier(names[0])
         if found is not None and barrier is not None:
             self._begin(names[0], found.states)
             barrier.learn(found.known)
             self._tell()
 
     async def _read_merged(self, names: Sequence[ChannelName]) -> None:
-        begun = {name: channel.seq for name in names if (channel := self._board.get(name))}
+        begun = {name: channel.seq for name in names if (channel := self.board.get(name))}
         found = await self._read(lambda: [self._reads.merged(name) for name in names])
         for name, states in zip(names, found or (), strict=False):
-            channel = self._board.get(name)
+            channel = self.board.get(name)
             if channel is None:
                 continue
             if states is None:
@@ -340,7 +340,7 @@ class Hub:
                 seq = channel.seq
                 gone = partial(vanished_json, name)
                 events = channel.update(states, gone, begun.get(name, 0))
-                self._board.tell(channel, seq, events)
+                self.board.tell(channel, seq, events)
         self._tell()
 
     def _tell(self) -> None:
@@ -356,7 +356,7 @@ class Hub:
 
     def _begin(self, name: ChannelName, states: Sequence[State]) -> None:
         """Let a channel begin with what was read: at first, or anew after a gap."""
-        channel = self._board.get(name)
+        channel = self.board.get(name)
         if channel is None or channel.lost_at is None:
             return
         if channel.is_loaded:
@@ -380,7 +380,7 @@ class Hub:
             if is_moved:
                 self._tell_status()
             if is_moved or before.sign != self._seen.sign:
-                for channel in self._board:
+                for channel in self.board:
                     if channel.name.is_merged:
                         self._merged.ask(channel.name)
 

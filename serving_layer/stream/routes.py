@@ -15,6 +15,7 @@ from serving_layer.stream.reads import Reads
 
 if TYPE_CHECKING:
     from lake.live import LiveBars
+    from lake.trace import Traces
     from serving_layer.merged import MergedReader
     from serving_layer.stream.connection import Counting
 
@@ -30,6 +31,7 @@ class Streams:
         reader: Of the lake and the view.
         manners: What connections may.
         counting: Who counts connections; None: nobody does.
+        traces: Follows prices; None: none is followed.
 
     Attributes:
         flow: The view's changes; None as the hub is.
@@ -40,16 +42,17 @@ class Streams:
         self,
         live: LiveBars | None,
         reader: MergedReader,
-        *,
         manners: Manners | None = None,
+        *,
         counting: Counting | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.flow: Flow | None = None
         self.hub: Hub | None = None
         self._now = reader.now
         self._manners = manners or Manners()
         if isinstance(live, Subscribable):
-            self.flow = Flow(cast("Followed", live))
+            self.flow = Flow(cast("Followed", live), traces=traces)
             self.hub = Hub(
                 self.flow,
                 Reads(live, reader),

@@ -21,20 +21,23 @@ import orjson
 import polars as pl
 import structlog
 
+from lake import metrics
 from lake.errors import FiblakeError, StoreError
+from lake.measuring import Measured, each_of
+from lake.trace import Traces
 from speed_layer.alerts.another_flow import anew
 from speed_layer.alerts.asking import beside
 from speed_layer.alerts.evaluation import Evaluation
 from speed_layer.alerts.event_flow import EventFlow
 from speed_layer.alerts.inlet import received
 from speed_layer.alerts.interpreter import set_for_evaluation
-from speed_layer.alerts.parts import Health, Parts, document
+from speed_layer.alerts.parts import Health, Parts, away, document, measured
 from speed_layer.alerts.rows import own_rows
 from speed_layer.alerts.session_flow import SessionFlow
 from speed_layer.alerts.sessions import begun_by, dawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from threading import Event
 
     from lake.alerts.history import History
@@ -76,6 +79,7 @@ class Setting:
         history: What was before.
         clock: Tells the present.
         started: Since when what comes in is of the present, in microseconds.
+        trace_one_in: Of so many prices one is followed in the log, where it fires; 0: none is.
     """
 
     flow: str
@@ -87,6 +91,7 @@ class Setting:
     history: History
     clock: Clock
     started: int
+    trace_one_in: int = 0
 
 
 class Embedded:
@@ -119,6 +124,12 @@ class Embedded:
             "lost": self._lost,
             "failure": self._failure,
         }
+
+    def measured(self) -> Iterator[Measured]:
+        """Yield what is measured of it; from any thread."""
+        yield from measured(self._health)
+        said = away(self._health, self._keeper)
+        yield from each_of(metrics.AWAY, {part: bool(said[part]) for part in said})
 
     def run(self) -> None:
         """Evaluate until the inlet is closed and empty, and all is kept.
@@ -220,6 +231,7 @@ class _Round:
             setting.clock,
             stop,
             health,
+            Traces("alerts", setting.trace_one_in),
         )
         self._evaluation = Evaluation(parts, begun, session, begin - 1)
         self._is_over = False

@@ -184,6 +184,7 @@ class Evaluation:
         firings = self._book.take(seen)
         self._health.evaluated += len(seen)
         if firings:
+            self._parts.traces.pass_all(firings)
             now = self._parts.clock.now()
             told = [self._watched[each.alert].told(each, now) for each in firings]
             self._pending.firings += told

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lake import metrics
+from lake.measuring import Measured
 from speed_layer.alerts.keeper import KeeperHealth
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from threading import Event
 
     from lake.alerts.book import BarsKey
     from lake.alerts.history import History
     from lake.clock import Clock
     from lake.session import SessionTable
+    from lake.trace import Traces
     from speed_layer.alerts.keeper import Keeper
     from speed_layer.alerts.session_flow import SessionFlow
 
@@ -81,6 +84,7 @@ class Parts:
         clock: Tells the present.
         stop: Set when all is to end.
         health: Told how it goes.
+        traces: Follows what fires.
     """
 
     flow: Flow
@@ -91,12 +95,12 @@ class Parts:
     clock: Clock
     stop: Event
     health: Health
+    traces: Traces
 
 
 def document(health: Health, keeper: Keeper | None) -> dict[str, Any]:
     """Return how evaluation and keeping go, as JSON has it; from any thread."""
     keeping = keeper.health if keeper else KeeperHealth()
-    away = {"database": keeping.away, "lake": health.lake or health.sessions}
     return {
         "rules": health.rules,
         "refused": keeping.refused,
@@ -104,5 +108,18 @@ def document(health: Health, keeper: Keeper | None) -> dict[str, Any]:
         "fired": health.fired,
         "uncommitted": keeping.uncommitted + health.unoffered,
         "behind_s": round(health.behind_s, 3),
-        "away": {part: said for part, said in away.items() if said},
+        "away": {part: said for part, said in away(health, keeper).items() if said},
     }
+
+
+def away(health: Health, keeper: Keeper | None) -> dict[str, str]:
+    """Return what each part that evaluation needs said when it failed; empty: it answers."""
+    said = keeper.health.away if keeper else ""
+    return {"database": said, "lake": health.lake or health.sessions}
+
+
+def measured(health: Health) -> Iterator[Measured]:
+    """Yield what is measured of an evaluation; from any thread."""
+    yield Measured(metrics.ALERTS_RULES, health.rules)
+    yield Measured(metrics.ALERTS_FIRED, health.fired)
+    yield Measured(metrics.ALERTS_LAG, health.behind_s)

@@ -18,15 +18,18 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import structlog
 
+from lake import metrics
 from lake.errors import StreamError
 from lake.instant import microseconds
 from lake.live_wire import decode_told
+from lake.measuring import Measured, each_of
+from lake.trace import Traces
 from speed_layer.alerts.another_flow import anew
 from speed_layer.alerts.asking import beside
 from speed_layer.alerts.embedded import PRESENT
 from speed_layer.alerts.evaluation import Evaluation
 from speed_layer.alerts.interpreter import set_for_evaluation
-from speed_layer.alerts.parts import Health, Parts, document
+from speed_layer.alerts.parts import Health, Parts, away, document, measured
 from speed_layer.alerts.rows import own_rows
 from speed_layer.alerts.session_flow import SessionFlow
 from speed_layer.alerts.sessions import NEVER, begun_by
@@ -34,7 +37,7 @@ from speed_layer.alerts.told_flow import ToldFlow
 from speed_layer.streams.position import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from threading import Event
 
     from lake.alerts.history import History
@@ -80,8 +83,15 @@ class ServiceHealth:
 
     @property
     def _away(self) -> dict[str, str]:
-        away: dict[str, str] = document(self.evaluation, self.keeper)["away"]
-        return away | {"stream": self.stream} if self.stream else away
+        parts = away(self.evaluation, self.keeper) | {"stream": self.stream}
+        return {part: said for part, said in parts.items() if said}
+
+    def measured(self) -> Iterator[Measured]:
+        """Yield what is measured of it."""
+        yield from measured(self.evaluation)
+        yield Measured(metrics.STREAM_GAPS, self.counts["gaps"])
+        parts = (*away(self.evaluation, self.keeper), "stream")
+        yield from each_of(metrics.AWAY, {part: part in self._away for part in parts})
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -106,6 +116,7 @@ class Service:
         grace: How long after its end a bar is final.
         clock: Tells the present.
         health: How it goes.
+        trace_one_in: Of so many prices one is followed in the log, where it fires; 0: none is.
     """
 
     keeper: Keeper
@@ -115,6 +126,7 @@ class Service:
     grace: dt.timedelta
     clock: Clock
     health: ServiceHealth = field(default_factory=ServiceHealth)
+    trace_one_in: int = 0
 
     def run(self, stop: Event) -> None:
         """Evaluate until `stop` is set; then keep all that was.
@@ -180,6 +192,7 @@ class _Round:
             service.clock,
             stop,
             service.health.evaluation,
+            Traces("alerts", service.trace_one_in),
         )
         self._evaluation = Evaluation(parts, begun, session, NEVER)
         told = position.get("kinesis")

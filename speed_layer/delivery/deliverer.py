@@ -22,16 +22,21 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
-from database.outbox import Claim, Marked, Most, Route, Shares, claim, has_due, mark
+from database.outbox import Claim, Marked, Most, Route, Shares, claim, due_by, has_due, mark
 from database.pruning import forget_notifications
+from lake import metrics
 from lake.alerts.destination import BUILT_IN
+from lake.envelope import decode_envelope
 from lake.errors import FiblakeError
+from lake.instant import microseconds
+from lake.measuring import Measured, each_of
+from lake.trace import Traces
 from speed_layer.delivery.ailing import Ailing
 from speed_layer.delivery.outcome import Outcome, becomes, given_back
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from database import Database
     from database.outbox import Claimed
@@ -42,6 +47,7 @@ _POLL_S: Final = 1.0
 _GRACE_S: Final = 2.0
 """For attempts under way, when it is to end."""
 _FORGET_EVERY_S: Final = 3600.0
+_COUNT_EVERY_S: Final = 15.0
 _BUILT_IN_AT_ONCE: Final = 16
 _OWNERS_PART: Final = 4
 """The part of what is told at once that one owner's webhooks may take: a quarter."""
@@ -55,6 +61,7 @@ class _Counts:
     delivered: int = 0
     failed: int = 0
     dead: int = 0
+    due: int = 0
     fault: str | None = None
 
 
@@ -77,16 +84,20 @@ class Deliverer:
         clock: Tells what is due.
         bounds: How long, how often, how many at once.
         keep: How long notifications are kept that wait for nothing.
+        trace_one_in: Of so many prices one is followed in the log, where it fired; 0: none is.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it brings together
         self,
         database: Database,
         senders: Mapping[str, Sender],
         clock: Clock,
         bounds: Bounds,
         keep: dt.timedelta,
+        *,
+        trace_one_in: int = 0,
     ) -> None:
+        self._traces = Traces("delivery", trace_one_in)
         self._database = database
         self._senders = senders
         self._clock = clock
@@ -133,6 +144,13 @@ class Deliverer:
             "fault": counts.fault,
         }
 
+    def measured(self) -> Iterator[Measured]:
+        """Yield what is measured of it; from any thread."""
+        counts = self._counts
+        outcomes = {"delivered": counts.delivered, "failed": counts.failed, "dead": counts.dead}
+        yield from each_of(metrics.DELIVERIES, outcomes)
+        yield Measured(metrics.DELIVERIES_DUE, counts.due)
+
     def _work(self) -> None:
         asyncio.run(self._deliver())
 
@@ -140,11 +158,13 @@ class Deliverer:
         self._loop = asyncio.get_running_loop()
         self._begun.set()
         forgetting = asyncio.create_task(self._keep_forgetting())
+        counting = asyncio.create_task(self._keep_counting())
         while not self._is_ending:
             self._wake.clear()
             if not await self._step():
                 await self._woken(_POLL_S)
         forgetting.cancel()
+        counting.cancel()
         await self._end()
 
     async def _woken(self, longest_s: float) -> None:
@@ -226,6 +246,7 @@ class Deliverer:
         if not marked.error:
             self._under.ailing.discard(route)
             self._counts.delivered += 1
+            self._trace(claimed)
             return
         self._under.ailing.add(route)
         self._counts.failed += 1
@@ -241,6 +262,14 @@ class Deliverer:
             attempts=marked.attempts,
             error=marked.error,
         )
+
+    def _trace(self, claimed: Claimed) -> None:
+        """Log that what fired by a price that is followed was delivered."""
+        if self._traces.is_on and claimed.kind == "alert":
+            told = decode_envelope(claimed.body)
+            time_us, to = microseconds(told.time), claimed.destination
+            for symbol in told.symbols:
+                self._traces.pass_one(symbol, time_us, firing=told.id, destination=to)
 
     def _free(self, route: Route) -> None:
         self._under.routes[route] -= 1
@@ -279,6 +308,18 @@ class Deliverer:
                 _log.info("what was told long ago is not forgotten yet", error=str(error))
             if not forgotten:
                 await asyncio.sleep(_FORGET_EVERY_S)
+
+    async def _keep_counting(self) -> None:
+        while True:
+            try:
+                self._counts.due = await self._ask(self._due)
+            except Exception as error:  # noqa: BLE001 - that the database is away is told elsewhere
+                _log.debug("deliveries that are due were not counted", error=str(error))
+            await asyncio.sleep(_COUNT_EVERY_S)
+
+    def _due(self) -> int:
+        with self._database.read() as connection:
+            return due_by(connection, self._clock.now())
 
     def _forgotten(self) -> int:
         with self._database.write() as connection:

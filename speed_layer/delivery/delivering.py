@@ -38,7 +38,8 @@ def delivering(settings: Settings, database: Database, clock: Clock) -> Iterator
         "": _webhooks(settings, clock),
     }
     keep = dt.timedelta(days=settings.notifications_days)
-    deliverer = Deliverer(database, senders, clock, Bounds.of(settings), keep)
+    bounds, one_in = Bounds.of(settings), settings.trace_one_in
+    deliverer = Deliverer(database, senders, clock, bounds, keep, trace_one_in=one_in)
     deliverer.start()
     try:
         yield deliverer

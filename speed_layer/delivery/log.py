@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
-
 from lake.envelope import decode_envelope
-from lake.instant import written
+from lake.instant import microseconds, written
+from lake.logs import always
+from lake.trace import trace_of
 from speed_layer.delivery.outcome import DELIVERED
 
 if TYPE_CHECKING:
@@ -25,11 +25,7 @@ class LogSender:
     async def send(self, claimed: Claimed) -> Outcome:
         """Write a notification's line."""
         envelope = decode_envelope(claimed.body)
-        # Configured as all logs are by now, but for its level.
-        line = structlog.wrap_logger(
-            structlog.get_config()["logger_factory"](), wrapper_class=structlog.BoundLogger
-        )
-        line.info(
+        always().info(
             envelope.kind,
             id=envelope.id,
             owner=claimed.owner,
@@ -37,6 +33,7 @@ class LogSender:
             symbols=list(envelope.symbols),
             title=envelope.title,
             text=envelope.text,
+            traces=[trace_of(symbol, microseconds(envelope.time)) for symbol in envelope.symbols],
         )
         return DELIVERED
 

@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 import structlog
 
+from lake import metrics
 from lake.errors import ViewError
+from lake.measuring import Measured, each_of
+from lake.trace import Traces
 from lake.wire import SCHEMA
 from speed_layer.chores import Beside, Chore
 from speed_layer.corrections import late_among
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from speed_layer.corrections import Corrections
     from speed_layer.covering import Covering
@@ -70,6 +73,7 @@ class Running:
             took none.
         covering: Keeps what batch has covered, and lets the view forget it; None: nobody does.
         pace: How often what is not urgent is done.
+        trace_one_in: Of so many prices one is followed in the log; 0: none is.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that it brings together
@@ -83,8 +87,10 @@ class Running:
         received: int = 0,
         covering: Covering | None = None,
         pace: Pace | None = None,
+        trace_one_in: int = 0,
     ) -> None:
         self._engine = engine
+        self._taken, self._put = Traces("engine", trace_one_in), Traces("view", trace_one_in)
         self._stream = stream
         self._view = view
         self._corrections = corrections
@@ -109,9 +115,22 @@ class Running:
         """What became of all events so far."""
         return self._engine.counts
 
+    def measured(self) -> Iterator[Measured]:
+        """Yield what is measured of it."""
+        counts = self._engine.counts
+        outcomes = {
+            "accepted": counts.accepted,
+            "stale": counts.stale + counts.duplicate,
+            "late": counts.late,
+            "foreign": counts.foreign,
+            "poison": 0,  # what is no event never gets here
+        }
+        return each_of(metrics.ENGINE_EVENTS, outcomes)
+
     def run(self) -> None:
         """Apply events until the stream is closed and empty; then do each chore once more."""
         while (events := self._stream.take(self._bars_s or _WAIT_S)) is not None:
+            self._taken.pass_frame(events)
             self.apply(events)
             for chore in self._chores:
                 chore.do_if_due()
@@ -183,6 +202,7 @@ class Running:
             # Who waits for a price does not wait for its seven bars.
             if len(changes.prices) or changes.bars.is_empty():
                 self._view.put(changes.bars.clear(), changes.prices)
+                self._put.pass_frame(changes.prices)
             if len(changes.bars):
                 self._view.put(changes.bars, changes.prices.clear())
             self._fill_if_empty()

@@ -11,6 +11,7 @@ import structlog
 
 from lake.errors import StreamUnavailableError
 from lake.event import Event
+from lake.trace import Traces
 from lake.wire import decode_events, encode_events, events_of
 from speed_layer.feed.judge import REASONS
 
@@ -50,6 +51,7 @@ class Feed:
         recorder: What keeps them; None: they are kept already, as those of a replay.
         health: What is told how it goes.
         heartbeat_s: After how long without an event the stream is told the time.
+        trace_one_in: Of so many events one is followed in the log; 0: none is.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it puts together
@@ -61,7 +63,9 @@ class Feed:
         recorder: Recorder | None,
         health: Health,
         heartbeat_s: float = _HEARTBEAT_S,
+        trace_one_in: int = 0,
     ) -> None:
+        self._came, self._went = Traces("feed", trace_one_in), Traces("stream", trace_one_in)
         self._source = source
         self._judge = judge
         self._stream = stream
@@ -113,10 +117,12 @@ class Feed:
 
     def _tell(self, events: pl.DataFrame) -> None:
         if events.height:
+            self._came.pass_frame(events)
             if self._recorder:
                 self._recorder.record(events)
             self._put(events)
-            self._health.accepted(events.height, events["time"][-1])
+            self._went.pass_frame(events)
+            self._health.accepted(events.height, events["time"][-1], events["received"][-1])
 
     def _put(self, events: pl.DataFrame) -> None:
         """Put events into the stream, what it does not take again and again."""

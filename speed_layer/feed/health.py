@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from lake import metrics
 from lake.instant import from_microseconds, written
+from lake.measuring import Measured, each_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lake.coverage import Span
 
@@ -31,20 +33,24 @@ class Health:
         counts: `accepted`, `refused`, `heartbeats`, `connections`, `filled`, `shed` and so on.
         refused: By reason.
         unlanded: How many files of events the lake does not have, that it should have.
+        queued: Tells how many events wait between the source and the stream.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.unlanded = 0
+        self.queued: Callable[[], int] = lambda: 0
         self._clock = clock
         self._lock = threading.Lock()
         self._gaps: deque[Span] = deque(maxlen=_GAPS_MOST)
         self._is_subscribed = False
         self._is_running = False
+        self._started_at = clock()
         self._event_at: float | None = None
         self._sign_at: float | None = None
         self._event_time: int | None = None
+        self._lag_us: int | None = None
         self._said = ""
         self._waiting = ""
 
@@ -80,10 +86,10 @@ class Health:
         with self._lock:
             self.counts[name] += number
 
-    def accepted(self, number: int, time_us: int) -> None:
-        """Note events that went on, and the time of the last."""
+    def accepted(self, number: int, time_us: int, received_us: int) -> None:
+        """Note events that went on, the time of the last, and when it was received."""
         self.count("accepted", number)
-        self._event_time = time_us
+        self._event_time, self._lag_us = time_us, received_us - time_us
         self._event_at = self._sign_at = self._clock()
 
     def refuse(self, reason: str, number: int) -> None:
@@ -121,6 +127,20 @@ class Health:
         at = self._sign_at
         is_fresh = at is not None and self._clock() - at <= _FRESH_S
         return self._is_running and self._is_subscribed and is_fresh and not self._waiting
+
+    def measured(self) -> Iterator[Measured]:
+        """Yield what is measured of it."""
+        outcomes = {each: self.counts[each] for each in ("accepted", "refused", "shed")}
+        yield from each_of(metrics.FEED_EVENTS, outcomes)
+        if self._lag_us is not None:
+            yield Measured(metrics.FEED_LAG, self._lag_us / 1e6)
+        silent_since = self._started_at if self._event_at is None else self._event_at
+        yield Measured(metrics.FEED_SILENCE, max(0.0, self._clock() - silent_since))
+        yield Measured(metrics.FEED_QUEUE, self.queued())
+        yield Measured(metrics.FEED_SUBSCRIBED, self._is_subscribed)
+        yield Measured(metrics.FEED_GAPS, self.counts["gaps"])
+        yield Measured(metrics.FEED_UNLANDED, self.unlanded)
+        yield from each_of(metrics.AWAY, {"stream": bool(self._waiting)})
 
     def document(self) -> dict[str, Any]:
         """Return all of it as JSON has it."""

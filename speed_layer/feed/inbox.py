@@ -37,6 +37,11 @@ class Inbox(Generic[Item]):
         self._shed_since: int | None = None
         self._changed = threading.Condition()
 
+    @property
+    def waiting(self) -> int:
+        """How many events wait."""
+        return self._waiting
+
     def offer(self, item: Item, events: int, received: int) -> bool:
         """Return whether an item was dealt with: taken in, or, where that is set, given up.
 

@@ -154,6 +154,7 @@ class Massive:
         self._days = days.days if days else ()
         self._clock = clock or SystemClock()
         self._inbox: Inbox[_Item] = Inbox(plan.queue, _Shed if plan.sheds else None, health)
+        health.queued = lambda: self._inbox.waiting
         self._items: deque[_Item] = deque()
         self._reader = Reader()
         self._hearing = Hearing(plan.kinds, plan.symbols)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from lake.conditions import load_conditions
@@ -11,6 +12,8 @@ from lake.errors import VendorKeyError
 from lake.health_server import health_served
 from lake.hours import hours_of, timetable
 from lake.instant import microseconds
+from lake.measuring import Measured
+from lake.metrics import MARKET_OPEN
 from lake.recorded import only_source
 from lake.state import state_folder
 from speed_layer.feed.feed import Feed
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from lake.clock import Clock
     from lake.hours import Timetable
+    from lake.measuring import Measures
     from lake.session import SessionTable
     from lake.settings import Settings
     from lake.store import ObjectStore
@@ -54,6 +58,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
     sessions: SessionTable,
     clock: Clock,
     health: Health,
+    measures: Measures | None = None,
 ) -> Iterator[Feed]:
     """Yield a feed that brings events into a stream once it is run.
 
@@ -65,6 +70,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         sessions: The session table; events of sessions that it does not have are refused.
         clock: Tells the present.
         health: Told how it goes.
+        measures: What is measured of this process, to be told beside it; None: nothing.
 
     Raises:
         VendorKeyError: If there is no key for Massive.
@@ -72,12 +78,16 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         BusyError: If another process records into the spool.
     """
     with ExitStack() as stack:
-        stack.enter_context(health_served(health, settings))
+        fed = partial(Feed, trace_one_in=settings.trace_one_in)
+        if measures is not None:
+            measures.add(health.measured)
+            measures.add(lambda: [Measured(MARKET_OPEN, sessions.is_open(clock.now()))])
+        stack.enter_context(health_served(health, settings, measures))
         if spec.session is not None:
             source = _replay(spec, spec.session, store, sessions)
             health.connected(is_subscribed=True)
             # It was judged, refused and recorded when it was received.
-            yield Feed(source, None, stream, recorder=None, health=health)
+            yield fed(source, None, stream, recorder=None, health=health)
             return
         plan = massive_plan(settings)
         days = timetable(sessions, clock.now().date() - _DAYS_BACK, sessions.last)
@@ -87,7 +97,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         known = recorder.known(settings.feed_kind, int(oldest * _SECOND_US))
         massive = _massive(plan, health, known, days, clock)
         judge = Judge(load_conditions(store), days, skew_s=settings.feed_skew_seconds)
-        yield Feed(massive, judge, stream, recorder=recorder, health=health)
+        yield fed(massive, judge, stream, recorder=recorder, health=health)
 
 
 def massive_plan(settings: Settings) -> Plan:

@@ -39,6 +39,12 @@ class Position:
     created: str
     shards: Mapping[str, Place] = field(default_factory=dict)
 
+    @property
+    def reached_ms(self) -> int:
+        """Up to when the stream was read, as far as it goes on; 0: nothing was read yet."""
+        reached = (place.reached_ms for place in self.shards.values() if not place.is_ended)
+        return min(reached, default=0)
+
     def document(self) -> dict[str, Any]:
         """Return it as a document of the lake."""
         shards = {

@@ -45,7 +45,7 @@ class RedisServer:
     """
 
     def __init__(self, settings: Settings) -> None:
-        url = settings.redis_url.get_secret_value()
+        url = settings.redis_address
         parts = urlsplit(url)
         self._place = f"{parts.hostname}:{parts.port or 6379}"
         self.attempts = settings.redis_attempts

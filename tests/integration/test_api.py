@@ -120,6 +120,7 @@ def problem(answer: httpx.Response) -> dict[str, Any]:
     body: dict[str, Any] = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
     assert ("about:blank", answer.status_code) == (body["type"], body["status"])
+    assert answer.headers["x-request-id"] == body.pop("trace")
     return body
 
 

@@ -120,7 +120,7 @@ def test_a_feed_tells_how_it_is() -> None:
         before = [httpx.get(f"{server.url}/health/{name}") for name in ("live", "ready")]
         health.started()
         health.connected(is_subscribed=True)
-        health.accepted(5, OPEN_US)
+        health.accepted(5, OPEN_US, OPEN_US)
         health.gap(Span(OPEN_US, OPEN_US + 10**6, "shed", told="the queue was full"))
         after = [httpx.get(f"{server.url}/health/{name}") for name in ("live", "ready")]
         elsewhere = httpx.get(f"{server.url}/health")

@@ -37,7 +37,7 @@ async def left(hub: Hub) -> int:
     channels = list(subscriber.channels.values())
     assert await asyncio.to_thread(eventually, lambda: all(each.is_loaded for each in channels))
     hub.leave(subscriber)
-    return len(hub._board)  # noqa: SLF001 - nobody else tells
+    return len(hub.board)
 
 
 @pytest.mark.parametrize(("most", "kept"), [(20_000, 5), (2, 2)])

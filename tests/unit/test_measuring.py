@@ -1,0 +1,223 @@
+"""What a process measures, as Prometheus and CloudWatch are told it."""
+
+import json
+from collections.abc import Iterator
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
+
+from lake import metrics
+from lake.emf import Emf
+from lake.measuring import Measured, Measures, Spread, each_of
+
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
+_UNIT = {"enum": ["Seconds", "Bytes", "Count", "None"]}
+_METRIC = {"required": ["Name", "Unit"], "properties": {"Name": _TEXT, "Unit": _UNIT}}
+_DIRECTIVE = {
+    "required": ["Namespace", "Dimensions", "Metrics"],
+    "additionalProperties": False,
+    "properties": {
+        "Namespace": _TEXT,
+        "Dimensions": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "array", "maxItems": 30, "items": _TEXT},
+        },
+        "Metrics": {"type": "array", "minItems": 1, "maxItems": 100, "items": _METRIC},
+    },
+}
+EMF = {
+    "type": "object",
+    "required": ["_aws"],
+    "properties": {
+        "_aws": {
+            "required": ["Timestamp", "CloudWatchMetrics"],
+            "additionalProperties": False,
+            "properties": {
+                "Timestamp": {"type": "integer"},
+                "CloudWatchMetrics": {"type": "array", "minItems": 1, "items": _DIRECTIVE},
+            },
+        }
+    },
+    "additionalProperties": {
+        "anyOf": [
+            {"type": ["string", "number"]},
+            {"type": "array", "maxItems": 100, "items": {"type": "number"}},
+        ]
+    },
+}
+"""What AWS's specification of the embedded metric format says of a line."""
+
+
+class Part:
+    """Counts, as a part of a process does."""
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.took: list[int] = [0, 0, 0]
+
+    def measured(self) -> Iterator[Measured | Spread]:
+        yield from each_of(metrics.FEED_EVENTS, {"accepted": self.accepted, "shed": 0})
+        yield Measured(metrics.FEED_LAG, 0.25)
+        yield Spread(metrics.REQUEST_SECONDS, (0.1, 1.0), tuple(self.took), 7.0, ("/v1/a",))
+        yield Spread(metrics.REQUEST_SECONDS, (0.1, 1.0), tuple(self.took), 7.0, ("/v1/b",))
+
+
+def broken() -> Iterator[Measured]:
+    raise ZeroDivisionError
+    yield
+
+
+@pytest.fixture
+def part() -> Part:
+    return Part()
+
+
+@pytest.fixture
+def measures(part: Part) -> Measures:
+    made = Measures("feed")
+    made.add(part.measured)
+    return made
+
+
+def told(measures: Measures) -> dict[str, float]:
+    """Return what a scrape reads, by name and labels."""
+    return {
+        f"{sample.name}{sorted(sample.labels.values())}": sample.value
+        for family in text_string_to_metric_families(measures.text().decode())
+        for sample in family.samples
+    }
+
+
+def lines(emf: Emf, written: list[str]) -> list[dict[str, object]]:
+    """Return the lines that are written by one look, each held to the specification."""
+    written.clear()
+    emf.tell()
+    found = [json.loads(line) for line in written]
+    for line, text in zip(found, written, strict=True):
+        jsonschema.validate(line, EMF)
+        assert len(text.encode()) < 256 * 1024
+        directive = line["_aws"]["CloudWatchMetrics"][0]
+        assert directive["Namespace"] == "fiblake"
+        named = [each["Name"] for each in directive["Metrics"]]
+        assert {"_aws", *named, *directive["Dimensions"][0]} == line.keys()
+    return found
+
+
+def test_a_scrape_tells_what_is_counted_by_then_and_the_process_itself(
+    part: Part, measures: Measures
+) -> None:
+    part.accepted, part.took = 7, [2, 1, 1]
+
+    found = told(measures)
+
+    assert (7, 0, 0.25) == (
+        found["fiblake_feed_events_total['accepted']"],
+        found["fiblake_feed_events_total['shed']"],
+        found["fiblake_feed_lag_seconds[]"],
+    )
+    assert (2, 3, 4, 4, 7.0) == (
+        found["fiblake_request_seconds_bucket['/v1/a', '0.1']"],
+        found["fiblake_request_seconds_bucket['/v1/a', '1.0']"],
+        found["fiblake_request_seconds_bucket['+Inf', '/v1/a']"],
+        found["fiblake_request_seconds_count['/v1/a']"],
+        found["fiblake_request_seconds_sum['/v1/a']"],
+    )
+    assert 0 < found["process_resident_memory_bytes[]"]
+
+
+def test_what_several_parts_tell_is_one_value(part: Part, measures: Measures) -> None:
+    part.accepted = 7
+    measures.add(lambda: [Measured(metrics.FEED_EVENTS, 3, ("accepted",))])
+    measures.add(lambda: [Measured(metrics.FEED_LAG, 2.5)])
+
+    found = told(measures)
+
+    assert (10, 2.5) == (
+        found["fiblake_feed_events_total['accepted']"],
+        found["fiblake_feed_lag_seconds[]"],
+    )
+
+
+def test_a_part_that_cannot_be_measured_hides_no_other_and_is_logged_once(
+    measures: Measures,
+) -> None:
+    measures.add(broken)
+
+    with capture_logs() as logs:
+        found = [told(measures)["fiblake_feed_lag_seconds[]"] for _ in range(3)]
+
+    assert [0.25] * 3 == found
+    assert ["a part cannot be measured"] == [line["event"] for line in logs]
+
+
+def test_two_processes_worth_of_measures_share_nothing() -> None:
+    one, other = Measures("feed"), Measures("api")
+    one.add(lambda: [Measured(metrics.FEED_LAG, 1)])
+
+    assert ("fiblake" in one.text().decode(), "fiblake" in other.text().decode()) == (True, False)
+
+
+def test_lines_for_cloudwatch_tell_growth_states_and_spread_without_routes(
+    part: Part, measures: Measures
+) -> None:
+    written: list[str] = []
+    emf = Emf(measures, written.append, now=lambda: 1_767_000_000.5)
+    part.accepted, part.took = 7, [2, 1, 1]
+    lines(emf, written)
+    part.accepted, part.took = 9, [3, 1, 1]
+
+    found = lines(emf, written)
+
+    by_outcome = {line["outcome"]: line for line in found if "outcome" in line}
+    assert (2, 0) == (
+        by_outcome["accepted"]["fiblake_feed_events_total"],
+        by_outcome["shed"]["fiblake_feed_events_total"],
+    )
+    (rest,) = (line for line in found if "outcome" not in line)
+    assert ("feed", 0.25, [0.1, 0.1]) == (
+        rest["service"],
+        rest["fiblake_feed_lag_seconds"],
+        rest["fiblake_request_seconds"],
+    )
+    assert {1_767_000_000_500} == {line["_aws"]["Timestamp"] for line in found}  # type: ignore[index]
+
+
+def test_many_values_are_told_by_a_hundred_that_keep_the_quantiles(
+    part: Part, measures: Measures
+) -> None:
+    written: list[str] = []
+    part.took = [4_000, 900, 100]  # of two routes: 80 %, 18 %, 2 %
+
+    found = lines(Emf(measures, written.append), written)
+
+    (values,) = (line["fiblake_request_seconds"] for line in found if "outcome" not in line)
+    assert [0.1] * 80 + [1.0] * 20 == values
+
+
+def test_a_count_that_began_anew_is_told_from_nothing(part: Part, measures: Measures) -> None:
+    written: list[str] = []
+    emf = Emf(measures, written.append)
+    part.accepted = 100
+    lines(emf, written)
+    part.accepted = 4
+
+    found = lines(emf, written)
+
+    assert [4] == [
+        line["fiblake_feed_events_total"] for line in found if line.get("outcome") == "accepted"
+    ]
+
+
+def test_a_metric_s_dimensions_are_its_labels_but_routes() -> None:
+    assert [("service",), ("service", "status"), ("service",), ("service", "cache", "outcome")] == [
+        each.dimensions
+        for each in (
+            metrics.FEED_LAG,
+            metrics.REQUESTS,
+            metrics.REQUEST_SECONDS,
+            metrics.CACHE,
+        )
+    ]
