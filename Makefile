@@ -9,9 +9,11 @@ FLINK := .venv-flink
 JOB := speed_layer/flink
 INFRA := infra
 PACKAGES := lake database batch_layer speed_layer serving_layer fiblake infra
+TOOLS := docs/hooks scans
+SECRETS := $(BIN)/detect-secrets-hook --no-verify --filter file://scans/guesses.py::is_no_finding
 ARGS ?=
 
-.PHONY: demo up test check docs format bench soak synth requirements system emulators clean
+.PHONY: demo up test check audit docs format bench soak synth requirements system emulators clean
 
 demo: $(VENV)/ready  ## import real daily bars, resample them, write a chart page
 	$(BIN)/fiblake demo $(ARGS)
@@ -22,12 +24,17 @@ up: $(VENV)/ready  ## serve the lake in ./data on localhost until Ctrl-C
 test: check system emulators $(FLINK)/ready  ## check, then every test; ARGS='-k x' passes on to pytest
 	$(BIN)/pytest $(ARGS)
 
-check: $(VENV)/ready  ## lint, formatting, types, the dependency rule, the documentation
+check: $(VENV)/ready  ## lint, formatting, types, the dependency rule, scans, the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(PACKAGES) tests docs/hooks
+	$(BIN)/mypy $(PACKAGES) tests $(TOOLS)
 	$(BIN)/lint-imports
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/bandit --quiet --recursive -c pyproject.toml --severity-level medium $(PACKAGES) $(TOOLS)
+	git ls-files -z ':!*requirements*.txt' | xargs -0 -n 150 -P 0 $(SECRETS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+audit: $(VENV)/ready  ## what is pinned, held to what is known of vulnerabilities; it needs the internet
+	$(BIN)/python scans/audit.py $(ARGS)
 
 docs: $(VENV)/ready  ## the documentation, in site/: open site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -104,7 +111,8 @@ $(INFRA)/node_modules/ready: $(INFRA)/package-lock.json
 # PyFlink pins what the rest has newer, so it has an environment of its own; it wants Python 3.11.
 # Without that, Java or Maven there is none: tests that need it say so.
 $(FLINK)/ready: $(FLINK)/installed $(JOB)/target/ready
-	@if test -e $(FLINK)/installed && test -e $(JOB)/target/ready; then touch $@; fi
+	@if test -e $(FLINK)/installed && test -e $(JOB)/target/ready; then \
+	    $(BIN)/fiblake flink prepare && touch $@; fi
 
 $(FLINK)/installed: $(VENV)/ready $(JOB)/requirements.txt
 	@if $(BIN)/uv venv --quiet --clear --no-python-downloads --python 3.11 $(FLINK); then \

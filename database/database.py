@@ -50,6 +50,9 @@ class Database:
     def __init__(self, engine: sa.Engine, place: str) -> None:
         self._engine = engine
         self._writing = engine.execution_options(sqlite_begin="IMMEDIATE")
+        # A transaction of SQLite's sees one state anyway.
+        kind = {} if self.is_embedded else {"isolation_level": "REPEATABLE READ"}
+        self._still = engine.execution_options(postgresql_readonly=True, **kind)
         self.place = place
 
     @property
@@ -59,12 +62,24 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Yield a connection that sees one state.
+        """Yield a connection to read by.
 
         Raises:
             DatabaseError: If that fails, by its kind.
         """
         with self._told(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Yield a connection all of whose statements see the state of the first one.
+
+        Whoever writes meanwhile is neither seen nor kept waiting.
+
+        Raises:
+            DatabaseError: If that fails, by its kind.
+        """
+        with self._told(), self._still.begin() as connection:
             yield connection
 
     @contextmanager

@@ -44,7 +44,7 @@ def revision_of(database: Database) -> Revision:
         DatabaseError: If it does not answer.
     """
     with database.read() as connection:
-        return Revision(database.place, _revision(connection), HEAD)
+        return Revision(database.place, revision_in(connection), HEAD)
 
 
 def upgrade(database: Database) -> Revision:
@@ -56,15 +56,25 @@ def upgrade(database: Database) -> Revision:
         DatabaseError: If it does not answer, refuses, or is of a newer version.
     """
     with database.write() as connection:
-        if not database.is_embedded:  # SQLite's own lock is held since the transaction began
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        before = Revision(database.place, _revision(connection), HEAD)
-        _refuse_newer(before)
+        take_lock(database, connection)
+        before = Revision(database.place, revision_in(connection), HEAD)
+        refuse_newer(database, before.at)
         if not before.is_current:
-            from alembic import command  # noqa: PLC0415 - it takes a while, and is seldom needed
-
-            command.upgrade(config(connection), "head")
+            migrate(connection)
     return before
+
+
+def take_lock(database: Database, connection: sa.Connection) -> None:
+    """Let nobody else change the tables of a database until the transaction is over."""
+    if not database.is_embedded:  # SQLite's own lock is held since the transaction began
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+
+
+def migrate(connection: sa.Connection, to: str = "head") -> None:
+    """Bring a database's tables from where they are to a migration, in a transaction."""
+    from alembic import command  # noqa: PLC0415 - it takes a while, and is seldom needed
+
+    command.upgrade(config(connection), to)
 
 
 def prepare(database: Database) -> None:
@@ -75,7 +85,7 @@ def prepare(database: Database) -> None:
         DatabaseError: If it does not answer, or is of a newer version.
     """
     found = revision_of(database)
-    _refuse_newer(found)
+    refuse_newer(database, found.at)
     if found.is_current:
         return
     if not database.is_embedded:
@@ -94,15 +104,21 @@ def config(connection: sa.Connection) -> Config:
     return made
 
 
-def _revision(connection: sa.Connection) -> str | None:
+def revision_in(connection: sa.Connection) -> str | None:
+    """Return which migration the database of a connection is at; None: before the first."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     return found
 
 
-def _refuse_newer(found: Revision) -> None:
+def refuse_newer(database: Database, at: str | None) -> None:
+    """Refuse a database that a newer version has upgraded.
+
+    Raises:
+        DatabaseError: If it is at a migration that this version does not know.
+    """
     # Revisions are numbers of four digits.
-    if found.at is not None and found.at > found.head:
-        fact = f"The database {found.database} is at {found.at}: this version knows {found.head}."
+    if at is not None and at > HEAD:
+        fact = f"The database {database.place} is at {at}: this version knows {HEAD}."
         raise DatabaseError(fact, hint="run the newer version of fiblake that upgraded it.")

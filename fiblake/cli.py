@@ -20,11 +20,13 @@ from batch_layer.fetching.splits_file import read_splits
 from batch_layer.fetching.validation import Reading
 from batch_layer.processing.share import Share
 from fiblake import (
+    backup,
     batch,
     db,
     feed,
     fetch,
     flink,
+    infra,
     keys,
     rebuild,
     reconcile,
@@ -34,6 +36,7 @@ from fiblake import (
     view,
 )
 from fiblake.alerts.commands import app as alerts_app
+from fiblake.doctor.command import app as doctor_app
 from fiblake.lake import Lake
 from fiblake.options import JsonOption, LakeOption
 from fiblake.output import Output
@@ -66,6 +69,9 @@ app.add_typer(keys.app)
 app.add_typer(alerts_app)
 app.add_typer(topics.app)
 app.add_typer(db.app)
+app.add_typer(infra.app)
+app.add_typer(backup.app)
+app.add_typer(doctor_app)
 _EXTRAS = {
     "boto3": "s3",
     "botocore": "s3",

@@ -110,5 +110,6 @@ def _of_rebuilt(kind: str, report: RebuildReport) -> Iterator[str]:
         "kept, which came another way too": report.kept,
     }
     said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    yield f"read {report.answers:,} landed answers of {report.sessions:,} sessions"
+    told = f", and what {report.told:,} commands told" if report.told else ""
+    yield f"read {report.answers:,} landed answers of {report.sessions:,} sessions{told}"
     yield f"{kind} bars: {said or 'nothing landed'} ({report.seconds:.2f} s)"

@@ -123,9 +123,9 @@ class Fetching(FetchingMinutes):
         on_progress: Callable[[int, int], None] = lambda _done, _total: None,
         on_wait: Callable[[Holder], None] | None = None,
     ) -> BronzeReport:
-        """Make bronze anew from landing: bars and reference data, as fetching made them.
+        """Make bronze anew from landing: bars and reference data, as they were made at first.
 
-        What also came from files, or from `generate`, stays as it is.
+        What vendors answered, and what files, withdrawals and `generate` told, in that order.
 
         Raises:
             BusyError: If another process fetches.

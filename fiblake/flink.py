@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import polars as pl
 import typer
+from filelock import FileLock, Timeout
 
 from fiblake.lake import Lake
 from fiblake.options import LakeOption
 from fiblake.output import Output
 from lake.boundary import read_boundary
+from lake.clock import SystemClock
 from lake.emf import emf_told
-from lake.errors import MisuseError
-from lake.exchange import ZONE, trading_day
+from lake.errors import BusyError, MisuseError
+from lake.exchange import ZONE, compute_sessions, trading_day
 from lake.health_server import health_served
 from lake.instant import microseconds
 from lake.logs import log_as
@@ -27,7 +29,7 @@ from lake.measuring import Measures
 from lake.recorded import recorded_by_all
 from lake.services import ENGINE, PUBLISHER
 from lake.state import state_folder
-from speed_layer import flink_job
+from speed_layer import flink_job, flink_start
 from speed_layer.checkpoint import read_checkpoint
 from speed_layer.chores import Chore
 from speed_layer.corrections import Corrections
@@ -57,7 +59,7 @@ app = typer.Typer(
 _AHEAD: Final = dt.timedelta(days=400)
 _BACK: Final = dt.timedelta(days=30)
 CORRECT_S: Final = 60.0
-_COVER_S: Final = 10.0
+COVER_S: Final = 10.0
 _TICK_S: Final = 1.0
 
 
@@ -69,9 +71,14 @@ def run_(
         str | None, typer.Option(help="A folder of JSON lines, or a stream's ARN.")
     ] = None,
     bars: Annotated[str | None, typer.Option(help="Likewise: where bars and prices go.")] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Begin at the stream's start, without a checkpoint.")
+    ] = False,
     lake: LakeOption = None,
 ) -> None:
     """Run the job in a mini cluster: by default from Kinesis to Kinesis, until Ctrl-C.
+
+    It goes on from its last checkpoint, so that it may be killed and started again at any moment.
 
     Further options, as --parallelism 2, go to the job as they are; `--help` behind `--` tells them.
     """
@@ -80,6 +87,8 @@ def run_(
     settings = opened.settings
     state = state_folder(settings) / "flink"
     state.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(state / ".lock")
+    _hold(lock, state)
     hours, health = state / "sessions.csv", FlinkHealth(rest := free_port())
     hours.write_text(_hours(opened), "utf-8")
     source = events or _arn(settings, settings.kinesis_events)
@@ -90,6 +99,7 @@ def run_(
         *("--lateness-s", str(settings.lateness_seconds), "--kind", settings.feed_kind),
         *("--rest-port", str(rest)),
         *(("--endpoint", settings.kinesis_endpoint) if settings.kinesis_endpoint else ()),
+        *_restored(state / "checkpoints", context.args, output, anew=anew),
         *context.args,
     ]
     output.note(f"the job takes {source} to {target} until Ctrl-C; it logs to {state / 'logs'}")
@@ -102,6 +112,35 @@ def run_(
         suppress(KeyboardInterrupt),
     ):
         flink_job.run(arguments, logs=state / "logs", environment=_credentials(settings))
+
+
+def _hold(lock: FileLock, state: Path) -> None:
+    """Have a folder of state alone: two jobs would remove each other's checkpoints."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        fact = f"Another process runs the job on {state}."
+        raise BusyError(fact, hint="end it, or set FIBLAKE_STATE.") from None
+
+
+def _restored(
+    checkpoints: Path, given: Sequence[str], output: Output, *, anew: bool
+) -> Sequence[str]:
+    """Return what lets the job go on where it was, unless it is told otherwise."""
+    last = flink_job.last_checkpoint(checkpoints)
+    if anew or last is None or any(each.partition("=")[0] == "--restore" for each in given):
+        return ()
+    output.note(f"the job goes on from its checkpoint {last}; --anew: from the stream's start")
+    return ("--restore", str(last), "--claim")
+
+
+@app.command("prepare")
+def prepare_() -> None:
+    """Load the job's classes once, so that it starts in half the time; it takes a minute."""
+    today = trading_day(SystemClock().now())
+    table = compute_sessions(today + _AHEAD)
+    archive = flink_start.prepare(flink_job.sessions_csv(table, today - _BACK, today + _AHEAD))
+    Output().show(f"{archive} ({archive.stat().st_size / 1e6:.0f} MB)")
 
 
 @app.command("package")
@@ -178,7 +217,7 @@ def _chores(lake: Lake, view: View, health: Health) -> Sequence[Chore]:
         corrections.note(_after(covered, late.new(lake.clock.now())))
         corrections.apply(microseconds(lake.clock.now()))
 
-    return Chore(CORRECT_S, correct), Chore(_COVER_S, Covering(view, lake.store).forget)
+    return Chore(CORRECT_S, correct), Chore(COVER_S, Covering(view, lake.store).forget)
 
 
 def _after(covered: dt.date | None, late: pl.DataFrame) -> pl.DataFrame:

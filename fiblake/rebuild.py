@@ -29,10 +29,7 @@ def root() -> None:
 
 @app.command("bronze")
 def bronze_(*, lake: LakeOption = None, json: JsonOption = False) -> None:
-    """Make bronze anew from landing: as fetching made it, without a vendor.
-
-    What also came from files, or from generate, stays as it is.
-    """
+    """Make bronze anew from landing: what vendors, files and commands told, in their order."""
     output = Output(as_json=json)
     opened = Lake(lake)
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batch_layer.bronze.compaction import CompactReport
-    from batch_layer.fetching.importing import ImportReport, SourceReport
+    from batch_layer.fetching.importing import ImportReport
+    from batch_layer.fetching.source_reports import SourceReport
     from batch_layer.generating.generate import GenerateReport
     from batch_layer.jobs.state import Failure, JobState
     from batch_layer.jobs.submission import Submitted

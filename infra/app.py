@@ -12,13 +12,18 @@ from aws_cdk import App, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.batch import BACKUPS, BatchStack
+from infra.capacity import CAPACITIES
 from infra.database import DatabaseStack
 from infra.environment import Resources
 from infra.messaging import MessagingStack
 from infra.network import NetworkStack
+from infra.observability import ObservabilityStack
 from infra.secrets import SecretsStack
+from infra.serving import ServingStack
 from infra.size import Deployment, read_deployment
+from infra.speed import SpeedStack
 from infra.storage import StorageStack
+from infra.watching import watched_of
 from lake.errors import FiblakeError
 from lake.surroundings import read_cdk_defaults
 
@@ -40,6 +45,9 @@ class Stacks:
     database: DatabaseStack
     messaging: MessagingStack
     batch: BatchStack
+    speed: SpeedStack
+    serving: ServingStack
+    observability: ObservabilityStack
 
 
 def new_app(outdir: Path | None = None, **said: str) -> App:
@@ -75,20 +83,80 @@ def deployment_of(app: App) -> Deployment:
 
 def build(app: App, deployment: Deployment) -> Stacks:
     """Put all stacks of a deployment into an app."""
-    size, prefix = deployment.size, deployment.prefix
-    given: dict[str, Any] = {
+    _tag(app, project="fiblake", size=deployment.size.name)
+    given, prefix = _given(deployment), deployment.prefix
+    network = NetworkStack(app, f"{prefix}-network", **given)
+    storage = StorageStack(app, f"{prefix}-storage", **given)
+    secrets = SecretsStack(app, f"{prefix}-secrets", **given)
+    stands: dict[str, Any] = {"network": network, "storage": storage, "secrets": secrets}
+    database = DatabaseStack(app, f"{prefix}-database", **stands, **given)
+    messaging = MessagingStack(app, f"{prefix}-messaging", **given)
+    stands["database"] = database
+    resources = _resources(deployment, messaging=messaging, **stands)
+    batch = BatchStack(app, f"{prefix}-batch", resources=resources, **stands, **given)
+    stands["messaging"] = messaging
+    speed = SpeedStack(app, f"{prefix}-speed", resources=resources, **stands, **given)
+    serving = ServingStack(
+        app, f"{prefix}-serving", deployment=deployment, speed=speed, **stands, **given
+    )
+    capacity = CAPACITIES[deployment.size.name]
+    watched = watched_of(
+        storage=storage,
+        database=database,
+        messaging=messaging,
+        batch=batch,
+        speed=speed,
+        serving=serving,
+        nodes=capacity.redis_nodes,
+    )
+    observability = ObservabilityStack(
+        app,
+        f"{prefix}-observability",
+        deployment=deployment,
+        services=frozenset(capacity.services),
+        resources=watched,
+        key=messaging.key,
+        **given,
+    )
+    return Stacks(
+        network=network,
+        storage=storage,
+        secrets=secrets,
+        database=database,
+        messaging=messaging,
+        batch=batch,
+        speed=speed,
+        serving=serving,
+        observability=observability,
+    )
+
+
+def _tag(app: App, **tags: str) -> None:
+    for name, value in tags.items():
+        Tags.of(app).add(name, value)
+
+
+def _given(deployment: Deployment) -> dict[str, Any]:
+    """Return what every stack is given."""
+    size = deployment.size
+    return {
         "size": size,
         "env": Environment(account=deployment.account, region=deployment.region),
         "termination_protection": size.keeps_data,
     }
-    network = NetworkStack(app, f"{prefix}-network", **given)
-    storage = StorageStack(app, f"{prefix}-storage", **given)
-    secrets = SecretsStack(app, f"{prefix}-secrets", **given)
-    database = DatabaseStack(
-        app, f"{prefix}-database", network=network, storage=storage, secrets=secrets, **given
-    )
-    messaging = MessagingStack(app, f"{prefix}-messaging", **given)
-    resources = Resources(
+
+
+def _resources(
+    deployment: Deployment,
+    *,
+    network: NetworkStack,
+    storage: StorageStack,
+    secrets: SecretsStack,
+    database: DatabaseStack,
+    messaging: MessagingStack,
+) -> Resources:
+    """Return what settings name of the stacks that all others stand on."""
+    return Resources(
         region=deployment.region,
         lake=storage.lake,
         backups=f"s3://{storage.bucket.bucket_name}/{BACKUPS}",
@@ -101,26 +169,6 @@ def build(app: App, deployment: Deployment) -> Stacks:
         proxies=network.vpc.vpc_cidr_block,
         events=storage.events.stream_name if storage.events else None,
         bars=storage.bars.stream_name if storage.bars else None,
-    )
-    batch = BatchStack(
-        app,
-        f"{prefix}-batch",
-        network=network,
-        storage=storage,
-        secrets=secrets,
-        database=database,
-        resources=resources,
-        **given,
-    )
-    for name, value in (("project", "fiblake"), ("size", size.name)):
-        Tags.of(app).add(name, value)
-    return Stacks(
-        network=network,
-        storage=storage,
-        secrets=secrets,
-        database=database,
-        messaging=messaging,
-        batch=batch,
     )
 
 

@@ -20,9 +20,10 @@ from infra.capacity import CAPACITIES
 from infra.chain import Parts, chain
 from infra.environment import BATCH, Resources, environment
 from infra.fetchers import ROOT, Fetchers
-from infra.granting import lake_written, secret_read
+from infra.granting import lake_written, objects_deleted, secret_read
 from infra.retention import kept_for
 from infra.schedules import Schedules
+from infra.tasks import LOGIN, USER
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 
 BACKUPS: Final = "backups"
 """The prefix of backups in the lake's bucket."""
-_USER: Final = "10001"
-_MIB: Final = 1024
+_CORE: Final = 1024
 
 
 class BatchStack(Stack):
@@ -83,8 +83,7 @@ class BatchStack(Stack):
             removal_policy=RemovalPolicy.DESTROY,
         )
         self.queue = self._queue(network)
-        self.definition = self._definition(network, resources)
-        self._grant(storage, secrets, database)
+        self.definition = self._definition(network, storage, secrets, database, resources)
         self.functions = Fetchers(
             self,
             "Fetchers",
@@ -126,34 +125,43 @@ class BatchStack(Stack):
         queue.add_compute_environment(on_demand, 2)
         return queue
 
-    def _definition(self, network: NetworkStack, resources: Resources) -> batch.EcsJobDefinition:
-        job = self._capacity.job
-        container = batch.EcsFargateContainerDefinition(
-            self,
-            "Container",
-            image=ecs.ContainerImage.from_asset(ROOT, file=f"containers/{BATCH}.Dockerfile"),
-            cpu=job.cpu / _MIB,
-            memory=Amount.mebibytes(job.memory_mib),
-            command=["resample"],
-            environment=environment(BATCH, resources),
-            job_role=iam.Role(
-                self, "JobRole", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com")
-            ),
-            execution_role=iam.Role(
-                self, "ExecutionRole", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com")
-            ),
-            logging=ecs.LogDriver.aws_logs(stream_prefix="job", log_group=self.logs),
-            assign_public_ip=network.has_public_addresses,
-            fargate_platform_version=ecs.FargatePlatformVersion.VERSION1_4,
-            readonly_root_filesystem=True,
-            user=_USER,
-            volumes=[batch.EcsVolume.host(name="tmp", container_path="/tmp")],  # noqa: S108 - in the container
-        )
+    def _definition(
+        self,
+        network: NetworkStack,
+        storage: StorageStack,
+        secrets: SecretsStack,
+        database: DatabaseStack,
+        resources: Resources,
+    ) -> batch.EcsJobDefinition:
+        job, role = self._capacity.job, self._role("JobRole")
+        lake_written(role, storage)
+        lake_written(role, storage, BACKUPS)
+        objects_deleted(role, storage, BACKUPS)
+        for secret in (secrets.settings, database.secret):
+            secret_read(role, secret, secrets)
+        starts = self._role("ExecutionRole")
+        accept(starts, "AwsSolutions-IAM5[Resource::*]", LOGIN)
         definition = batch.EcsJobDefinition(
             self,
             "Definition",
             job_definition_name=f"fiblake-{self._size.name}",
-            container=container,
+            container=batch.EcsFargateContainerDefinition(
+                self,
+                "Container",
+                image=ecs.ContainerImage.from_asset(ROOT, file=f"containers/{BATCH}.Dockerfile"),
+                cpu=job.cpu / _CORE,
+                memory=Amount.mebibytes(job.memory_mib),
+                command=["resample"],
+                environment=environment(BATCH, resources),
+                job_role=role,
+                execution_role=starts,
+                logging=ecs.LogDriver.aws_logs(stream_prefix="job", log_group=self.logs),
+                assign_public_ip=network.has_public_addresses,
+                fargate_platform_version=ecs.FargatePlatformVersion.VERSION1_4,
+                readonly_root_filesystem=True,
+                user=USER,
+                volumes=[batch.EcsVolume.host(name="tmp", container_path="/tmp")],  # noqa: S108 - in the container
+            ),
             retry_attempts=self._capacity.job_attempts,
             retry_strategies=_retries(),
             timeout=Duration.seconds(self._capacity.job_timeout_s),
@@ -161,24 +169,12 @@ class BatchStack(Stack):
         )
         made = definition.node.default_child
         if isinstance(made, batch.CfnJobDefinition):
-            # On Fargate a volume is of the task, and a place on the host cannot be named.
+            # On Fargate a volume is the task's, and a place on the host cannot be named.
             made.add_property_deletion_override("ContainerProperties.Volumes.0.Host")
         return definition
 
-    def _grant(self, storage: StorageStack, secrets: SecretsStack, database: DatabaseStack) -> None:
-        role = self.definition.container.job_role
-        if role is None:  # the container was given one
-            return
-        lake_written(role, storage)
-        lake_written(role, storage, BACKUPS)
-        role.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["s3:DeleteObject"],
-                resources=[storage.bucket.arn_for_objects(f"{BACKUPS}/*")],
-            )
-        )
-        secret_read(role, secrets.settings, secrets)
-        secret_read(role, database.secret, secrets)
+    def _role(self, name: str) -> iam.Role:
+        return iam.Role(self, name, assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
 
     def _chain(self) -> sfn.StateMachine:
         said = logs.LogGroup(
@@ -209,14 +205,12 @@ class BatchStack(Stack):
             ),
             tracing_enabled=True,
         )
-        for kind in parts.functions:
-            self.functions[kind].grant_invoke(machine)
-        self._let_run_jobs(machine)
+        self._let_work(machine, parts)
         self.dead_letters.grant_send_messages(machine)
         return machine
 
-    def _let_run_jobs(self, machine: sfn.StateMachine) -> None:
-        """Let the chain submit jobs, and be told when they end.
+    def _let_work(self, machine: sfn.StateMachine, parts: Parts) -> None:
+        """Let the chain invoke functions, submit jobs, and be told when these end.
 
         Source: https://docs.aws.amazon.com/step-functions/latest/dg/connect-batch.html
         """
@@ -225,17 +219,23 @@ class BatchStack(Stack):
             resource="rule",
             resource_name="StepFunctionsGetEventsForBatchJobsRule",
         )
+        jobs = self.format_arn(service="batch", resource="job/*")
         for actions, resources in (
+            (["lambda:InvokeFunction"], list(parts.functions.values())),
             (
                 ["batch:SubmitJob"],
                 [self.queue.job_queue_arn, self.definition.job_definition_arn],
             ),
-            # A job is known by its number alone, which nobody knows before.
-            (["batch:TerminateJob"], [self.format_arn(service="batch", resource="job/*")]),
+            (["batch:TerminateJob"], [jobs]),
             (["batch:DescribeJobs"], ["*"]),
             (["events:PutTargets", "events:PutRule", "events:DescribeRule"], [rule]),
         ):
             machine.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=resources))
+        for resource, why in (
+            (jobs, "A job is known by its number alone, which nobody knows before."),
+            ("*", "AWS takes no other for DescribeJobs, for the delivery of logs, and for X-Ray."),
+        ):
+            accept(machine, f"AwsSolutions-IAM5[Resource::{resource}]", why)
 
     def _tell_of_failed_jobs(self) -> None:
         events.Rule(

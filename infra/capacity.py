@@ -28,13 +28,11 @@ class Flink:
 
     Attributes:
         parallelism: Subtasks at first.
-        per_unit: Subtasks that share a unit.
-        most: Subtasks that autoscaling may reach.
+        per_unit: Subtasks that share a unit; autoscaling adds units.
     """
 
     parallelism: int
     per_unit: int
-    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ class Capacity:
     most_vcpus: int = 16
     job_attempts: int = 3
     job_timeout_s: int = 2 * 3600
-    waf_per_address: int = 100_000
+    waf_per_address: int = 310_000
 
 
 CAPACITIES: Final[Mapping[str, Capacity]] = {
@@ -108,7 +106,7 @@ CAPACITIES: Final[Mapping[str, Capacity]] = {
         function_copies=2,
         redis_node="cache.t4g.medium",
         redis_nodes=2,
-        flink=Flink(parallelism=4, per_unit=1, most=16),
+        flink=Flink(parallelism=4, per_unit=1),
         most_vcpus=32,
     ),
 }

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 KINDS: Final = ("reference", "daily", "minutes")
 """What is fetched, in this order: splits are known before bars that they are needed for."""
@@ -31,6 +31,13 @@ _LOOK_AGAIN_S: Final = {"continue": 1, "busy": 120}
 """Fetching goes on at once; who holds the lease of the source is waited for."""
 _KEPT_S: Final = 120
 """Live bars are kept in the lake some seconds after batch has covered them; then reconcile."""
+_ALL: Final = ("States.ALL",)
+_NOT_SUBMITTED: Final = (
+    "Batch.ServerException",
+    "Batch.AWSBatchException",
+    "Batch.SdkClientException",
+)
+"""Of a job that failed, Step Functions says `States.TaskFailed`, which would match all of these."""
 _TELL: Final = "Tell of what failed"
 
 State = dict[str, Any]
@@ -146,12 +153,10 @@ def _working(parts: Parts, command: str, then: str) -> dict[str, State]:
                 "ContainerOverrides": {"Command": [command]},
             }
             | ({"ArrayProperties": {"Size": parts.shares}} if array else {}),
-            "ResultPath": None,
+            "ResultSelector": {"state": "done"},
+            "ResultPath": f"$.{command}",
             # Batch itself tries a job again; this is for what keeps one from being submitted.
-            "Retry": [
-                {"ErrorEquals": ["States.TaskFailed"], "MaxAttempts": 0},
-                _again(interval_s=10, attempts=5),
-            ],
+            "Retry": [_again(interval_s=10, attempts=5, errors=_NOT_SUBMITTED)],
             "Catch": [_noted(command, then)],
             "Next": then,
         }
@@ -177,7 +182,8 @@ def _ending(parts: Parts) -> dict[str, State]:
                     "failed.$": "$.failed",
                 },
             },
-            "ResultPath": None,
+            "ResultSelector": {"state": "done"},
+            "ResultPath": "$.told",
             "Retry": [_again(interval_s=10, attempts=5)],
             "Next": "Failed",
         },
@@ -194,9 +200,9 @@ def _wait(state: str, then: str) -> State:
     return {"Type": "Wait", "Seconds": _LOOK_AGAIN_S[state], "Next": then}
 
 
-def _again(*, interval_s: int, attempts: int) -> State:
+def _again(*, interval_s: int, attempts: int, errors: Sequence[str] = _ALL) -> State:
     return {
-        "ErrorEquals": ["States.ALL"],
+        "ErrorEquals": list(errors),
         "IntervalSeconds": interval_s,
         "MaxAttempts": attempts,
         "BackoffRate": 2,
@@ -205,4 +211,4 @@ def _again(*, interval_s: int, attempts: int) -> State:
 
 
 def _noted(part: str, then: str) -> State:
-    return {"ErrorEquals": ["States.ALL"], "ResultPath": f"$.failed.{part}", "Next": then}
+    return {"ErrorEquals": list(_ALL), "ResultPath": f"$.failed.{part}", "Next": then}

@@ -1,7 +1,7 @@
 """The one place that turns what is deployed into the settings of what runs there, `FIBLAKE_*`.
 
-Settings that are secret are none of these: `FIBLAKE_SECRET` and `FIBLAKE_DATABASE_SECRET` name where
-they are, and ECS itself reads Redis' password when it starts a task.
+Settings that are secret are none of these: `FIBLAKE_SECRET` and `FIBLAKE_DATABASE_SECRET` name
+where they are, and ECS itself reads Redis' password when it starts a task.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lake.services import ALERTS, API, EMBEDDED, FEED, HEALTH_PORT, PUBLISHER
+from lake.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ BATCH: Final = "batch"
 FETCH: Final = "fetch"
 OPERATOR: Final = "operator"
 """A task that somebody starts for one command, as `fiblake db upgrade`."""
+FEED_KIND: Final = str(Settings.model_fields["feed_kind"].default)
+LATENESS_S: Final = int(Settings.model_fields["lateness_seconds"].default)
 STATE: Final = "/var/lib/fiblake"
 CACHE: Final = "/var/cache/fiblake"
 
@@ -61,7 +64,11 @@ class Resources:
 
 def environment(service: str, resources: Resources) -> Variables:
     """Return the environment of a service, of `BATCH`, of `FETCH` or of `OPERATOR`."""
-    found: Variables = {}
+    found: Variables = {
+        "FIBLAKE_SERVICE": service,
+        # CloudWatch takes what is measured from the log; a command that somebody runs tells none.
+        "FIBLAKE_EMF": str(service != OPERATOR).lower(),
+    }
     for part in _PARTS[service]:
         found |= part(resources)
     return found
@@ -72,6 +79,9 @@ def _lake(told: Resources) -> Variables:
         "FIBLAKE_LAKE": told.lake,
         "FIBLAKE_S3_REGION": told.region,
         "FIBLAKE_SECRET": told.secret,
+        # On these the feed, the Flink job, and whoever corrects and reconciles must agree.
+        "FIBLAKE_FEED_KIND": FEED_KIND,
+        "FIBLAKE_LATENESS_SECONDS": str(LATENESS_S),
         "FIBLAKE_LOG_FORMAT": "json",
         "FIBLAKE_LOG_LEVEL": "info",
         # Not a setting of ours: AWS's own library looks for its region here.
@@ -115,6 +125,10 @@ def _database(told: Resources) -> Variables:
     }
 
 
+def _backups(told: Resources) -> Variables:
+    return {"FIBLAKE_BACKUPS": told.backups}
+
+
 def _notes(told: Resources) -> Variables:
     return {"FIBLAKE_SNS_ALERTS": told.alerts, "FIBLAKE_SNS_NEWS": told.news}
 
@@ -136,7 +150,7 @@ _PARTS: Final[Mapping[str, tuple[Callable[[Resources], Variables], ...]]] = {
     ALERTS.name: (_lake, _runs, _streams, _view, _database, _notes),
     API.name: (_lake, _runs, _view, _database, _notes, _serves),
     EMBEDDED.name: (_lake, _runs, _database, _notes, _serves),
-    BATCH: (_lake, _database),
+    BATCH: (_lake, _database, _backups),
     FETCH: (_lake,),
-    OPERATOR: (_lake, _database),
+    OPERATOR: (_lake, _database, _backups),
 }

@@ -57,6 +57,7 @@ class Fetchers(Construct):
     ) -> None:
         super().__init__(scope, name)
         self._size, self._capacity, self._resources = size, capacity, resources
+        self._storage, self._secrets = storage, secrets
         self.logs = logs.LogGroup(
             self,
             "Log",
@@ -67,9 +68,6 @@ class Fetchers(Construct):
         self.functions: Mapping[str, lambda_.DockerImageFunction] = {
             handler: self._function(handler, dead_letters) for handler in HANDLERS
         }
-        for function in self.functions.values():
-            lake_written(function, storage)
-            secret_read(function, secrets.settings, secrets)
 
     def _function(self, handler: str, dead_letters: sqs.Queue) -> lambda_.DockerImageFunction:
         role = iam.Role(
@@ -78,6 +76,8 @@ class Fetchers(Construct):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
         )
         self.logs.grant_write(role)
+        lake_written(role, self._storage)
+        secret_read(role, self._secrets.settings, self._secrets)
         return lambda_.DockerImageFunction(
             self,
             f"Function-{handler}",

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 
@@ -30,7 +30,7 @@ HTTPS: Final = 443
 REDIS: Final = 6379
 POSTGRESQL: Final = 5432
 NFS: Final = 2049
-_CLOUDFRONT: Final = "com.amazonaws.global.cloudfront.origin-facing"
+CLOUDFRONT: Final = "com.amazonaws.global.cloudfront.origin-facing"
 _RANGE: Final = "10.20.0.0/16"
 
 
@@ -97,6 +97,15 @@ class NetworkStack(Stack):
         self._let_talk()
         if size.is_whole:
             self._reach_kinesis()
+        self._tell()
+
+    def _tell(self) -> None:
+        subnets = self.vpc.select_subnets(subnet_type=self.running.subnet_type).subnet_ids
+        for title, value, about in (
+            ("RunningSubnets", ",".join(subnets), "For tasks that somebody starts"),
+            ("ServicesGroup", self.groups.services.security_group_id, "And their security group"),
+        ):
+            CfnOutput(self, title, value=value, description=about)
 
     def _subnets(self) -> list[ec2.SubnetConfiguration]:
         kinds = [("public", ec2.SubnetType.PUBLIC), ("isolated", ec2.SubnetType.PRIVATE_ISOLATED)]
@@ -157,7 +166,7 @@ class NetworkStack(Stack):
             asking.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS), "the internet and AWS")
             all_.endpoints.add_ingress_rule(asking, ec2.Port.tcp(HTTPS), "AWS's services")
         cloudfront = ec2.PrefixList.from_lookup(
-            self, "CloudFront", prefix_list_name=_CLOUDFRONT
+            self, "CloudFront", prefix_list_name=CLOUDFRONT
         ).prefix_list_id
         all_.balancer.add_ingress_rule(
             ec2.Peer.prefix_list(cloudfront), ec2.Port.tcp(HTTPS), "CloudFront"

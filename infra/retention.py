@@ -7,6 +7,7 @@ from typing import Final
 from aws_cdk import aws_logs as logs
 
 _KEPT: Final = {
+    1: logs.RetentionDays.ONE_DAY,
     7: logs.RetentionDays.ONE_WEEK,
     14: logs.RetentionDays.TWO_WEEKS,
     30: logs.RetentionDays.ONE_MONTH,

@@ -28,7 +28,15 @@ What to do when an alarm rings: one page an alarm. CloudWatch's alarms and Prome
 (`observability/alerts.yaml`) are made of one table, `infra/alarms`. `page`: someone looks now;
 `notice`: on the next working day. Those that ring together ring as `flow` or `serving`, once.
 
-In commands, `SYSTEM` is `fiblake-prod` or `fiblake-dev`, `URL` is where the API answers.
+In commands, `SIZE` is `prod` or `dev`, and `URL` is where the API answers. To restart a service, as
+`feed`: `aws ecs update-service --cluster fiblake-SIZE --service feed --force-new-deployment`, or in
+compose `docker compose restart feed`. Each may be killed at any moment.
+
+The exchange's nights, holidays and early closes are no alarms. Alarms of lag and of queues are
+content when nothing flows; `feed-silent` looks at `fiblake_market_open`, which follows the
+exchange's own calendar; `feed-away` rings at any hour, since a feed that is away at night is away
+at 04:00 too. In CloudWatch, what jobs tell has no system's name in it: two systems that share an
+account share what `backup-old`, `differences` and `rows-rejected` watch.
 
 | alarm | | what is wrong |
 | --- | --- | --- |

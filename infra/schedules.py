@@ -47,11 +47,12 @@ class Schedules(Construct):
     ) -> None:
         super().__init__(scope, name)
         self._size, self._dead_letters = size, dead_letters
-        for title, when, asked, is_on in (
+        started: tuple[tuple[str, dict[str, str], dict[str, Any], bool], ...] = (
             ("evening", _EVENING, {}, True),
             ("morning", _MORNING, {"minutes": {}}, fetches_minutes),
             ("weekly", _WEEKLY, {"reference": {}}, True),
-        ):
+        )
+        for title, when, asked, is_on in started:
             target = targets.StepFunctionsStartExecution(
                 chain, input=scheduler.ScheduleTargetInput.from_object(asked), **self._care()
             )

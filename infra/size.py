@@ -38,8 +38,8 @@ class Size:
         zones: Availability zones that it runs in; a database wants two even where it is in one.
         nat_gateways: Ways out of private subnets; none: tasks have public addresses.
         event_shards: Of the stream of events: 1 MB and 1,000 records a second each.
-        bar_shards: Of the stream of bars.
-        stream_hours: How long records stay in streams.
+        bar_shards: Of the stream of bars: with each change of a symbol eight records.
+        stream_hours: How long records stay in streams; beyond 24 a shard costs more than double.
         database_class: Of the instance, without `db.`.
         database_gib: Of its disk at first; it grows to four times that.
         database_standby: Whether another zone has a standby of it.
@@ -90,8 +90,8 @@ PROD: Final = Size(
     zones=2,
     nat_gateways=1,
     event_shards=16,
-    bar_shards=4,
-    stream_hours=48,
+    bar_shards=16,
+    stream_hours=24,
     database_class="t4g.medium",
     database_gib=50,
     database_standby=True,
@@ -114,7 +114,8 @@ class Deployment:
         domain: Where users find it, as `bars.example.com`; none: at CloudFront's own name.
         certificate: ARN of that domain's certificate, which CloudFront wants in us-east-1.
         alarm_email: Who is told of alarms; none: nobody, though they are raised.
-        budget_usd: A month, after which an alarm is raised; none: no limit.
+        budget_usd: A month, after which an alarm is raised; none: half as much again as the bill
+            that is reckoned of the size.
     """
 
     size: Size

@@ -18,7 +18,8 @@ FiblakeError
 │   ├── UnknownJobError           AWS Batch knows no job of that id
 │   ├── UnknownKeyError           no API key has that public part
 │   ├── UnknownAlertError         its owner has no alert, and no firing, of that id
-│   └── UnknownDestinationError   its owner has no destination of that name
+│   ├── UnknownDestinationError   its owner has no destination of that name
+│   └── UnknownBackupError        no whole backup has that id
 ├── DatasetChangedError           what a dataset id pins cannot be answered as it was (HTTP 409)
 ├── AlertChangedError             an alert is no more at the revision that was shown (HTTP 409)
 ├── SourceError                   a file to import cannot be read as bars, splits or dividends
@@ -33,6 +34,7 @@ FiblakeError
 ├── DatabaseError                 the relational store failed
 │   ├── DatabaseUnavailableError  it cannot be reached, or did not answer
 │   └── DatabaseBehindError       its tables are not those that this version needs
+├── BackupError                   a backup is damaged, or newer, or would replace what is there
 ├── AccessError                   who asks did not say who it is, in a way that holds (HTTP 401)
 │   ├── ForbiddenError            it is known, and may not (HTTP 403)
 │   └── TooManyRequestsError      it asks more often than it may (HTTP 429)
@@ -181,6 +183,10 @@ class UnknownDestinationError(NotFoundError):
     """Its owner has no destination of that name."""
 
 
+class UnknownBackupError(NotFoundError):
+    """No whole backup has that id."""
+
+
 class DatasetChangedError(FiblakeError):
     """What a dataset id pins cannot be answered as it was: the code or the lake has changed."""
 
@@ -235,6 +241,10 @@ class DatabaseUnavailableError(DatabaseError):
 
 class DatabaseBehindError(DatabaseError):
     """The relational store's tables are not those that this version needs."""
+
+
+class BackupError(FiblakeError):
+    """A backup is damaged, of a newer version, or would replace what is there."""
 
 
 class AccessError(FiblakeError):

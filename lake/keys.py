@@ -44,6 +44,7 @@ RUNS_INDEX: Final = "meta/index/runs.parquet"
 SILVER_CHECKPOINTS_INDEX: Final = "meta/index/silver.json"
 INTRADAY_CHECKPOINTS_INDEX: Final = "meta/index/silver-intraday.json"
 IMPORTS: Final = "meta/ledger/imports.json"
+DOCTOR: Final = "meta/doctor.json"
 
 LANDING: Final = "landing/"
 REJECTS: Final = "rejects/"
@@ -231,6 +232,11 @@ def landed(source: str, kind: str, unit: str, at: dt.datetime, form: str) -> str
     return f"{landing(source, kind)}{unit}/{at.astimezone(dt.UTC):{_STAMP}}.{form}.gz"
 
 
+def landed_content(source: str, digest: str, ending: str) -> str:
+    """Return the key of a file's bytes as they were told, by the SHA-256 of its content."""
+    return f"{landing(source, 'contents')}{digest}{ending}"
+
+
 def landed_unit(key: str, prefix: str) -> tuple[str, dt.datetime] | None:
     """Return of which unit answers are, and when they had come; None: no answers are there."""
     match = _LANDED.match(key.removeprefix(prefix))
@@ -300,3 +306,34 @@ def by_year(found: Iterable[str]) -> dict[int, str]:
 
 def _session_path(session: dt.date) -> str:
     return f"year={session.year}/session={session}/bars.parquet"
+
+
+def backup(id_: str) -> str:
+    """Return the prefix of a backup, in the store of backups."""
+    return f"{id_}/"
+
+
+def backup_manifest(id_: str) -> str:
+    """Return the key of a backup's manifest."""
+    return f"{backup(id_)}manifest.json"
+
+
+def backup_of_manifest(key: str) -> str | None:
+    """Return the backup whose manifest is under a key; None where it is another object."""
+    id_, slash, name = key.partition("/")
+    return id_ if slash and name == "manifest.json" else None
+
+
+def backup_table(id_: str, table: str, number: int) -> str:
+    """Return the key of a part of a table's rows."""
+    return f"{backup(id_)}database/{table}/{number:05}.jsonl.gz"
+
+
+def backup_inventory(id_: str, number: int) -> str:
+    """Return the key of a part of what a lake had."""
+    return f"{backup(id_)}lake/inventory/{number:05}.jsonl.gz"
+
+
+def backup_copy(id_: str, key: str) -> str:
+    """Return the key of a copy of an object of the lake."""
+    return f"{backup(id_)}lake/objects/{key}"

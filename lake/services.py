@@ -14,6 +14,9 @@ API_PORT: Final = 8000
 HEALTH_PORT: Final = 9100
 """Of `/health/live`, `/health/ready` and `/metrics` of each service, inside a container."""
 
+# A container's own network: what may reach it is said outside.
+_ANYWHERE: Final = "0.0.0.0"  # noqa: S104 - inside
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -38,7 +41,7 @@ PUBLISHER: Final = Service(
 ALERTS: Final = Service("alerts", ("fiblake", "alerts", "run"), "Evaluates and delivers alerts.")
 API: Final = Service(
     "api",
-    ("fiblake", "up", "--host", "0.0.0.0", "--port", str(API_PORT)),  # noqa: S104 - a container
+    ("fiblake", "up", "--host", _ANYWHERE, "--port", str(API_PORT)),
     "Serves the API, the streams and the page.",
 )
 EMBEDDED: Final = Service(

@@ -81,6 +81,11 @@ class SessionTable:
         closed = bisect_right(self.closes, instant)
         return self.dates[closed - 1] if closed else None
 
+    def is_open(self, instant: dt.datetime) -> bool:
+        """Return whether `instant` is in a session's regular hours."""
+        opened = bisect_right(self.opens, instant)
+        return bool(opened) and instant < self.closes[opened - 1]
+
     def reaches_beyond(self, day: dt.date) -> bool:
         """Return whether at least EXPECTED_AHEAD sessions after `day` are known."""
         return len(self.dates) - bisect_right(self.dates, day) >= EXPECTED_AHEAD

@@ -42,6 +42,9 @@ class Settings(ViewSettings):
         description="A secret of Secrets Manager that holds settings as JSON: its name or ARN.",
     )
     lake: str = Field(default="data", min_length=1, description="A folder or s3://bucket/prefix.")
+    backups: str | None = Field(
+        default=None, min_length=1, description="A folder or s3://bucket/prefix; beside the lake."
+    )
     settling_minutes: int = Field(
         default=15, ge=0, description="Minutes after a session's close before its bars are taken."
     )

@@ -18,6 +18,7 @@ from fiblake import cli, flink, live
 from lake.clock import SystemClock
 from lake.instant import from_microseconds
 from speed_layer.engine.running import Pace, Running
+from speed_layer.feed import recorder
 
 _FORM: Final = struct.Struct("<q")
 _OFTEN: Final = Pace(snapshot_s=0.3, corrections_s=0.3, forget_s=0.3)
@@ -58,7 +59,8 @@ def main(clock: str, *arguments: str) -> None:
     time.time_ns = lambda: wall.now_us() * 1000
     SystemClock.now = now  # type: ignore[method-assign, assignment] # not the machine's
     live.Running = partial(Running, pace=_OFTEN)  # type: ignore[assignment, attr-defined] # more often
-    flink.CORRECT_S = 0.3  # type: ignore[misc] # likewise
+    flink.CORRECT_S = flink.COVER_S = 0.3  # type: ignore[misc] # likewise
+    recorder.NOTED_S = 0.3  # type: ignore[misc] # likewise
     sys.argv = ["fiblake", *arguments]
     cli.main()
 

@@ -37,6 +37,7 @@ pytest_plugins = [
     "tests.dialects",
     "tests.dialect_streams",
     "tests.receiving",
+    "tests.whole_system",
 ]
 
 # How long an example takes says more of the machine than of what is tested.

@@ -26,6 +26,7 @@ import structlog
 from batch_layer.bronze import minute
 from batch_layer.fetching.splits_file import read_splits
 from fiblake import Lake
+from lake import keys
 from lake.boundary import read_boundary
 from lake.clock import SetClock
 from lake.interval import FIBONACCI
@@ -152,13 +153,17 @@ def objects(folder: Path) -> dict[str, str]:
     return LocalStore(folder).fingerprints("")
 
 
+TOLD = keys.landing("files", "told")
+
+
 def content_of(folder: Path) -> Content:
     """Return all that a lake holds, in an order of its own."""
     status = Lake(folder, clock=SetClock(NOW)).status()
     stale = [(each.interval, each.partitions, each.bars, each.stale) for each in status.silver]
     content: Content = {
         "status": [(status.boundary, status.committed), (status.minute,), *stale],
-        "objects": [(key,) for key in objects(folder)],
+        # How often commands told something may differ, as where one was killed and run again.
+        "objects": [(key,) for key in objects(folder) if not key.startswith(TOLD)],
     }
     with duckdb.connect() as connection:
         for table, (pattern, _) in TABLES.items():
@@ -216,6 +221,12 @@ class Interrupted:
 
     def fingerprints(self, prefix: str) -> dict[str, str]:
         return self._store.fingerprints(prefix)
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        return self._store.sizes(prefix)
+
+    def delete(self, key: str) -> None:
+        self._store.delete(key)
 
     def put(self, key: str, data: bytes) -> str:
         return self._store.put(key, data)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 import uuid
@@ -22,6 +23,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.deployed import stream_properties
 from tests.parts import free_port, missing
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ _PACKAGE = Path(__file__).parent / "kinesis_local/node_modules/kinesis-local"
 _LOOPBACK = Path(__file__).parent / "kinesis_local/loopback.cjs"
 _START_S = 60
 _MOST = 500
+_LEAST_HOURS = 24
 _CHANGES = ("CREATE_STREAM", "DELETE_STREAM", "SPLIT_SHARD", "MERGE_SHARDS", "UPDATE_SHARD_COUNT")
 
 
@@ -76,6 +79,14 @@ class KinesisServer:
         self._process.kill()
         self._process.wait()
 
+    def pause(self) -> None:
+        """Let it hang: it takes connections, and answers none."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     def client(self) -> KinesisClient:
         """Return a client, for the test to close."""
         return boto3.client(
@@ -88,11 +99,23 @@ class KinesisServer:
         )
 
     def stream(self, *, shards: int = 1, name: str = "") -> str:
-        """Return the name of a new, empty stream that may be written to."""
+        """Return the name of a new, empty stream that may be written to.
+
+        It keeps records for as long as the stream of events that is deployed, but has fewer shards.
+        """
         name = name or f"stream-{uuid.uuid4().hex}"
+        told = stream_properties("events")
         with closing(self.client()) as client:
-            client.create_stream(StreamName=name, ShardCount=shards)
+            client.create_stream(
+                StreamName=name,
+                ShardCount=shards,
+                StreamModeDetails={"StreamMode": told["StreamModeDetails"]["StreamMode"]},
+            )
             _wait_until_active(client, name)
+            if told["RetentionPeriodHours"] > _LEAST_HOURS:  # which a new stream has
+                client.increase_stream_retention_period(
+                    StreamName=name, RetentionPeriodHours=told["RetentionPeriodHours"]
+                )
         return name
 
     def split(self, name: str, shard: str) -> None:

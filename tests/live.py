@@ -15,6 +15,7 @@ from lake.live import BARS_SCHEMA, PRICES_SCHEMA
 from lake.settings import Settings
 from speed_layer.views import View, open_view
 from tests.batch import ROLE
+from tests.deployed import deploy_tables
 from tests.moto_serially import REGION
 from tests.parts import MotoServer, RedisServer
 
@@ -115,11 +116,11 @@ def dynamodb_environment(moto_server: MotoServer, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def open_dynamodb(request: pytest.FixtureRequest, views: list[View]) -> OpenView:
-    """Open a view in DynamoDB, always the same one."""
+    """Open a view in DynamoDB, in tables that are deployed, always the same one."""
     request.getfixturevalue("dynamodb_environment")
-    open_ = _opener(views, view="dynamodb", dynamodb_prefix=_name(), dynamodb_retry_ms=1)
-    open_().create_tables()  # type: ignore[attr-defined]
-    return open_
+    prefix = _name()
+    deploy_tables(request.getfixturevalue("moto_server"), prefix)
+    return _opener(views, view="dynamodb", dynamodb_prefix=prefix, dynamodb_retry_ms=1)
 
 
 @pytest.fixture

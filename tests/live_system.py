@@ -32,7 +32,7 @@ from lake.schemas import LIVE_BARS
 from lake.store import LocalStore
 from tests.clocked import WallClock
 from tests.command_line import Ran
-from tests.days import Day, made_day
+from tests.days import SESSION, Day, made_day
 from tests.feeding import eventually
 from tests.parity.through import COLUMNS, KEY
 from tests.parts import free_port
@@ -60,7 +60,9 @@ class Market(LiveMarket):
         return events
 
 
-def sold_day(symbols: int = 6, each: int = 600, *, is_late: bool = True) -> Day:
+def sold_day(
+    symbols: int = 6, each: int = 600, *, is_late: bool = True, session: dt.date = SESSION
+) -> Day:
     """Return a messy day as Massive can sell it.
 
     It tells of milliseconds, and that a trade was restated, once: not how often.
@@ -69,8 +71,9 @@ def sold_day(symbols: int = 6, each: int = 600, *, is_late: bool = True) -> Day:
         symbols: How many.
         each: How many trades each has.
         is_late: Whether some come later than any engine waits.
+        session: Of which session.
     """
-    day = made_day(symbols, each)
+    day = made_day(symbols, each, session=session)
     last = pl.col("revision").max().over(_IDENTITY)
     tape = day.tape.filter((last < 2) | (pl.col("revision") != 1))
     tape = tape.with_columns(

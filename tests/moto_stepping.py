@@ -1,12 +1,13 @@
-"""moto's server, which runs state machines: `python -m tests.moto_stepping PORT`.
+"""moto's server, which runs state machines: `python -m tests.moto_stepping PORT AWS`.
 
 Its interpreter is LocalStack's, of which moto left out that the names of parameters and answers are
 told otherwise (`JobName` for AWS Batch's own `jobName`): that is put back. What machines call is
-asked at the port that MOTO_PORT names, where a test may stand in for AWS.
+asked at the port AWS, where a test stands in for it.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -55,9 +56,10 @@ def _response(
 
 
 if __name__ == "__main__":
+    os.environ["MOTO_PORT"] = sys.argv[2]
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    _Service._normalise_parameters = _parameters  # noqa: SLF001 - what moto left out is added
-    _Service._normalise_response = _response  # noqa: SLF001 - likewise
+    _Service._normalise_parameters = _parameters  # type: ignore[method-assign]  # noqa: SLF001 - added
+    _Service._normalise_response = _response  # type: ignore[method-assign]  # noqa: SLF001 - likewise
     run_simple(
         "127.0.0.1",
         int(sys.argv[1]),

@@ -11,6 +11,7 @@ needed() {
     echo "npm npm Kinesis"
     echo "javac openjdk-17-jdk-headless Flink"
     echo "mvn maven Flink"
+    echo "promtool prometheus the rules that Prometheus alerts by"
 }
 
 is_there() {

@@ -142,7 +142,8 @@ def _write_year(store: ObjectStore, year: int, old: Year, far: Year, new: Year) 
         data = encode_frame(history, DAILY_HISTORY)
         history_fingerprint = store.put_if(keys.daily_history(year), data, history_fingerprint)
     bars, bars_fingerprint = _in_order(pl.concat([far.bars, new.bars])), old.bars_fingerprint
-    if not bars.equals(old.bars):
+    # A year all of whose bars were withdrawn has an object, too: by it the year is known.
+    if not bars.equals(old.bars) or bars_fingerprint is None:
         data = encode_frame(bars, DAILY)
         bars_fingerprint = store.put_if(keys.daily(year), data, bars_fingerprint)
     return Year(bars, history, bars_fingerprint, history_fingerprint)

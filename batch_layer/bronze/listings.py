@@ -52,7 +52,7 @@ def commit(
         SourceError: If a symbol would name two listings on a day, or a listing have two symbols.
         ConflictError: If others kept writing the table all the while.
     """
-    about = pl.DataFrame({"listing": [*rows["listing"], *gone]}, {"listing": pl.String()})
+    about = _about(rows, gone)
     for _ in attempts(_ATTEMPTS):
         old, fingerprint = read_frame(store, keys.LISTINGS, LISTINGS)
         named = old.join(about, on="listing", how="semi")
@@ -74,6 +74,20 @@ def commit(
         return fresh.join(ended, on=KEY, how="anti").height + ended.height
     fact = f"The listings kept changing under {_ATTEMPTS} attempts to write them."
     raise ConflictError(fact, hint="run the command again when others are done.")
+
+
+def check(store: ObjectStore, rows: pl.DataFrame, *, gone: Collection[str] = ()) -> None:
+    """Refuse what `commit` would refuse, before anything is kept of it.
+
+    Raises:
+        SourceError: If a symbol would name two listings on a day, or a listing have two symbols.
+    """
+    kept = read(store).join(_about(rows, gone), on="listing", how="anti")
+    _refuse_overlaps(pl.concat([kept.select(_SAID), rows.select(_SAID)]).sort(KEY))
+
+
+def _about(rows: pl.DataFrame, gone: Collection[str]) -> pl.DataFrame:
+    return pl.DataFrame({"listing": [*rows["listing"], *gone]}, {"listing": pl.String()})
 
 
 def _after(learnt: pl.Expr, gone: pl.DataFrame) -> pl.Expr:

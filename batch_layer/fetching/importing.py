@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -20,42 +21,27 @@ from batch_layer.bronze.dividends import TABLE as DIVIDENDS
 from batch_layer.bronze.splits import TABLE as SPLITS
 from batch_layer.bronze.year import KEY
 from batch_layer.fetching.counts import files_of
+from batch_layer.fetching.source_reports import keep_rejects
 from batch_layer.fetching.sources import digest_of
+from batch_layer.fetching.told_rows import json_rows, rows_and_gone
 from batch_layer.fetching.validation import Reading, Validator
-from lake import keys
+from batch_layer.landing.told import Told, land_file, land_told
+from lake.clock import SetClock
 from lake.exchange import ensure_sessions, last_settled, trading_day
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from batch_layer.bronze.actions import Table
+    from batch_layer.fetching.source_reports import SourceReport
     from batch_layer.fetching.validation import Validated
+    from batch_layer.landing.told import Action
     from lake.clock import Clock
     from lake.session import SessionTable
     from lake.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceReport:
-    """What came of one file.
-
-    Attributes:
-        rows: Rows it holds.
-        rejected: Rows that break a rule.
-        reasons: How many rows were rejected for each reason.
-        rejects: The key under which they are kept; None where there are none.
-        ignored_columns: Its columns that say nothing to us.
-    """
-
-    source: str
-    rows: int
-    rejected: int
-    reasons: dict[str, int]
-    rejects: str | None
-    ignored_columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +100,23 @@ class Importer:
             SessionsChangedError: If the calendar library contradicts committed sessions.
             ConflictError: If other imports kept writing the same bars.
         """
-        started = time.perf_counter()
-        judged = self._judge(paths, with_values=True) if paths else None
-        # First: those that contradict each other are told before anything is written.
-        renamed = 0 if listed is None else self._commit_listings(listed)
+        started, at = time.perf_counter(), self.clock.now()
+        judged, settled = self._judge(paths, at, with_values=True) if paths else (None, None)
+        # Those that contradict each other are told before anything is kept.
+        if listed is not None:
+            rows, gone = rows_and_gone(listed)
+            listings.check(self.store, rows, gone=gone)
+        rows_told = {"splits": splits, "dividends": dividends, "listings": listed}
+        self._land("import", at, settled, paths, rows_told)
+        learnt = SetClock(at)
         report = ImportReport(
-            listings_changed=renamed,
-            splits_changed=self._commit_actions(SPLITS, splits),
-            dividends_changed=self._commit_actions(DIVIDENDS, dividends),
+            listings_changed=_commit_listings(self.store, listed, learnt),
+            splits_changed=_commit_actions(self.store, SPLITS, splits, learnt),
+            dividends_changed=_commit_actions(self.store, DIVIDENDS, dividends, learnt),
         )
         if judged is not None:
-            sources = self._keep_rejects(paths, judged)
-            report = _with_bars(report, sources, self._commit(judged.good))
+            sources = keep_rejects(self.store, paths, judged)
+            report = _with_bars(report, sources, self._commit(judged.good, at))
             imports.note(self.store, files_of(judged, paths))
         return replace(report, seconds=_since(started))
 
@@ -136,19 +127,23 @@ class Importer:
             SourceError: If a file cannot be read; nothing was withdrawn then.
             ConflictError: If other imports kept writing the same bars.
         """
-        started = time.perf_counter()
-        judged = self._judge(paths, with_values=False)
-        sources = self._keep_rejects(paths, judged)
-        changes = daily.withdraw(self.store, judged.good.select(KEY), clock=self.clock)
+        started, at = time.perf_counter(), self.clock.now()
+        judged, settled = self._judge(paths, at, with_values=False)
+        self._land("withdraw", at, settled, paths)
+        sources = keep_rejects(self.store, paths, judged)
+        changes = daily.withdraw(self.store, judged.good.select(KEY), clock=SetClock(at))
         return replace(_with_bars(ImportReport(), sources, changes), seconds=_since(started))
 
-    def _judge(self, paths: Sequence[Path], *, with_values: bool) -> Validated:
+    def _judge(
+        self, paths: Sequence[Path], at: dt.datetime, *, with_values: bool
+    ) -> tuple[Validated, dt.date]:
         # A file that cannot be read is told before anything is made.
         validator = Validator(self.reading, with_values=with_values)
         for path in paths:
             validator.add(path)
         table = self.sessions()
-        return validator.judge(table, self._last_settled(table))
+        settled = last_settled(table, at, self.settling)
+        return validator.judge(table, settled), settled
 
     def sessions(self) -> SessionTable:
         """Return the lake's session table, made or extended first where it must be."""
@@ -158,40 +153,21 @@ class Importer:
             committed=lambda: last_committed(self.store),
         )
 
-    def _last_settled(self, table: SessionTable) -> dt.date:
-        return last_settled(table, self.clock.now(), self.settling)
+    def _land(
+        self,
+        action: Action,
+        at: dt.datetime,
+        settled: dt.date | None,
+        paths: Sequence[Path],
+        rows: Mapping[str, pl.DataFrame | None] = MappingProxyType({}),
+    ) -> None:
+        """Keep what the lake is told, before it counts."""
+        files = [land_file(self.store, path, digest_of(path)) for path in dict.fromkeys(paths)]
+        told = {name: json_rows(some) for name, some in rows.items() if some is not None}
+        reading = {} if self.reading == Reading() else asdict(self.reading)
+        land_told(self.store, Told(at, action, settled, files, reading, told))
 
-    def _commit_actions(self, table: Table, rows: pl.DataFrame | None) -> int:
-        return 0 if rows is None else actions.commit(self.store, table, rows, clock=self.clock)
-
-    def _commit_listings(self, listed: pl.DataFrame) -> int:
-        has_symbol = pl.col("symbol").is_not_null()
-        gone = listed.filter(~has_symbol)["listing"]
-        rows = listed.filter(has_symbol)
-        return listings.commit(self.store, rows, clock=self.clock, gone=gone.to_list())
-
-    def _keep_rejects(self, paths: Sequence[Path], judged: Validated) -> tuple[SourceReport, ...]:
-        return tuple(self._source_report(path, judged) for path in dict.fromkeys(paths))
-
-    def _source_report(self, path: Path, judged: Validated) -> SourceReport:
-        source = str(path)
-        rejected = judged.rejected.filter(pl.col("source") == source).drop("source")
-        key = None
-        if not rejected.is_empty():
-            key = keys.rejects(path.name, digest_of(path))
-            self.store.put(key, rejected.write_csv().encode())
-            _log.info("rows rejected", source=source, rows=rejected.height, kept=key)
-        reasons = rejected["reason"].str.replace(r"^(malformed line).*", "$1").value_counts()
-        return SourceReport(
-            source=source,
-            rows=judged.rows.get(source, 0),
-            rejected=rejected.height,
-            reasons=dict(sorted(reasons.iter_rows())),
-            rejects=key,
-            ignored_columns=judged.ignored[source],
-        )
-
-    def _commit(self, good: pl.DataFrame) -> daily.Changes:
+    def _commit(self, good: pl.DataFrame, at: dt.datetime) -> daily.Changes:
         years = good["session"].dt.year().n_unique()
         done = 0
 
@@ -202,8 +178,21 @@ class Importer:
             self.on_progress(done, years)
 
         self.on_progress(0, years)
-        learnt = good.with_columns(known_from=pl.lit(self.clock.now()))
+        learnt = good.with_columns(known_from=pl.lit(at, pl.Datetime("us", "UTC")))
         return daily.commit(self.store, learnt, on_year=advance)
+
+
+def _commit_actions(
+    store: ObjectStore, table: Table, rows: pl.DataFrame | None, learnt: Clock
+) -> int:
+    return 0 if rows is None else actions.commit(store, table, rows, clock=learnt)
+
+
+def _commit_listings(store: ObjectStore, listed: pl.DataFrame | None, learnt: Clock) -> int:
+    if listed is None:
+        return 0
+    rows, gone = rows_and_gone(listed)
+    return listings.commit(store, rows, clock=learnt, gone=gone)
 
 
 def _since(started: float) -> float:

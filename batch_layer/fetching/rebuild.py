@@ -1,8 +1,9 @@
-"""Bronze made anew from landing, without any vendor: as fetching made it, revisions and all.
+"""Bronze made anew from landing, without any vendor: as it was made at first, revisions and all.
 
-Each year's answers are brought, in the order in which they came, into a scratch lake; what comes of
-them takes the place of what bronze has of the same bars. A bar that also came another way (a file,
-`generate`) or was withdrawn by hand is left as it is: landing does not know of that.
+Each year's answers, and what users told by commands, are brought in the order in which they came
+into a scratch lake; what comes of them takes the place of what bronze has of the same bars. A bar
+that also came another way (made of recorded events, or of a file before files landed) is left as
+it is: landing does not know of that.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from batch_layer.fetching.daily_landed import DailyBringer
 from batch_layer.fetching.daily_sources import KIND, READERS
 from batch_layer.fetching.landed import read_landed
 from batch_layer.fetching.session_plan import session_of
+from batch_layer.fetching.told_rebuild import FILES, bring, lay_out, runs_of
 from lake import keys
 from lake.exchange import ensure_sessions, last_settled, trading_day
 from lake.lease import leased
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from batch_layer.fetching.landed import Landed
+    from batch_layer.fetching.told_rebuild import Part, Run
     from lake.clock import Clock
     from lake.lease import Holder
     from lake.session import SessionTable
@@ -52,6 +55,7 @@ class RebuildReport:
     Attributes:
         answers: How many landed answers it read.
         sessions: Of how many sessions.
+        told: By how many commands (imports, withdrawals, made-up markets) users told of bars.
         restored: Bars that bronze had not.
         changed: Bars, or what was known of them, that differed.
         unchanged: Bars that were as they should be.
@@ -62,6 +66,7 @@ class RebuildReport:
 
     answers: int = 0
     sessions: int = 0
+    told: int = 0
     restored: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -126,28 +131,43 @@ class Rebuilder:
         )
         settled = last_settled(table, self.clock.now(), self.settling)
         total = RebuildReport()
-        self.on_progress(0, len(by_year))
-        for done, (year, of_year) in enumerate(sorted(by_year.items()), start=1):
-            total = summed(total, self._year(year, of_year, table, settled))
-            self.on_progress(done, len(by_year))
-        return total
+        with TemporaryDirectory() as folder:
+            told = lay_out(self.store, table, Path(folder))
+            years = sorted({*by_year, *told})
+            self.on_progress(0, len(years))
+            for done, year in enumerate(years, start=1):
+                of_year, parts = by_year.get(year, {}), told.get(year, [])
+                total = summed(total, self._year(year, of_year, parts, table, settled))
+                self.on_progress(done, len(years))
+        commands = len({part.number for parts in told.values() for part in parts})
+        return replace(total, told=commands)
 
     def _year(
-        self, year: int, of_year: OfYear, table: SessionTable, settled: dt.date
+        self,
+        year: int,
+        of_year: OfYear,
+        parts: Sequence[Part],
+        table: SessionTable,
+        settled: dt.date,
     ) -> RebuildReport:
+        answered = [each for found in of_year.values() for each in found]
+        runs = runs_of(parts, {each.at for each in answered})
+        instants = _instants(runs)
+        merged = _with_runs(of_year, runs)
         with TemporaryDirectory() as folder:
             scratch = LocalStore(Path(folder))
-            instants: defaultdict[dt.date, set[dt.datetime]] = defaultdict(set)
-            for chunk in _chunks(sorted(of_year)):
-                for source, turn in _turns({session: of_year[session] for session in chunk}):
-                    answers = [self._read(session, of_year, each) for session, each in turn]
+            for chunk in _chunks(sorted(merged)):
+                for source, turn in _turns({session: merged[session] for session in chunk}):
+                    if source == FILES:
+                        _bring_runs(scratch, runs, turn)
+                        continue
+                    answers = [self._read(session, merged, each) for session, each in turn]
                     for answer in answers:
                         instants[answer.session].add(answer.fetched_at)
                     DailyBringer(scratch, self.store, source, table, settled).bring(answers)
             counts = remake(self.store, year, read_year(scratch, year), instants)
             self._note(scratch)
-        answers_read = sum(map(len, of_year.values()))
-        return replace(counts, answers=answers_read, sessions=len(of_year))
+        return replace(counts, answers=len(answered), sessions=len(merged))
 
     def _read(self, session: dt.date, of_year: OfYear, version: Version) -> Landed:
         before = [
@@ -180,6 +200,33 @@ def versions(store: ObjectStore) -> dict[int, OfYear]:
                 of_year = found[session.year]
                 of_year[session] = sorted([*of_year.get(session, []), *news])
     return dict(found)
+
+
+def _with_runs(of_year: OfYear, runs: Sequence[Run]) -> OfYear:
+    """Return what landed of a year, what was told by commands among it, in order."""
+    found = {session: list(each) for session, each in of_year.items()}
+    for number, run in enumerate(runs):
+        version = Version(run.at, FILES, f"{number:08}")
+        for session in run.frame["session"].unique():
+            found.setdefault(session, []).append(version)
+    return {session: sorted(each) for session, each in found.items()}
+
+
+def _bring_runs(
+    scratch: ObjectStore, runs: Sequence[Run], turn: Sequence[tuple[dt.date, Version]]
+) -> None:
+    for key in sorted({version.key for _, version in turn}):
+        sessions = [session for session, version in turn if version.key == key]
+        bring(scratch, runs[int(key)], sessions)
+
+
+def _instants(runs: Sequence[Run]) -> defaultdict[dt.date, set[dt.datetime]]:
+    """Return when commands told of which session."""
+    found: defaultdict[dt.date, set[dt.datetime]] = defaultdict(set)
+    for run in runs:
+        for session, at in run.frame.select("session", "known_from").unique().iter_rows():
+            found[session].add(at)
+    return found
 
 
 def remake(

@@ -1,21 +1,25 @@
-"""Reference data of bronze made anew from landing, without any vendor: as fetching made them.
+"""Reference data of bronze made anew from landing, without any vendor: as they were made at first.
 
-All answers are brought, in the order in which they came, into a scratch lake; what comes of them
-takes the place of what bronze has of the same symbols and days, or listings. What also came another
-way, from a file, is left as it is: landing does not know of that.
+All answers, and what users told by commands, are brought in the order in which they came into a
+scratch lake; what comes of them takes the place of what bronze has of the same symbols and days, or
+listings. What came of a file before files landed is left as it is: landing does not know of that.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
+import structlog
 
 from batch_layer import landing
-from batch_layer.bronze import conditions, ledger
+from batch_layer.bronze import actions, conditions, ledger
 from batch_layer.bronze import listings as listings_table
 from batch_layer.bronze.traded import read_runs
 from batch_layer.fetching.daily_sources import MASSIVE
@@ -30,15 +34,20 @@ from batch_layer.fetching.reference_landed import (
     read_reference,
     reference_on,
 )
+from batch_layer.fetching.told_rebuild import ToldRows, reference_told
+from batch_layer.fetching.told_rows import rows_and_gone
+from batch_layer.landing.told import all_told
 from lake import keys
+from lake.clock import SetClock
+from lake.errors import SourceError
+from lake.exchange import load_sessions
 from lake.lease import leased
 from lake.parquet import encode_frame, read_frame
 from lake.schemas import LISTINGS, LISTINGS_HISTORY
 from lake.store import LocalStore
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection, Sequence
 
     import pyarrow as pa
 
@@ -46,6 +55,10 @@ if TYPE_CHECKING:
     from lake.lease import Holder
     from lake.store import ObjectStore
 
+_log = structlog.get_logger(__name__)
+Step: TypeAlias = tuple[dt.datetime, Callable[[], object]]
+"""When something was told, and what brings it again."""
+LISTED: Final = "listings"
 _VERSION: Final = [*listings_table.KEY, "known_from"]
 
 
@@ -117,11 +130,12 @@ class ReferenceRebuilder:
         ):
             scratch = LocalStore(Path(folder))
             bringer = ReferenceBringer(scratch, self.store, MASSIVE)
-            answers = {kind: self._bring(bringer, kind) for kind in ACTIONS}
-            told = self._bring_listings(bringer)
+            told = self._told()
+            answers = {kind: self._bring(bringer, kind, told[kind]) for kind in ACTIONS}
+            listed = self._bring_listings(bringer, told[LISTED])
             lease.check()
-            changed = sum(self._take_actions(scratch, kind) for kind in ACTIONS)
-            changed += self._take_listings(scratch, told)
+            changed = sum(self._take_actions(scratch, kind, told[kind]) for kind in ACTIONS)
+            changed += self._take_listings(scratch, listed, told[LISTED])
             self._note(scratch)
             rules = ConditionsBringer(self.store, MASSIVE)
             changed += rules.bring(anew=True).counts.changed
@@ -136,45 +150,72 @@ class ReferenceRebuilder:
         total = sum(answers.values()) + of_tickers + len(rules.landed())
         return ReferenceRebuilt(total, **counts, changed=changed)
 
-    def _bring(self, bringer: ReferenceBringer, kind: str) -> int:
+    def _told(self) -> dict[str, list[ToldRows]]:
+        """Return what users told, by kind."""
+        if not all_told(self.store):
+            return {kind: [] for kind in (*ACTIONS, LISTED)}
+        table = load_sessions(self.store)
+        return {kind: reference_told(self.store, table, kind) for kind in (*ACTIONS, LISTED)}
+
+    def _bring(self, bringer: ReferenceBringer, kind: str, told: Sequence[ToldRows]) -> int:
         pending = bringer.pending(kind)
-        for unit, key, before in pending:
-            bringer.actions(kind, unit, key, before)
+        steps: list[Step] = [
+            (_came(kind, key), partial(bringer.actions, kind, unit, key, before))
+            for unit, key, before in pending
+        ]
+        table = ACTIONS[kind].table
+        for each in told:
+            learnt = SetClock(each.at)
+            commit = partial(actions.commit, bringer.store, table, each.rows, clock=learnt)
+            steps.append((each.at, commit))
+        _do(steps)
         return len(pending)
 
-    def _bring_listings(self, bringer: ReferenceBringer) -> frozenset[str]:
-        """Bring listings day by day; return all that the vendor ever told of."""
-        then = [reference_on(self.store, MASSIVE, day) for day in days_landed(self.store, MASSIVE)]
-        told = frozenset[str]().union(
-            *(read_reference(self.store, each).listings for each in then if each.is_whole)
+    def _bring_listings(
+        self, bringer: ReferenceBringer, told: Sequence[ToldRows]
+    ) -> frozenset[str]:
+        """Bring listings in order; return all that the vendor and users ever told of."""
+        days = [reference_on(self.store, MASSIVE, day) for day in days_landed(self.store, MASSIVE)]
+        whole = [each for each in days if each.is_whole]
+        known = [read_reference(self.store, each) for each in whole]
+        listed = frozenset[str]().union(
+            *(each.listings for each in known), *(each.rows["listing"] for each in told)
         )
-        others = listings_table.read(self.store).filter(~pl.col("listing").is_in(list(told)))
+        others = listings_table.read(self.store).filter(~pl.col("listing").is_in(list(listed)))
         if not others.is_empty():
             bringer.store.put(keys.LISTINGS, encode_frame(others, LISTINGS))
         traded = read_runs(self.store).keys()
-        for each in then:
-            bringer.listings(each, traded)
-        return told
+        steps: list[Step] = [
+            (then.at, partial(bringer.listings, each, traded))
+            for each, then in zip(whole, known, strict=True)
+            if then.at is not None
+        ]
+        steps += [(each.at, partial(_commit_listings, bringer.store, each)) for each in told]
+        _do(steps)
+        return listed
 
-    def _take_actions(self, scratch: ObjectStore, kind: str) -> int:
+    def _take_actions(self, scratch: ObjectStore, kind: str, of_users: Sequence[ToldRows]) -> int:
         """Let what was made of a kind take its place; return how many rows changed."""
-        if not landing.landed(self.store, MASSIVE, kind):
+        if not of_users and not landing.landed(self.store, MASSIVE, kind):
             return 0
         table = ACTIONS[kind].table
         key = list(table.row_key)
         history = _Table(table.history_key, table.history_schema, table.row_key)
-        instants = _instants(self.store, kind)
+        instants = pl.concat([_instants(self.store, kind), _seconds(of_users)])
         told = [_rows(self.store, each).select(*key, "known_from") for each in (_of(kind), history)]
         seconds = pl.col("known_from").dt.truncate("1s")
         kept = pl.concat(told).filter(~seconds.is_in(instants.implode())).select(key).unique()
         _take(self.store, history, _with_kept(self.store, scratch, history, kept))
         return _take(self.store, _of(kind), _with_kept(self.store, scratch, _of(kind), kept))
 
-    def _take_listings(self, scratch: ObjectStore, told: Collection[str]) -> int:
+    def _take_listings(
+        self, scratch: ObjectStore, told: Collection[str], of_users: Sequence[ToldRows]
+    ) -> int:
         if not told:
             return 0
         past = _Table(keys.LISTINGS_HISTORY, LISTINGS_HISTORY, tuple(_VERSION))
-        instants = pl.concat([_instants(self.store, kind) for kind in (TICKERS, DETAILS, EVENTS)])
+        came = [_instants(self.store, kind) for kind in (TICKERS, DETAILS, EVENTS)]
+        instants = pl.concat([*came, _seconds(of_users)])
         is_ours = pl.col("known_from").dt.truncate("1s").is_in(instants.implode())
         others = _rows(self.store, past).filter(~(pl.col("listing").is_in(list(told)) & is_ours))
         rows = pl.concat([_rows(scratch, past), others]).unique(_VERSION, keep="first")
@@ -189,6 +230,31 @@ class ReferenceRebuilder:
                 ledger.note(self.store, kind, source, entries)
         for key in scratch.fingerprints(keys.REJECTS):
             self.store.put(key, scratch.get(key).data)
+
+
+def _do(steps: Sequence[Step]) -> None:
+    for _, step in sorted(steps, key=lambda each: each[0]):
+        step()
+
+
+def _commit_listings(store: ObjectStore, told: ToldRows) -> None:
+    rows, gone = rows_and_gone(told.rows)
+    try:
+        listings_table.commit(store, rows, clock=SetClock(told.at), gone=gone)
+    except SourceError as error:
+        # So it was then, where another had told of the same symbols a moment before.
+        _log.warning("listings of a file are refused", told_at=str(told.at), why=str(error))
+
+
+def _came(kind: str, key: str) -> dt.datetime:
+    told = keys.landed_unit(key, keys.landing(MASSIVE, kind))
+    assert told is not None  # noqa: S101 - it was listed as one
+    return told[1]
+
+
+def _seconds(told: Sequence[ToldRows]) -> pl.Series:
+    at = [each.at.replace(microsecond=0) for each in told]
+    return pl.Series("at", at, pl.Datetime("us", "UTC"))
 
 
 def _of(kind: str) -> _Table:

@@ -6,14 +6,16 @@ completed by the very same one, and no other may join it. What is imported later
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from batch_layer.bronze import daily, dividends, manifest, splits
 from batch_layer.generating.market import generate_years
+from batch_layer.landing.told import Told, all_told, land_told
 from lake import keys
 from lake.clock import SetClock
 from lake.documents import encode_document, read_document
@@ -22,9 +24,9 @@ from lake.exchange import ensure_sessions, trading_day
 from lake.session import EPOCH
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from batch_layer.generating.market import MarketYear
     from lake.clock import Clock
     from lake.documents import Document
     from lake.session import SessionTable
@@ -129,7 +131,9 @@ def generate(
         raise InvalidRangeError(fact)
     _claim(store, generation)
     dates = [table[ordinal] for ordinal in span]
-    made = _commit(store, generation, dates, SetClock(table.closes[span[-1]]), on_progress)
+    learnt = SetClock(table.closes[span[-1]])
+    _land(store, generation, learnt.now())
+    made = _commit(store, generation, dates, learnt, on_progress)
     return GenerateReport(
         symbols=generation.symbols,
         first=dates[0].isoformat(),
@@ -179,15 +183,40 @@ def _refuse_what_is_not_over(generation: Generation, clock: Clock) -> None:
         raise InvalidRangeError(fact)
 
 
+def market_of(told: Mapping[str, Any]) -> Generation:
+    """Return the market that landing tells of.
+
+    Raises:
+        DamagedObjectError: If this version would make another one of the same arguments.
+    """
+    if told["version"] != _VERSION:
+        fact = f"The market that landed is of version {told['version']}: this one makes {_VERSION}."
+        raise DamagedObjectError(fact, hint="rebuild it with the version of fiblake that made it.")
+    start, end = (dt.date.fromisoformat(told[name]) for name in ("start", "end"))
+    return Generation(told["symbols"], start, end, told["seed"])
+
+
+def market_years(generation: Generation, table: SessionTable) -> Iterator[MarketYear]:
+    """Yield a market year by year."""
+    dates = [table[each] for each in table.ordinals(generation.start, generation.end)]
+    return generate_years(generation.symbols, dates, generation.seed)
+
+
+def claim_anew(store: ObjectStore, generation: Generation) -> None:
+    """Tell the lake what it holds, if it does not know, as where all but landing was lost."""
+    if _claimed(store)[0] is None:
+        store.put(keys.GENERATION, encode_document(_wanted(generation)))
+
+
+def _land(store: ObjectStore, generation: Generation, at: dt.datetime) -> None:
+    market = _wanted(generation)
+    if not any(told.market == market for told in all_told(store)):
+        land_told(store, Told(at, "generate", market=market))
+
+
 def _claim(store: ObjectStore, generation: Generation) -> None:
     """Tell the lake what it will hold, unless it holds something else."""
-    wanted = {
-        "version": _VERSION,
-        "symbols": generation.symbols,
-        "start": generation.start.isoformat(),
-        "end": generation.end.isoformat(),
-        "seed": generation.seed,
-    }
+    wanted = _wanted(generation)
     found, fingerprint = _claimed(store)
     if found == wanted:
         return
@@ -195,6 +224,16 @@ def _claim(store: ObjectStore, generation: Generation) -> None:
         fact = f"The lake {store.location} holds other bars; made-up ones do not mix with them."
         raise MisuseError(fact, hint="name an empty lake with --lake.")
     store.put_if(keys.GENERATION, encode_document(wanted), fingerprint)
+
+
+def _wanted(generation: Generation) -> Document:
+    return {
+        "version": _VERSION,
+        "symbols": generation.symbols,
+        "start": generation.start.isoformat(),
+        "end": generation.end.isoformat(),
+        "seed": generation.seed,
+    }
 
 
 def _claimed(store: ObjectStore) -> tuple[Document | None, str | None]:

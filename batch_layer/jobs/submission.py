@@ -73,7 +73,7 @@ def submit(
             jobQueue=order.queue,
             jobDefinition=order.definition,
             containerOverrides=overrides,
-            retryStrategy=_retries(order.attempts),
+            retryStrategy=retries(order.attempts),
             timeout={"attemptDurationSeconds": order.timeout_s},
             **array,
         )
@@ -96,7 +96,7 @@ def _environment(store: S3Store) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in values.items() if value]
 
 
-def _retries(attempts: int) -> RetryStrategyTypeDef:
+def retries(attempts: int) -> RetryStrategyTypeDef:
     """Return when a failed attempt is followed by another: the first rule that matches decides.
 
     A host taken away (EC2 Spot, Fargate Spot) is no fault of the job. What was misused (exit 2) or

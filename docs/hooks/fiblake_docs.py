@@ -10,6 +10,7 @@ so that on GitHub it is a page, too, and no file is kept that can go stale.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -53,21 +54,19 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
 _MARK: Final = re.compile(r"^<!-- (generated|readme): (.+) -->$", re.MULTILINE)
 _LINK: Final = re.compile(r"(\]\()docs/")
 _LOOSE: Final = re.compile(r"\[(notebooks/)\]\(notebooks/\)")
+_PAGE: Final = re.compile(r"\[([^\]]*)\]\(([\w./-]+\.md)(?:#[\w-]+)?\)")
 _BESIDE: Final = re.compile(r"(\]\()(?:\.\./)+(notebooks/[^)#]+)")
 _PICTURE: Final = re.compile(r'<p><img alt="[^"]*" src="[./]*(images/\w+\.svg)" ?/></p>')
 _COMING: Final = {
-    "tutorial/containers.md",
-    "tutorial/aws.md",
     "deploy.md",
     "deploy-services.md",
-    "cost.md",
+    "infrastructure.md",
     "containers.md",
     "observability.md",
     "backup.md",
     "doctor.md",
-    "runbook/",
 }
-"""Pages that the nav may name before they are there."""
+"""Pages that the nav and other pages may name before they are there."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -92,7 +91,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     Raises:
         PluginError: If it names what is none.
     """
-    del config, files
+    del config
     up = "../" * page.file.src_uri.count("/")
 
     def made(found: re.Match[str]) -> str:
@@ -106,7 +105,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             raise PluginError(fact)
         return PARTS[name]()
 
-    return _BESIDE.sub(rf"\1{up}\2", _MARK.sub(made, markdown))
+    def kept(link: re.Match[str]) -> str:
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), link[2]))
+        is_absent = target in _COMING and files.get_file_from_path(target) is None
+        return link[1] if is_absent else link[0]
+
+    return _PAGE.sub(kept, _BESIDE.sub(rf"\1{up}\2", _MARK.sub(made, markdown)))
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:

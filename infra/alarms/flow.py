@@ -49,6 +49,7 @@ FLOW: Final = (
         missing="breaching",
         severity="page",
         sizes=_PROD,
+        promql="min(fiblake_engine_running) < 1 or absent(fiblake_engine_running)",
     ),
     Alarm(
         slug="engine-checkpoints",
@@ -66,6 +67,7 @@ FLOW: Final = (
         missing="notBreaching",
         severity="page",
         sizes=_PROD,
+        promql='sum(increase(fiblake_engine_checkpoints_total{outcome="failed"}[10m])) > 1',
     ),
     Alarm(
         slug="engine-poison",
@@ -88,6 +90,21 @@ FLOW: Final = (
         period_s=_MINUTE,
         periods=5,
         missing="breaching",
+        severity="page",
+        sizes=_PROD,
+    ),
+    Alarm(
+        slug="stream-gaps",
+        says="Bars were lost in the stream before they were read.",
+        signals=tuple(
+            Told(metrics.STREAM_GAPS, service, statistic="Sum")
+            for service in ("publisher", "alerts")
+        ),
+        comparison=">",
+        threshold=0,
+        period_s=_FIVE,
+        periods=1,
+        missing="notBreaching",
         severity="page",
         sizes=_PROD,
     ),

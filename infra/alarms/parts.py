@@ -32,7 +32,7 @@ def _away(part: str, services: tuple[str, ...], sizes: tuple[SizeName, ...]) -> 
 PARTS: Final = (
     _away("stream", ("feed", "publisher", "alerts"), _PROD),
     _away("view", ("publisher", "api"), _PROD),
-    _away("lake", ("feed", "api"), ("dev", "prod")),
+    _away("lake", ("publisher", "alerts", "api"), ("dev", "prod")),
     _away("database", ("alerts", "api"), ("dev", "prod")),
     Alarm(
         slug="database-full",

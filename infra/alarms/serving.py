@@ -115,8 +115,8 @@ TOGETHER: Final = (
     ),
     Together(
         slug="serving",
-        says="The API does not answer, fails, or is slow.",
-        of=("api-away", "api-errors", "api-slow"),
+        says="The API does not answer, or fails.",
+        of=("api-away", "api-errors"),
     ),
 )
 """One outage rings once: a feed that is away leaves all behind it silent."""

@@ -27,20 +27,31 @@ if TYPE_CHECKING:
 _STAGING: Final = ".staging"
 _ABANDONED_AFTER_S: Final = 3600
 _LOCK_POLL_S: Final = 0.002
+_FILE: Final = 0o666
+_FOLDER: Final = 0o777
+"""As the process's mask leaves them."""
+_PRIVATE_FILE: Final = 0o600
+_PRIVATE_FOLDER: Final = 0o700
 
 
 class LocalStore:
     """Objects as files below a folder, which need not exist yet.
 
+    Args:
+        folder: Where they are.
+        private: Whether what is made is for its owner alone: files and folders that nobody else
+            may read. What is there already stays as it is.
+
     Raises:
         InvalidLocationError: If `folder` is a file.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, private: bool = False) -> None:
         if folder.exists() and not folder.is_dir():
             fact = f"{folder} is a file; a lake is a folder or s3://bucket/prefix."
             raise InvalidLocationError(fact, hint="name another folder with --lake.")
         self._folder = folder
+        self._private = private
         # Threads queue here; the file lock, which polls, is for other processes.
         self._mutex = threading.Lock()
 
@@ -75,16 +86,23 @@ class LocalStore:
 
     def fingerprints(self, prefix: str) -> dict[str, str]:
         """Return the fingerprints of all files whose key starts with `prefix`, by key."""
+        return {key: _fingerprint(stat) for key, stat in self._listed(prefix)}
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the sizes of all files whose key starts with `prefix`, by key."""
+        return {key: stat.st_size for key, stat in self._listed(prefix)}
+
+    def _listed(self, prefix: str) -> list[tuple[str, os.stat_result]]:
         # Texts rather than paths: a lake of a thousand objects is listed many times.
         root = os.path.join(self._folder, "")
         try:
             paths = list(_files(root + prefix.rpartition("/")[0]))
             found = {path[len(root) :].replace(os.sep, "/"): path for path in paths}
-            return {
-                key: _fingerprint(os.stat(path))
+            return [
+                (key, os.stat(path))
                 for key, path in sorted(found.items())
                 if key.startswith(prefix)
-            }
+            ]
         except OSError as error:
             raise _could_not("list", prefix, error) from error
 
@@ -96,12 +114,24 @@ class LocalStore:
         """Replace the file only if it still has `fingerprint`; create it only if that is None."""
         return self._replace(key, data, lambda current: current == fingerprint)
 
+    def delete(self, key: str) -> None:
+        """Remove the file; where there is none, nothing happens."""
+        if self.fingerprint(key) is None:
+            return
+        path = self._folder / key
+        try:
+            with self._mutex, self._lock.acquire(poll_interval=_LOCK_POLL_S):
+                path.unlink(missing_ok=True)
+                _remove_empty(path.parent, self._folder)
+        except OSError as error:
+            raise _could_not("remove", key, error) from error
+
     def _replace(self, key: str, data: bytes, accepts: Callable[[str | None], bool]) -> str:
         path = self._folder / key
         try:
             staged = self._stage(data)
-            _make_folder(path.parent)
             with self._mutex, self._lock.acquire(poll_interval=_LOCK_POLL_S):
+                _make_folder(path.parent, self._mode)
                 if not accepts(self.fingerprint(key)):
                     staged.unlink()
                     fact = f"{key} in {self.location} was changed by someone else."
@@ -116,16 +146,21 @@ class LocalStore:
 
     def _stage(self, data: bytes) -> Path:
         staged = self._staging / uuid.uuid4().hex
-        with staged.open("wb") as file:
+        mode = _PRIVATE_FILE if self._private else _FILE
+        with os.fdopen(os.open(staged, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         return staged
 
+    @property
+    def _mode(self) -> int:
+        return _PRIVATE_FOLDER if self._private else _FOLDER
+
     @cached_property
     def _staging(self) -> Path:
         folder = self._folder / _STAGING
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder, self._mode)
         abandoned = time.time() - _ABANDONED_AFTER_S
         for path in folder.iterdir():
             with suppress(FileNotFoundError):
@@ -163,12 +198,22 @@ def _move_time_forward(staged: Path, current: Path) -> None:
             os.utime(staged, ns=(new.st_atime_ns, old_ns + 1))
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path, mode: int) -> None:
     # Each new folder's name is synced as well: a file is only as safe as the path to it.
     if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        _make_folder(folder.parent, mode)
+        folder.mkdir(mode, exist_ok=True)
         _sync_folder(folder.parent)
+
+
+def _remove_empty(folder: Path, root: Path) -> None:
+    # An empty folder is no object: nobody would miss it, and many would be in the way.
+    while not folder.is_dir():  # two may remove at once
+        folder = folder.parent
+    while folder != root and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+    _sync_folder(folder)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -26,12 +26,37 @@ def open_store(settings: Settings, *, rests: bool = False) -> ObjectStore:
         InvalidLocationError: If it is neither.
         CredentialsError: If the credentials for S3 cannot be had.
     """
-    location = settings.lake
+    return _opened(settings.lake, settings, what="a lake's location", rests=rests)
+
+
+def open_backups(settings: Settings) -> ObjectStore:
+    """Return the store of backups: at `settings.backups`, by default beside the lake.
+
+    In a folder all is made for its owner alone: backups hold secrets.
+
+    Raises:
+        InvalidLocationError: If it is neither a folder nor `s3://bucket/prefix`, or is the lake.
+        CredentialsError: If the credentials for S3 cannot be had.
+    """
+    lake = settings.lake.rstrip("/")
+    if settings.backups is None and "://" in lake and not urlsplit(lake).path:
+        fact = f"There is nothing beside {lake!r}, a whole bucket."
+        raise InvalidLocationError(fact, hint="set FIBLAKE_BACKUPS, as s3://bucket/backups.")
+    location = settings.backups or f"{lake}-backups"
+    if location.rstrip("/") == lake:
+        fact = f"Backups cannot be in {location!r}, which is the lake."
+        raise InvalidLocationError(fact, hint="set FIBLAKE_BACKUPS to another place.")
+    return _opened(location, settings, what="a place of backups", private=True)
+
+
+def _opened(
+    location: str, settings: Settings, *, what: str, rests: bool = False, private: bool = False
+) -> ObjectStore:
     if "://" not in location:
-        return LocalStore(_expanded(location))
+        return LocalStore(_expanded(location), private=private)
     url = urlsplit(location)
     if url.scheme != "s3" or not url.netloc or url.query or url.fragment:
-        fact = f"{location!r} is not a lake's location. Allowed: a folder or s3://bucket/prefix."
+        fact = f"{location!r} is not {what}. Allowed: a folder or s3://bucket/prefix."
         raise InvalidLocationError(fact)
     # Imported here: only a lake on S3 needs boto3, an extra.
     try:

@@ -46,6 +46,10 @@ class ObjectStore(Protocol):
         """Return the fingerprints of all objects whose key starts with `prefix`, by key."""
         ...
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the sizes in bytes of all objects whose key starts with `prefix`, by key."""
+        ...
+
     def put(self, key: str, data: bytes) -> str:
         """Create or replace the object, whatever was there, and return its fingerprint."""
         ...
@@ -59,4 +63,8 @@ class ObjectStore(Protocol):
         Raises:
             ConflictError: If the object is not, or no longer, as expected. Nothing was written.
         """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object under `key`, for good; where there is none, nothing happens."""
         ...

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from botocore.credentials import ReadOnlyCredentials
     from types_boto3_s3 import S3Client
+    from types_boto3_s3.type_defs import ObjectTypeDef
 
     from lake.settings import Settings
 
@@ -122,13 +123,19 @@ class S3Store:
 
     def fingerprints(self, prefix: str) -> dict[str, str]:
         """Return the ETags of all objects whose key starts with `prefix`, by key."""
+        return {key: entry["ETag"] for key, entry in self._listed(prefix).items()}
 
-        def read() -> dict[str, str]:
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Return the sizes of all objects whose key starts with `prefix`, by key."""
+        return {key: entry["Size"] for key, entry in self._listed(prefix).items()}
+
+    def _listed(self, prefix: str) -> dict[str, ObjectTypeDef]:
+        def read() -> dict[str, ObjectTypeDef]:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix + prefix
             )
             return {
-                entry["Key"].removeprefix(self._prefix): entry["ETag"]
+                entry["Key"].removeprefix(self._prefix): entry
                 for page in pages
                 for entry in page.get("Contents", [])
             }
@@ -147,6 +154,10 @@ class S3Store:
         except ObjectNotFoundError as error:
             fact = f"{key} in {self.location} was removed by someone else."
             raise ConflictError(fact, hint="run the command again.") from error
+
+    def delete(self, key: str) -> None:
+        """Remove the object; where there is none, nothing happens."""
+        self.ask("remove", key)(lambda: self._client.delete_object(**self._at(key)))
 
     def _put(self, key: str, data: bytes, condition: dict[str, Any]) -> str:
         place, ask = self._at(key), self.ask("write", key)

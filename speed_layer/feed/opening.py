@@ -7,13 +7,13 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from lake import metrics
 from lake.conditions import load_conditions
 from lake.errors import VendorKeyError
 from lake.health_server import health_served
 from lake.hours import hours_of, timetable
 from lake.instant import microseconds
 from lake.measuring import Measured
+from lake.metrics import MARKET_OPEN
 from lake.recorded import only_source
 from lake.state import state_folder
 from speed_layer.feed.feed import Feed
@@ -81,7 +81,7 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         fed = partial(Feed, trace_one_in=settings.trace_one_in)
         if measures is not None:
             measures.add(health.measured)
-            measures.add(partial(_market, sessions, clock))
+            measures.add(lambda: [Measured(MARKET_OPEN, sessions.is_open(clock.now()))])
         stack.enter_context(health_served(health, settings, measures))
         if spec.session is not None:
             source = _replay(spec, spec.session, store, sessions)
@@ -98,15 +98,6 @@ def opened(  # noqa: PLR0913 - the parts it puts together
         massive = _massive(plan, health, known, days, clock)
         judge = Judge(load_conditions(store), days, skew_s=settings.feed_skew_seconds)
         yield fed(massive, judge, stream, recorder=recorder, health=health)
-
-
-def _market(sessions: SessionTable, clock: Clock) -> Iterator[Measured]:
-    """Yield whether the exchange is in its regular hours."""
-    now = clock.now()
-    # The first that is not over yet: that is the one after those that are.
-    ahead = sessions.ordinals(sessions.last_closed(now) or sessions.first, sessions.last)[1:]
-    is_open = bool(ahead) and sessions.opens[ahead[0]] <= now
-    yield Measured(metrics.MARKET_OPEN, is_open)
 
 
 def massive_plan(settings: Settings) -> Plan:

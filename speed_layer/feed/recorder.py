@@ -32,7 +32,7 @@ _REFUSED: Final = "rejects"
 _NOTED: Final = "coverage"
 _KEYS: Final = {_TAKEN: keys.live, _REFUSED: keys.live_rejects, _NOTED: keys.coverage}
 # Notes say more in one object than in many, and what is not noted is only asked for again.
-_NOTED_S: Final = 300.0
+NOTED_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Recorder:
         for span in spans:
             for day in self._days.days:
                 if span.since < microseconds(day.dusk) and microseconds(day.dawn) < span.until:
-                    self._spool.append(f"{_NOTED}={day.session}", span.line, _NOTED_S)
+                    self._spool.append(f"{_NOTED}={day.session}", span.line, NOTED_S)
 
     def tick(self) -> None:
         """Let the lake have what has waited long enough."""

@@ -10,7 +10,9 @@ import argparse
 import csv
 import datetime as dt
 import json
+import os
 import sys
+import threading
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -37,6 +39,8 @@ _MOST_LATENESS_S: Final = 8 * 3600 - 15 * 60
 def main(arguments: list[str]) -> None:
     """Run the job until its input ends, or for ever; tell the milliseconds that it took."""
     options = parse(arguments or managed(PROPERTIES))
+    if options.tied:
+        threading.Thread(target=end_with_parent, daemon=True).start()
     tables = TableEnvironment.create(
         EnvironmentSettings.new_instance()
         .in_streaming_mode()
@@ -58,6 +62,16 @@ def main(arguments: list[str]) -> None:
     sys.stdout.write(f"{took_ms}\n")
 
 
+def end_with_parent() -> None:
+    """End with the process at the other end of standard input, however that ends.
+
+    Flink's own process does likewise with this one.
+    """
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)
+
+
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the options that arguments tell."""
     parser = argparse.ArgumentParser(prog="job.py", description=__doc__)
@@ -72,11 +86,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     told("--state", type=Path, help="folder of checkpoints, where the cluster has none")
     told("--checkpoint-ms", type=int, default=10_000)
     told("--restore", help="the checkpoint or savepoint to go on from")
+    told("--claim", action="store_true", help="remove that one once there is a newer one")
     told("--backend", choices=["hashmap", "rocksdb"], help="as the cluster has it, where not told")
     told("--attempts", type=int, help="how often it starts again; as the cluster has it, else")
     told("--follow-ms", type=int, help="look for new files so often, and never end")
     told("--position", default="TRIM_HORIZON", choices=["TRIM_HORIZON", "LATEST"])
     told("--endpoint", help="of a Kinesis that is not Amazon's")
+    told("--tied", action="store_true", help="end when standard input does")
     told("--rest-port", type=int, help="of the mini cluster's REST, on this machine alone")
     told("--explain", action="store_true", help="tell the plan, and do not run")
     return parser.parse_args(arguments)
@@ -129,6 +145,8 @@ def configuration(options: argparse.Namespace) -> Configuration:
         chosen["state.backend.type"] = options.backend
     if options.restore:
         chosen["execution.state-recovery.path"] = options.restore
+        if options.claim:
+            chosen["execution.state-recovery.claim-mode"] = "CLAIM"
     made = Configuration()
     for name, value in chosen.items():
         made.set_string(name, value)

@@ -23,11 +23,11 @@ from serving_layer.stream.registry import (
     MemoryConnections,
     Registered,
     allowed_by,
-    create_table,
     open_connections,
 )
+from tests.deployed import deploy_tables
 from tests.fault_proxy import Cut, FaultProxy, JsonAnswer
-from tests.parts import free_port
+from tests.parts import MotoServer, free_port
 
 OPENED = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
 DEAD = dt.timedelta(seconds=LASTS_S + 1)
@@ -42,10 +42,13 @@ def connection(name: str = "a", key: str = "k1", **others: Any) -> Registered:
 
 
 @pytest.fixture
-def prefix(dynamodb_environment: None) -> str:  # noqa: ARG001 - where the table is
-    """The prefix of a table that is there."""
+def prefix(
+    dynamodb_environment: None,  # noqa: ARG001 - where the table is
+    moto_server: MotoServer,
+) -> str:
+    """The prefix of tables that are deployed."""
     prefix = f"test-{uuid.uuid4().hex}-"
-    create_table(Settings(dynamodb_prefix=prefix, connections_store="dynamodb"))
+    deploy_tables(moto_server, prefix)
     return prefix
 
 

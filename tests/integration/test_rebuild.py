@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from batch_layer.bronze import ledger
+from batch_layer.bronze import imports, ledger
 from batch_layer.local_vendor import LocalVendor
 from batch_layer.local_vendor.restatement import Restatement
 from fiblake import Lake
@@ -113,9 +113,8 @@ def test_what_landing_makes_of_a_bar_takes_its_place(fetching: Fetching) -> None
     assert (moved, bars.height - moved, moved) == (report.restored, report.changed, report.dropped)
 
 
-def test_what_also_came_another_way_is_left_as_it_is(
-    fetching: Fetching, csv_file: Callable[..., Path]
-) -> None:
+def told_by_hand(fetching: Fetching, csv_file: Callable[..., Path]) -> Lake:
+    """A lake of a vendor's bars, some of which files correct, withdraw and add to."""
     lake = fetching()
     lake.fetch_daily(start=START, end=END)
     names = current(lake.store).filter(pl.col("session") == DAY)["symbol"].unique().sort().to_list()
@@ -132,15 +131,36 @@ def test_what_also_came_another_way_is_left_as_it_is(
     later.importer().withdraw_files(
         [csv_file("symbol,date", f"{withdrawn},{DAY}", name="gone.csv")]
     )
+    return fetching(EVENING + dt.timedelta(days=30))
+
+
+@pytest.mark.parametrize("prefixes", [("bronze/",), ("bronze/", "meta/", "rejects/"), ()])
+def test_what_files_told_is_told_again_in_its_order(
+    fetching: Fetching, csv_file: Callable[..., Path], prefixes: tuple[str, ...]
+) -> None:
+    lake = told_by_hand(fetching, csv_file)
+    before, files = state(lake), imports.read(lake.store)
+    destroy(lake, *prefixes)
+
+    report = lake.rebuild_bronze()
+
+    assert before == state(lake)
+    assert files == imports.read(lake.store)
+    assert (2, 0, 0) == (report.told, report.kept, report.dropped)
+    assert 0 == (report.changed if prefixes else report.restored + report.changed)
+
+
+def test_what_landing_does_not_know_of_is_left_as_it_is(
+    fetching: Fetching, csv_file: Callable[..., Path]
+) -> None:
+    lake = told_by_hand(fetching, csv_file)
     before = state(lake)
-    report = fetching(EVENING + dt.timedelta(days=30)).rebuild_bronze()
+    destroy(lake, "landing/files/")  # as of files that were imported before files landed
+
+    report = lake.rebuild_bronze()
 
     assert before == state(lake)
     assert 2 == report.kept  # the withdrawn one is no bar any more
-    assert (0, 0, 0) == (report.restored, report.changed, report.dropped)
-    destroy(lake, "bronze/")
-    lake.rebuild_bronze()
-    assert "MINE" not in current(lake.store)["symbol"].to_list()
 
 
 def test_an_empty_lake_is_rebuilt_to_nothing(fetching: Fetching) -> None:

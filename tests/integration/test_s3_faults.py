@@ -112,8 +112,8 @@ def later(puts: int) -> Callable[[Request], bool]:
     return lambda request: request.kind == "PUT" and next(seen) >= puts
 
 
-# An import of one year puts its bars, then their digests.
-@pytest.mark.parametrize("puts", [0, 1])
+# An import of one year puts the file, what it is told, its bars, then their digests.
+@pytest.mark.parametrize("puts", [0, 1, 2, 3])
 def test_an_import_that_cannot_write_on_ends_with_an_error_and_the_next_completes_it(
     s3_lake: Lake, fault_proxy: FaultProxy, bars_file: Path, expected: Frames, puts: int
 ) -> None:
@@ -124,7 +124,8 @@ def test_an_import_that_cannot_write_on_ends_with_an_error_and_the_next_complete
         s3_lake.import_files(bars_file)
     fault_proxy.heal()
 
-    assert puts == len(s3_lake.store.fingerprints(keys.DAILY))
+    assert min(puts, 2) == len(s3_lake.store.fingerprints(keys.LANDING))
+    assert (puts == 3) == bool(s3_lake.store.fingerprints(keys.DAILY))
     s3_lake.import_files(bars_file)
     s3_lake.resample()
     assert [] == differing(expected, content(s3_lake.store))

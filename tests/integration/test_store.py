@@ -178,3 +178,23 @@ def test_a_lake_that_is_a_file_is_one_clear_error(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidLocationError, match=r" is a file; a lake is a folder or s3://"):
         open_store(Settings(lake=str(path)))
+
+
+def test_what_is_deleted_is_gone_and_may_be_made_again(any_store: ObjectStore) -> None:
+    any_store.put("a/b/c.bin", b"one")
+    any_store.put("a/d.bin", b"other")
+
+    any_store.delete("a/b/c.bin")
+    any_store.delete("a/b/c.bin")
+
+    assert ["a/d.bin"] == list(any_store.fingerprints(""))
+    any_store.put_if("a/b/c.bin", b"two", None)
+    assert b"two" == any_store.get("a/b/c.bin").data
+
+
+def test_sizes_are_told_by_prefix(any_store: ObjectStore) -> None:
+    for key, size in (("a/b.bin", 3), ("a/c/d.bin", 0), ("b.bin", 7)):
+        any_store.put(key, bytes(size))
+
+    assert {"a/b.bin": 3, "a/c/d.bin": 0} == any_store.sizes("a/")
+    assert {"a/b.bin": 3, "a/c/d.bin": 0, "b.bin": 7} == any_store.sizes("")

@@ -23,6 +23,7 @@ from speed_layer.delivery.delivering import delivering
 from speed_layer.delivery.outcome import Outcome
 from speed_layer.delivery.sns import SnsSender
 from speed_layer.delivery.topics import Topic, create_topics
+from tests.deployed import deploy_topics
 from tests.integration.test_delivering import now, quick, wait_until
 from tests.moto_serially import REGION
 from tests.outbox import ME, NOW, deliveries, notify, states
@@ -46,7 +47,17 @@ def aws(moto_server: MotoServer) -> Settings:
 
 
 @pytest.fixture
-def topics(aws: Settings) -> Iterator[list[Topic]]:
+def topics(aws: Settings, moto_server: MotoServer) -> Iterator[list[Topic]]:
+    """Topics as they are deployed."""
+    deployed = deploy_topics(moto_server, f"{uuid.uuid4().hex}-")
+    made = [Topic(kind, each.topic, each.queue) for kind, each in sorted(deployed.items())]
+    yield made
+    remove(aws, made)
+
+
+@pytest.fixture
+def created(aws: Settings) -> Iterator[list[Topic]]:
+    """Topics as the command makes them."""
     made = create_topics(aws, f"{uuid.uuid4().hex}-")
     yield made
     remove(aws, made)
@@ -109,11 +120,11 @@ def test_alerts_and_news_reach_the_queues_of_their_topics(
     assert {"kind": {"StringValue": "news", "DataType": "String"}} == news["MessageAttributes"]
 
 
-def test_topics_and_queues_are_created_once(aws: Settings, topics: list[Topic]) -> None:
-    alerts, news = topics
+def test_topics_and_queues_are_created_once(aws: Settings, created: list[Topic]) -> None:
+    alerts, news = created
     named = aws.model_copy(update={"sns_alerts": alerts.topic, "sns_news": news.topic})
 
-    assert topics == create_topics(named, "other-")
+    assert created == create_topics(named, "other-")
     with closing(sns_of(aws)) as sns, closing(sqs_of(aws)) as sqs:
         subscriptions = sns.list_subscriptions_by_topic(TopicArn=alerts.topic)["Subscriptions"]
         wanted = ["Policy", "QueueArn", "MessageRetentionPeriod"]
@@ -130,21 +141,28 @@ def test_topics_and_queues_are_created_once(aws: Settings, topics: list[Topic]) 
     assert {"ArnEquals": {"aws:SourceArn": alerts.topic}} == statement["Condition"]
 
 
-def test_what_else_a_queue_s_policy_says_stays(aws: Settings, topics: list[Topic]) -> None:
+def test_what_else_a_queue_s_policy_says_stays(aws: Settings, created: list[Topic]) -> None:
     mine = {"Sid": "Mine", "Effect": "Allow", "Principal": "*", "Action": "sqs:ReceiveMessage"}
-    name = topics[0].topic.split(":")[-1].removesuffix("alerts")
+    name = created[0].topic.split(":")[-1].removesuffix("alerts")
     with closing(sqs_of(aws)) as sqs:
-        asked = sqs.get_queue_attributes(QueueUrl=topics[0].queue, AttributeNames=["Policy"])
+        asked = sqs.get_queue_attributes(QueueUrl=created[0].queue, AttributeNames=["Policy"])
         policy = json.loads(asked["Attributes"]["Policy"])
         policy["Statement"].append(mine)
         said = {"Policy": json.dumps(policy)}
-        sqs.set_queue_attributes(QueueUrl=topics[0].queue, Attributes=said)  # type: ignore[arg-type]
+        sqs.set_queue_attributes(QueueUrl=created[0].queue, Attributes=said)  # type: ignore[arg-type]
         create_topics(aws, name)
-        asked = sqs.get_queue_attributes(QueueUrl=topics[0].queue, AttributeNames=["Policy"])
+        asked = sqs.get_queue_attributes(QueueUrl=created[0].queue, AttributeNames=["Policy"])
     statements = json.loads(asked["Attributes"]["Policy"])["Statement"]
 
     assert 2 == len(statements)
     assert mine in statements
+
+
+def test_the_command_leaves_deployed_topics_as_they_are(aws: Settings, topics: list[Topic]) -> None:
+    alerts, news = topics
+    named = aws.model_copy(update={"sns_alerts": alerts.topic, "sns_news": news.topic})
+
+    assert topics == create_topics(named, "other-")
 
 
 def test_a_topic_of_another_account_is_not_created_here(aws: Settings) -> None:

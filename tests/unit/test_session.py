@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lake.errors import UnknownSessionError
+from lake.exchange import ZONE
 from lake.session import EPOCH, SessionTable, bucket_of
 
 MONDAY = dt.date(2012, 10, 29)
@@ -65,6 +66,18 @@ def test_a_session_is_over_at_its_close(sessions: SessionTable) -> None:
     assert dt.date(2012, 7, 2) == sessions.last_closed(close - dt.timedelta(microseconds=1))
     assert dt.date(2012, 7, 3) == sessions.last_closed(close)
     assert sessions.last_closed(dt.datetime(1962, 1, 1, tzinfo=dt.UTC)) is None
+
+
+def test_the_exchange_is_open_from_its_open_to_its_close_early_closes_and_holidays_included(
+    sessions: SessionTable,
+) -> None:
+    def is_open(when: str) -> bool:
+        return sessions.is_open(dt.datetime.fromisoformat(when).replace(tzinfo=ZONE))
+
+    assert [False, True] == [is_open("2012-07-02 09:29:59"), is_open("2012-07-02 09:30")]
+    assert [True, False] == [is_open("2012-07-03 12:59"), is_open("2012-07-03 13:00")]
+    assert not is_open("2012-07-04 12:00")
+    assert not is_open("1962-01-01 12:00")
 
 
 def test_a_table_must_begin_at_the_epoch() -> None:

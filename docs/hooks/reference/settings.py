@@ -8,7 +8,7 @@ from lake.settings import Settings
 from reference.tables import code, default_of, kind_of, table
 
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "The lake": ("lake", "settling_", "history_", "cache", "s3_"),
+    "The lake": ("lake", "backups", "settling_", "history_", "cache", "s3_"),
     "Fetching": ("massive_", "flatfiles_", "fetch_"),
     "The live feed": ("feed_", "lateness_", "state"),
     "Streams": ("stream", "kinesis_"),

@@ -104,15 +104,22 @@ def test_the_app_is_deployed_to_the_account_that_cdk_s_credentials_are_of(tmp_pa
         "infra.app",
         CDK_OUTDIR=str(tmp_path),
         CDK_DEFAULT_ACCOUNT="111122223333",
-        CDK_DEFAULT_REGION="eu-west-1",
+        CDK_DEFAULT_REGION="us-east-1",
         CDK_CONTEXT_JSON='{"size": "dev"}',
     )
 
     assert 0 == done.returncode, done.stderr
     # Where they are of no one, zones are looked up: the command is told which it must ask for.
-    assert '"environment": "aws://111122223333/eu-west-1"' in (
+    assert '"environment": "aws://111122223333/us-east-1"' in (
         tmp_path / "manifest.json"
     ).read_text("utf-8")
+
+
+def test_the_edge_is_in_one_region_and_so_is_all_else() -> None:
+    done = python("-m", "infra.app", CDK_CONTEXT_JSON='{"size": "dev", "region": "eu-west-1"}')
+
+    assert 1 == done.returncode
+    assert "The context's region is 'eu-west-1'. Allowed: us-east-1." in done.stderr
 
 
 def test_what_breaks_a_rule_of_cdk_nag_is_not_synthesised() -> None:

@@ -23,6 +23,8 @@ LET_IN = TALKS | {
     ("Services", "Endpoints", 443),
     ("Flink", "Endpoints", 443),
     (CLOUDFRONT, "Balancer", 443),
+    # Where no domain was told there is no certificate either.
+    (CLOUDFRONT, "Balancer", 80),
 }
 LET_OUT = TALKS | {("Services", ANYWHERE, 443), ("Flink", ANYWHERE, 443)}
 NOWHERE = "255.255.255.255/32"

@@ -95,8 +95,8 @@ def test_streams_are_encrypted_and_dev_has_none() -> None:
     encrypted = {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"}
 
     assert {
-        "fiblake-prod-events": (16, 48, encrypted),
-        "fiblake-prod-bars": (4, 48, encrypted),
+        "fiblake-prod-events": (16, 24, encrypted),
+        "fiblake-prod-bars": (16, 24, encrypted),
     } == told
     assert {} == resources(templates("dev")["storage"], "AWS::Kinesis::Stream")
 

@@ -23,7 +23,32 @@ WHOLE_SERVICES = {
 }
 
 # Actions for which AWS knows no resource, so that it demands `*`, and what needs them.
-ACTING_ON_ALL: dict[str, str] = {}
+ACTING_ON_ALL: dict[str, str] = {
+    "ecr:GetAuthorizationToken": "A login is of no repository: whoever pulls an image needs it.",
+    "batch:DescribeJobs": "The chain waits for its jobs.",
+    **dict.fromkeys(
+        (
+            "logs:CreateLogDelivery",
+            "logs:DeleteLogDelivery",
+            "logs:DescribeLogGroups",
+            "logs:DescribeResourcePolicies",
+            "logs:GetLogDelivery",
+            "logs:ListLogDeliveries",
+            "logs:PutResourcePolicy",
+            "logs:UpdateLogDelivery",
+        ),
+        "The chain's log is delivered, not written by it.",
+    ),
+    **dict.fromkeys(
+        (
+            "xray:GetSamplingRules",
+            "xray:GetSamplingTargets",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ),
+        "The chain's traces are of no resource.",
+    ),
+}
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,0 +1,1 @@
+"""Backups: the relational database dumped, the lake told object by object, and both verified."""

@@ -1,0 +1,97 @@
+"""Whom the doctor looks at: one system, by its settings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from lake.clock import Clock, SystemClock
+from lake.exchange import load_sessions
+from lake.hours import hours_of
+from lake.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lake.session import SessionTable
+    from lake.settings import Settings
+    from lake.store import ObjectStore
+
+URL: Final = "http://127.0.0.1:8000"
+ANSWER_S: Final = 5.0
+"""How long one answer is waited for."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A system.
+
+    Attributes:
+        settings: Its own, but that nothing is asked often or waited for long.
+        url: Of its API.
+        is_asked: Whether that URL was given, so that somebody must answer there.
+        services: The URLs of services' health, by the name of the service.
+        is_vendor_asked: Whether the vendor is asked too, which costs a call.
+        clock: Tells the present.
+    """
+
+    settings: Settings
+    url: str = URL
+    is_asked: bool = False
+    services: Mapping[str, str] = field(default_factory=dict)
+    is_vendor_asked: bool = False
+    clock: Clock = field(default_factory=SystemClock)
+
+    @property
+    def store(self) -> ObjectStore:
+        """The lake.
+
+        Raises:
+            InvalidLocationError: If its location is none.
+        """
+        return open_store(self.settings)
+
+    @property
+    def now(self) -> dt.datetime:
+        """The present."""
+        return self.clock.now()
+
+    def sessions(self) -> SessionTable:
+        """Return the lake's sessions.
+
+        Raises:
+            EmptyLakeError: If it has none.
+            StoreError: If it cannot be read.
+        """
+        return load_sessions(self.store)
+
+    def is_open(self) -> bool:
+        """Whether the exchange trades now, extended hours among it.
+
+        Raises:
+            EmptyLakeError: If the lake has no session table.
+        """
+        table, now = self.sessions(), self.now
+        today = [day for day in (now.date(), now.date() - _DAY) if table.ordinal(day) is not None]
+        days = (hours_of(day, table) for day in today)
+        return any(hours.dawn <= now < hours.dusk for hours in days)
+
+
+_DAY: Final = dt.timedelta(days=1)
+
+
+def hurried(settings: Settings) -> Settings:
+    """Return settings by which whoever does not answer is given up on soon."""
+    soon: dict[str, object] = {
+        "s3_attempts": 2,
+        "s3_timeout_seconds": min(settings.s3_timeout_seconds, ANSWER_S),
+        "kinesis_attempts": 2,
+        "redis_attempts": 2,
+        "redis_timeout_seconds": min(settings.redis_timeout_seconds, ANSWER_S),
+        "dynamodb_attempts": 2,
+        "dynamodb_timeout_seconds": min(settings.dynamodb_timeout_seconds, ANSWER_S),
+        "delivery_timeout_seconds": min(settings.delivery_timeout_seconds, ANSWER_S),
+        "massive_attempts": 1,
+    }
+    return settings.model_copy(update=soon)
