@@ -57,6 +57,8 @@ COPY --from=flink /opt/flink /opt/flink
 COPY --from=jar /build/target/fiblake-flink.jar /opt/fiblake/lib/python3.11/site-packages/speed_layer/flink/target/
 # It is looked for beside the packages.
 RUN ln -s /opt/flink /opt/fiblake/lib/python3.11/site-packages/.venv-flink
+# ECS gives a volume that is mounted here the owner and the mode that the folder has in this image.
+VOLUME ["/tmp", "/var/cache/fiblake"]
 WORKDIR /var/lib/fiblake
 USER 10001
 EXPOSE 9100
