@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from infra.size import Size
 
+HTTP: Final = 80
 HTTPS: Final = 443
 REDIS: Final = 6379
 POSTGRESQL: Final = 5432
@@ -168,8 +169,10 @@ class NetworkStack(Stack):
         cloudfront = ec2.PrefixList.from_lookup(
             self, "CloudFront", prefix_list_name=CLOUDFRONT
         ).prefix_list_id
+        # One rule for whichever port the balancer listens on: the list counts as 55 rules, and a
+        # group may have 60. Where there is no domain, there is no certificate to show CloudFront.
         all_.balancer.add_ingress_rule(
-            ec2.Peer.prefix_list(cloudfront), ec2.Port.tcp(HTTPS), "CloudFront"
+            ec2.Peer.prefix_list(cloudfront), ec2.Port.tcp_range(HTTP, HTTPS), "CloudFront"
         )
 
     def _reach_kinesis(self) -> None:
