@@ -98,7 +98,7 @@ def test_a_backup_killed_at_any_moment_leaves_the_earlier_ones_whole(in_own: Run
     started = time.monotonic()
     subprocess.run([FIBLAKE, "backup", "create"], check=True, capture_output=True, timeout=120)
     took = time.monotonic() - started
-    drawn = random.Random(5)
+    drawn = random.Random(5)  # noqa: S311 - moments, no secrets
 
     for _ in range(4):
         process = subprocess.Popen(
