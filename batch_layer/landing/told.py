@@ -120,7 +120,7 @@ def restore_file(store: ObjectStore, file: File, folder: Path) -> Path:
 
 def _lost(store: ObjectStore, key: str, file: File, how: str) -> DamagedObjectError:
     fact = f"{key} in {store.location} {how}."
-    hint = f"import or withdraw {file.name} again, or fiblake backup restore --landing."
+    hint = f"import or withdraw {file.name} again, or fiblake backup restore ID --landing."
     return DamagedObjectError(fact, hint=hint)
 
 
