@@ -117,11 +117,7 @@ def test_a_backup_killed_at_any_moment_leaves_the_earlier_ones_whole(in_own: Run
     started = time.monotonic()
     subprocess.run([FIBLAKE, "backup", "create"], check=True, capture_output=True, timeout=120)
     took = time.monotonic() - started
-<<<<<<< HEAD
-    drawn = random.Random(5)  # noqa: S311 - when to kill
-=======
     drawn = random.Random(5)  # noqa: S311 - moments, no secrets
->>>>>>> review-data
 
     for _ in range(4):
         process = subprocess.Popen(
