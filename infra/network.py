@@ -41,7 +41,6 @@ class Groups:
 
     Attributes:
         services: Whatever runs fiblake: ECS's tasks, Batch's jobs, functions in the network.
-        flink: The managed Flink application.
         balancer: The load balancer of the API.
         redis: ElastiCache.
         database: PostgreSQL.
@@ -50,7 +49,6 @@ class Groups:
     """
 
     services: ec2.SecurityGroup
-    flink: ec2.SecurityGroup
     balancer: ec2.SecurityGroup
     redis: ec2.SecurityGroup
     database: ec2.SecurityGroup
@@ -139,7 +137,6 @@ class NetworkStack(Stack):
     def _groups(self) -> Groups:
         return Groups(
             services=self._group("Services", "What runs fiblake"),
-            flink=self._group("Flink", "The Flink application"),
             balancer=self._group("Balancer", "The load balancer of the API"),
             redis=self._group("Redis", "ElastiCache"),
             database=self._group("Database", "PostgreSQL"),
@@ -162,10 +159,11 @@ class NetworkStack(Stack):
             (all_.services, all_.files, NFS, "EFS, with TLS"),
         ):
             asking.connections.allow_to(asked, ec2.Port.tcp(port), what)
-        for asking in (all_.services, all_.flink):
-            # Vendors, webhooks and AWS's own services: no range of addresses tells all of them.
-            asking.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS), "the internet and AWS")
-            all_.endpoints.add_ingress_rule(asking, ec2.Port.tcp(HTTPS), "AWS's services")
+        # Vendors, webhooks and AWS's own services: no range of addresses tells all of them.
+        all_.services.add_egress_rule(
+            ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS), "the internet and AWS"
+        )
+        all_.endpoints.add_ingress_rule(all_.services, ec2.Port.tcp(HTTPS), "AWS's services")
         cloudfront = ec2.PrefixList.from_lookup(
             self, "CloudFront", prefix_list_name=CLOUDFRONT
         ).prefix_list_id

@@ -8,7 +8,7 @@ import pytest
 
 from tests.templates import SIZES, Template, resources, templates
 
-GROUPS = ("Balancer", "Database", "Endpoints", "Files", "Flink", "Redis", "Services")
+GROUPS = ("Balancer", "Database", "Endpoints", "Files", "Redis", "Services")
 ANYWHERE = "0.0.0.0/0"
 CLOUDFRONT = "pl-3b927c52"
 
@@ -21,12 +21,11 @@ TALKS = {
 }
 LET_IN = TALKS | {
     ("Services", "Endpoints", 443),
-    ("Flink", "Endpoints", 443),
     # To 443: where no domain was told there is no certificate, and the balancer listens at 80.
     (CLOUDFRONT, "Balancer", 80),
 }
 CLOUDFRONT_WEIGHT, MOST_RULES = 55, 60
-LET_OUT = TALKS | {("Services", ANYWHERE, 443), ("Flink", ANYWHERE, 443)}
+LET_OUT = TALKS | {("Services", ANYWHERE, 443)}
 NOWHERE = "255.255.255.255/32"
 """What the CDK writes for a group that may talk to nobody."""
 
