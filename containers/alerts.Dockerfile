@@ -36,6 +36,8 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin fiblake \
     && install --directory --owner=fiblake /var/lib/fiblake /var/cache/fiblake /lake
 COPY --from=build /opt/fiblake /opt/fiblake
 WORKDIR /var/lib/fiblake
+# Where a root that is read alone has something mounted: its owner is who owns it here.
+VOLUME ["/tmp", "/var/cache/fiblake", "/var/lib/fiblake"]
 USER 10001
 EXPOSE 9100
 STOPSIGNAL SIGTERM

@@ -77,12 +77,9 @@ def objects_read(who: iam.Role, storage: StorageStack, prefix: str) -> None:
 def _lake(
     who: iam.Role, storage: StorageStack, actions: tuple[str, ...], prefix: str = LAKE
 ) -> None:
+    # Of all of the bucket: where a prefix is asked for, S3 says "denied" of what is not there.
     who.add_to_policy(
-        iam.PolicyStatement(
-            actions=["s3:ListBucket"],
-            resources=[storage.bucket.bucket_arn],
-            conditions={"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}},
-        )
+        iam.PolicyStatement(actions=["s3:ListBucket"], resources=[storage.bucket.bucket_arn])
     )
     _objects(who, storage, actions, prefix)
 
