@@ -8,7 +8,7 @@ listings. What came of a file before files landed is left as it is: landing does
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,13 @@ _log = structlog.get_logger(__name__)
 Step: TypeAlias = tuple[dt.datetime, Callable[[], object]]
 """When something was told, and what brings it again."""
 LISTED: Final = "listings"
+Before: TypeAlias = Mapping[str, str | None]
+"""The fingerprint of each table, by its key, before anything was read."""
+_WRITTEN: Final = (
+    *(key for each in ACTIONS.values() for key in (each.table.key, each.table.history_key)),
+    keys.LISTINGS,
+    keys.LISTINGS_HISTORY,
+)
 _VERSION: Final = [*listings_table.KEY, "known_from"]
 
 
@@ -129,13 +136,15 @@ class ReferenceRebuilder:
             TemporaryDirectory() as folder,
         ):
             scratch = LocalStore(Path(folder))
+            # Before anything is read: what others commit meanwhile is not written over.
+            before = {key: self.store.fingerprint(key) for key in _WRITTEN}
             bringer = ReferenceBringer(scratch, self.store, MASSIVE)
             told = self._told()
             answers = {kind: self._bring(bringer, kind, told[kind]) for kind in ACTIONS}
             listed = self._bring_listings(bringer, told[LISTED])
             lease.check()
-            changed = sum(self._take_actions(scratch, kind, told[kind]) for kind in ACTIONS)
-            changed += self._take_listings(scratch, listed, told[LISTED])
+            changed = sum(self._take_actions(scratch, kind, told[kind], before) for kind in ACTIONS)
+            changed += self._take_listings(scratch, listed, told[LISTED], before)
             self._note(scratch)
             rules = ConditionsBringer(self.store, MASSIVE)
             changed += rules.bring(anew=True).counts.changed
@@ -194,7 +203,9 @@ class ReferenceRebuilder:
         _do(steps)
         return listed
 
-    def _take_actions(self, scratch: ObjectStore, kind: str, of_users: Sequence[ToldRows]) -> int:
+    def _take_actions(
+        self, scratch: ObjectStore, kind: str, of_users: Sequence[ToldRows], before: Before
+    ) -> int:
         """Let what was made of a kind take its place; return how many rows changed."""
         if not of_users and not landing.landed(self.store, MASSIVE, kind):
             return 0
@@ -205,11 +216,16 @@ class ReferenceRebuilder:
         told = [_rows(self.store, each).select(*key, "known_from") for each in (_of(kind), history)]
         seconds = pl.col("known_from").dt.truncate("1s")
         kept = pl.concat(told).filter(~seconds.is_in(instants.implode())).select(key).unique()
-        _take(self.store, history, _with_kept(self.store, scratch, history, kept))
-        return _take(self.store, _of(kind), _with_kept(self.store, scratch, _of(kind), kept))
+        _take(self.store, history, _with_kept(self.store, scratch, history, kept), before)
+        rows = _with_kept(self.store, scratch, _of(kind), kept)
+        return _take(self.store, _of(kind), rows, before)
 
     def _take_listings(
-        self, scratch: ObjectStore, told: Collection[str], of_users: Sequence[ToldRows]
+        self,
+        scratch: ObjectStore,
+        told: Collection[str],
+        of_users: Sequence[ToldRows],
+        before: Before,
     ) -> int:
         if not told:
             return 0
@@ -219,9 +235,9 @@ class ReferenceRebuilder:
         is_ours = pl.col("known_from").dt.truncate("1s").is_in(instants.implode())
         others = _rows(self.store, past).filter(~(pl.col("listing").is_in(list(told)) & is_ours))
         rows = pl.concat([_rows(scratch, past), others]).unique(_VERSION, keep="first")
-        _take(self.store, past, rows)
+        _take(self.store, past, rows, before)
         now = _Table(keys.LISTINGS, LISTINGS, listings_table.KEY)
-        return _take(self.store, now, _rows(scratch, now))
+        return _take(self.store, now, _rows(scratch, now), before)
 
     def _note(self, scratch: ObjectStore) -> None:
         """Tell the lake what the scratch lake was told beside: the ledger, rejects."""
@@ -275,15 +291,19 @@ def _with_kept(
     return pl.concat([made, _rows(store, table).join(kept, on=key, how="semi")])
 
 
-def _take(store: ObjectStore, table: _Table, rows: pl.DataFrame) -> int:
-    """Replace a table where it differs; return how many rows are new, different or gone."""
-    old, fingerprint = read_frame(store, table.key, table.schema)
+def _take(store: ObjectStore, table: _Table, rows: pl.DataFrame, before: Before) -> int:
+    """Replace a table where it differs; return how many rows are new, different or gone.
+
+    Raises:
+        ConflictError: If it is not as it was before any of this was made.
+    """
+    old = _rows(store, table)
     fresh = rows.join(old, on=rows.columns, how="anti", nulls_equal=True)
     gone = old.join(rows, on=table.row_key, how="anti")
     if not fresh.is_empty() or not gone.is_empty():
         order = list(dict.fromkeys((*table.row_key, "known_from")))
         data = encode_frame(rows.sort(order), table.schema)
-        store.put_if(table.key, data, fingerprint)
+        store.put_if(table.key, data, before[table.key])
     return fresh.height + gone.height
 
 

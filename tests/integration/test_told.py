@@ -13,6 +13,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from batch_layer.bronze.actions import read
+from batch_layer.bronze.splits import TABLE as SPLITS
+from batch_layer.fetching import reference_rebuild
 from batch_layer.fetching.sources import digest_of
 from batch_layer.fetching.validation import Reading, Validator
 from batch_layer.landing import told as landing
@@ -23,7 +26,8 @@ from fiblake import Lake
 from fiblake.fetch_reports import of_rebuild
 from lake import keys
 from lake.clock import SetClock
-from lake.errors import DamagedObjectError, SourceError
+from lake.errors import ConflictError, DamagedObjectError, SourceError
+from lake.parquet import encode_frame
 from lake.store import LocalStore
 from tests.fetching import current
 
@@ -194,6 +198,34 @@ def test_of_two_at_once_the_one_that_was_told_last_is_told_last_again(
 
     assert [2.0] == current(lake.store)["close"].to_list()
     comes_back(lake)
+
+
+def test_a_split_told_while_a_rebuild_runs_is_not_written_over(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    splits = pl.DataFrame(
+        {"symbol": ["AA"], "effective": [DAY], "split_from": [1.0], "split_to": [2.0]}
+    )
+    lake.importer().import_files([], splits=splits)
+    lake.importer().import_files([], splits=splits.with_columns(split_to=pl.lit(3.0)))
+    lake.store.put(keys.SPLITS, encode_frame(read(lake.store, SPLITS).clear(), SPLITS.schema))
+    made = vars(reference_rebuild)["_with_kept"]
+    other = splits.with_columns(symbol=pl.lit("BB"))
+
+    def meanwhile(*arguments: Any) -> pl.DataFrame:
+        rows: pl.DataFrame = made(*arguments)
+        if arguments[2].key == keys.SPLITS:
+            monkeypatch.setattr(reference_rebuild, "_with_kept", made)
+            lake.importer().import_files([], splits=other)
+        return rows
+
+    monkeypatch.setattr(reference_rebuild, "_with_kept", meanwhile)
+    with pytest.raises(ConflictError):
+        lake.rebuild_bronze()
+
+    assert ["BB"] == read(lake.store, SPLITS)["symbol"].to_list()
+    lake.rebuild_bronze()
+    assert ["AA", "BB"] == read(lake.store, SPLITS)["symbol"].to_list()
 
 
 def test_files_that_never_landed_are_named(lake: Lake, csv_file: Write) -> None:
