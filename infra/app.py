@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_cdk import App, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from infra.batch import BACKUPS, BatchStack
+from infra.batch import BatchStack
 from infra.capacity import CAPACITIES
 from infra.database import DatabaseStack
 from infra.environment import Resources
+from infra.granting import BACKUPS
 from infra.messaging import MessagingStack
 from infra.network import NetworkStack
 from infra.observability import ObservabilityStack

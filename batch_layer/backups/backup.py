@@ -117,7 +117,7 @@ class Restored:
     Attributes:
         id: Of the backup.
         made: When that was begun: what was changed later is lost.
-        database: Where to.
+        database: Where to; None: it was left as it is.
         tables: Rows of each table.
         put_back: Objects that were put back into the lake.
         areas: The lake as it was, and what of it is missing or another.
@@ -126,7 +126,7 @@ class Restored:
 
     id: str
     made: str
-    database: str
+    database: str | None
     tables: dict[str, int]
     put_back: int
     areas: tuple[Area, ...]
@@ -214,14 +214,14 @@ def verify(place: ObjectStore, id_: str | None, lake: ObjectStore) -> Verified:
         rows=_rows(whole),
         faults=faults,
         areas=tuple(found),
-        hints=tuple(hints(found)),
+        hints=tuple(hints(found, whole.id if whole.lake.landing_copied else "")),
     )
 
 
 def restore(  # noqa: PLR0913 - which, whereto, and how
     place: ObjectStore,
     id_: str,
-    database: Database,
+    database: Database | None,
     lake: ObjectStore,
     *,
     force: bool = False,
@@ -232,7 +232,7 @@ def restore(  # noqa: PLR0913 - which, whereto, and how
     Args:
         place: Where backups are kept.
         id_: Which one.
-        database: Where to: it must hold no rows.
+        database: Where to: it must hold no rows. None: what there is now stays as it is.
         lake: The lake.
         force: Whether what the database holds gives way.
         landing: Whether copies of what landed, and of the small objects that each backup has, are
@@ -249,17 +249,18 @@ def restore(  # noqa: PLR0913 - which, whereto, and how
     if landing and not whole.lake.landing_copied:
         fact = f"The backup {id_} has no copies of what landed."
         raise MisuseError(fact, hint="those made by fiblake backup create --landing have.")
-    load(whole.database, place, database, replace=force)
+    if database is not None:
+        load(whole.database, place, database, replace=force)
     done = copies.put_back(whole.lake, place, lake) if landing else 0
     found = areas(whole.lake, place, lake)
     return Restored(
         id=id_,
         made=whole.made,
-        database=database.place,
-        tables={table.name: table.rows for table in whole.database.tables},
+        database=database.place if database else None,
+        tables={each.name: each.rows for each in whole.database.tables} if database else {},
         put_back=done,
         areas=tuple(found),
-        hints=tuple(hints(found)),
+        hints=tuple(hints(found, whole.id if whole.lake.landing_copied else "")),
     )
 
 

@@ -176,10 +176,18 @@ def _is_landing(key: str) -> bool:
     return key.startswith(keys.LANDING)
 
 
-def hints(found: Sequence[Area]) -> list[str]:
-    """Return the commands that bring back what is lost, in the order in which to run them."""
+def hints(found: Sequence[Area], copied: str = "") -> list[str]:
+    """Return the commands that bring back what is lost, in the order in which to run them.
+
+    Args:
+        found: What became of the lake.
+        copied: The backup, where it has copies of what landed.
+    """
     lost = [each for each in found if each.is_harmed]
     said = [_hint(each.name) for each in lost if each.is_landing]
+    if said and copied:
+        # A vendor tells bars as they are now, not as they were known.
+        said = [f"fiblake backup restore {copied} --landing --keep-database"]
     names = {each.name for each in lost}
     if names & {"bronze", "meta"} or said:
         said.append("fiblake rebuild bronze")
@@ -191,7 +199,7 @@ def hints(found: Sequence[Area]) -> list[str]:
 def _hint(name: str) -> str:
     source, kind = name.split("/")[1:3]
     if kind in {"live", "coverage", "late"} or source == "files":
-        return f"{name}: from versions of the bucket, or fiblake backup restore --landing"
+        return f"{name}: from versions of the bucket, or fiblake backup restore ID --landing"
     if kind == "daily":
         return f"fiblake fetch daily --source {source} --again"
     if kind == "minute":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -52,6 +53,23 @@ def test_a_backup_is_made_listed_verified_and_restored(in_own: Run, tmp_path: Pa
     assert ["desk"] == names
 
 
+def test_what_landed_comes_back_and_the_database_stays(in_own: Run) -> None:
+    made = in_own("backup", "create", "--landing", "--json")
+    assert 0 == made.code, made.err
+    assert 0 == in_own("keys", "create", "late", "--scope", "read").code
+    lost = Path(os.environ["FIBLAKE_LAKE"]) / "landing"
+    count = sum(each.is_file() for each in lost.rglob("*"))
+    shutil.rmtree(lost)
+
+    ran = in_own("backup", "restore", json.loads(made.out)["id"], "--landing", "--keep-database")
+
+    assert 0 == ran.code, ran.err
+    assert "the database is left as it is" in ran.out
+    assert count == sum(each.is_file() for each in lost.rglob("*"))
+    names = [each["name"] for each in json.loads(in_own("keys", "list", "--json").out)["keys"]]
+    assert ["late"] == names
+
+
 def test_a_damaged_backup_is_exit_code_1(in_own: Run) -> None:
     told = json.loads(in_own("backup", "create", "--json").out)
     store = open_backups(read_settings())
@@ -72,6 +90,7 @@ def test_a_damaged_backup_is_exit_code_1(in_own: Run) -> None:
         (("create", "--to", "ftp://there"), "'ftp://there' is not a place of backups"),
         (("create", "--keep", "0"), "--keep"),
         (("restore", "20260105T210000Z-3f9a01", "--database-url", "mysql://u:p@h/d"), "cannot be"),
+        (("restore", "20260105T210000Z-3f9a01", "--keep-database"), "goes with --landing"),
     ],
 )
 def test_what_cannot_be_is_misuse(in_own: Run, arguments: tuple[str, ...], said: str) -> None:
@@ -98,7 +117,7 @@ def test_a_backup_killed_at_any_moment_leaves_the_earlier_ones_whole(in_own: Run
     started = time.monotonic()
     subprocess.run([FIBLAKE, "backup", "create"], check=True, capture_output=True, timeout=120)
     took = time.monotonic() - started
-    drawn = random.Random(5)
+    drawn = random.Random(5)  # noqa: S311 - moments, no secrets
 
     for _ in range(4):
         process = subprocess.Popen(

@@ -261,7 +261,7 @@ def test_what_the_lake_lost_is_told_with_the_commands_that_bring_it_back(
     assert all(each.is_harmed for each in found.areas)
     assert (
         "fiblake fetch daily --source massive --again",
-        "landing/massive/live: from versions of the bucket, or fiblake backup restore --landing",
+        "landing/massive/live: from versions of the bucket, or fiblake backup restore ID --landing",
         "fiblake rebuild bronze",
         "fiblake resample",
     ) == found.hints
@@ -281,6 +281,9 @@ def test_landing_is_copied_once_and_put_back(
     for key in landed:
         some_lake.delete(key)
 
+    back = f"fiblake backup restore {last.id} --landing --keep-database"
+    hinted = verify(any_place, last.id, some_lake).hints
+    assert (back, "fiblake rebuild bronze", "fiblake resample") == hinted
     with pytest.raises(MisuseError, match=r"has no copies of what landed"):
         restore(any_place, before.id, own_database, some_lake, force=True, landing=True)
     done = restore(any_place, last.id, own_database, some_lake, force=True, landing=True)
@@ -304,7 +307,9 @@ def test_what_a_disk_made_of_landing_takes_no_copy_s_place_and_is_put_right(
         create(some_lake, own_database, any_place, clock=SetClock(AT + DAY), landing=True)
 
     assert whole == any_place.get(first).data
-    done = restore(any_place, made.id, own_database, some_lake, force=True, landing=True)
+    write(own_database, "later")
+    done = restore(any_place, made.id, None, some_lake, landing=True)
+    assert (None, {}, ["later"]) == (done.database, done.tables, subjects(own_database))
     assert (1, whole) == (done.put_back, some_lake.get(first).data)
     rotten = bytearray(any_place.get(second).data)
     rotten[-6] ^= 1

@@ -6,6 +6,7 @@ import datetime as dt
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,32 @@ import polars as pl
 import pytest
 
 from batch_layer.fetching.sources import digest_of
-from batch_layer.fetching.validation import Reading
+from batch_layer.fetching.validation import Reading, Validator
 from batch_layer.landing import told as landing
 from batch_layer.landing.answer import Answer
 from batch_layer.landing.objects import land
 from batch_layer.landing.told import all_told, land_file, restore_file
 from fiblake import Lake
+from fiblake.fetch_reports import of_rebuild
 from lake import keys
 from lake.clock import SetClock
-from lake.errors import DamagedObjectError, ObjectNotFoundError
+from lake.errors import DamagedObjectError, SourceError
 from lake.store import LocalStore
 from tests.fetching import current
 
 DAY = dt.date(2013, 1, 15)
 HEADER = "symbol,date,open,high,low,close,volume"
 Write = Callable[..., Path]
+
+
+@dataclass
+class Moving:
+    """A clock that a test moves on."""
+
+    instant: dt.datetime
+
+    def now(self) -> dt.datetime:
+        return self.instant
 
 
 def lose_all_but_landing(lake: Lake) -> None:
@@ -103,7 +115,13 @@ def test_many_files_of_a_symbol_each_are_told_again_at_once(lake: Lake, csv_file
     ("kind", "harm", "error", "said"),
     [
         ("contents", b"torn", DamagedObjectError, r"contents/.*\.csv\.gz in .* is damaged"),
-        ("contents", None, ObjectNotFoundError, r"There is no landing/files/contents/"),
+        (
+            "contents",
+            None,
+            DamagedObjectError,
+            r"is not there\. Hint: .* bars\.csv again",
+        ),
+        ("contents", gzip.compress(b"other"), DamagedObjectError, r"its SHA-256 is another"),
         ("told", b"torn", DamagedObjectError, r"landing/files/told/.* is damaged"),
     ],
 )
@@ -119,6 +137,79 @@ def test_what_is_damaged_is_told_by_its_name_and_nothing_changes(
         lake.rebuild_bronze()
 
     assert before.equals(current(lake.store))
+
+
+@pytest.mark.parametrize("harm", [b"torn", gzip.compress(b"other"), None])
+def test_the_same_file_again_mends_what_a_disk_made_of_it(
+    lake: Lake, csv_file: Write, harm: bytes | None
+) -> None:
+    path = csv_file(HEADER, f"AA,{DAY},1,2,1,2,3")
+    lake.import_files(path)
+    (key,) = lake.store.fingerprints(keys.landing("files", "contents"))
+    lake.store.delete(key) if harm is None else lake.store.put(key, harm)
+
+    lake.import_files(path)
+
+    comes_back(lake)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    lake: Lake, csv_file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = csv_file(HEADER, f"AA,{DAY},1,2,1,2,3")
+    judge = Validator.judge
+
+    def write_on(*arguments: Any) -> Any:
+        with path.open("a") as file:
+            file.write(f"BB,{DAY},1,2,1,2,3\n")
+        return judge(*arguments)
+
+    monkeypatch.setattr(Validator, "judge", write_on)
+
+    with pytest.raises(SourceError, match=r"was changed while it was read"):
+        lake.import_files(path)
+
+    assert {} == lake.store.fingerprints(keys.LANDING)
+    assert current(lake.store).is_empty()
+
+
+def test_of_two_at_once_the_one_that_was_told_last_is_told_last_again(
+    lake: Lake, csv_file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One reads for an hour; another begins and ends meanwhile."""
+    lake.clock = clock = Moving(dt.datetime(2013, 2, 1, tzinfo=dt.UTC))
+    slow = csv_file(HEADER, f"AA,{DAY},1,2,1,2,3", name="slow.csv")
+    quick = csv_file(HEADER, f"AA,{DAY},1,2,1,1,3", name="quick.csv")
+    importer, judge = lake.importer(), Validator.judge
+
+    def meanwhile(*arguments: Any) -> Any:
+        monkeypatch.setattr(Validator, "judge", judge)
+        clock.instant += dt.timedelta(minutes=1)
+        lake.import_files(quick)
+        clock.instant += dt.timedelta(hours=1)
+        return judge(*arguments)
+
+    monkeypatch.setattr(Validator, "judge", meanwhile)
+    importer.import_files([slow])
+
+    assert [2.0] == current(lake.store)["close"].to_list()
+    comes_back(lake)
+
+
+def test_files_that_never_landed_are_named(lake: Lake, csv_file: Write) -> None:
+    path = csv_file(HEADER, f"AA,{DAY},1,2,1,2,3", name="old.csv")
+    lake.import_files(path)
+    for key in lake.store.fingerprints(keys.LANDING):
+        lake.store.delete(key)
+    report = lake.rebuild_bronze()
+    assert ("old.csv",) == report.unlanded
+    assert "1 files were imported before files landed (old.csv)" in "\n".join(of_rebuild(report))
+    assert 1 == current(lake.store).height
+
+    assert (1, 0) == (lake.import_files(path).unchanged, lake.import_files(path).added)
+
+    assert () == lake.rebuild_bronze().unlanded
+    comes_back(lake)
 
 
 @pytest.mark.parametrize("document", [[], {"action": "import", "odd": 1}, {"files": [{}]}, 7])
