@@ -33,8 +33,9 @@ def configure_logs(settings: Settings) -> None:
             _renderer(settings),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_level(settings)),
-        # Asked for each line: what standard error is may change, as in a test.
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        # Asked for each line: what standard error is may change, as in a test. And a line is
+        # written with its end at once: threads' lines must not run into one another.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 

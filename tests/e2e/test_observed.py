@@ -23,7 +23,7 @@ from lake.metrics import CATALOGUE
 from lake.settings import Settings
 from lake.wire import encode_events
 from tests.days import small_day
-from tests.emf import must_be_emf
+from tests.emf import emf_values, must_be_emf
 from tests.feeding import eventually
 from tests.flink import LONG_S
 from tests.kinesis import KinesisServer
@@ -289,3 +289,24 @@ def test_a_service_tells_what_the_catalogue_says(
 
     assert is_whole, (catalogued(service), found, log.read_text())
     must_be_whole(log, service)
+
+
+def test_jobs_tell_what_the_catalogue_says_each_once_at_its_end(own_sample_lake: Lake) -> None:
+    variables = {**LOGGED, "FIBLAKE_LAKE": own_sample_lake.store.location}
+    found: dict[tuple[str, ...], Any] = {}
+    for job in ("resample", "reconcile", "backup"):
+        done = subprocess.run(
+            [sys.executable, "-m", "batch_layer.entry", job],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | variables,
+        )
+        found |= emf_values(done.stderr)
+
+    assert catalogued("batch").keys() == {name for name, *_ in found}
+    assert {"batch"} == {service for _, service, *_ in found}
+    assert [1, 1, 1] == [
+        found["fiblake_jobs_total", "batch", job, "done"]
+        for job in ("resample", "reconcile", "backup")
+    ]

@@ -17,6 +17,7 @@ from batch_layer.local_vendor import LocalVendor
 from fiblake import Lake
 from lake import keys
 from lake.errors import MisuseError, VendorError, VendorKeyError
+from lake.metrics import CATALOGUE
 from tests.emf import emf_values
 from tests.fetching import Fetching, asked, bars_of, sold
 from tests.selling import minutes_in, minutes_sold
@@ -257,11 +258,16 @@ def test_an_invocation_tells_cloudwatch_what_it_did_and_one_that_fails_as_well(
     monkeypatch.setenv("FIBLAKE_EMF", "true")
     handlers.backfill(EVENT, Minutes())
     done = emf_values(capsys.readouterr().err)
+    on_lake.resample()
+    handlers.backfill(EVENT, Minutes())
+    again = emf_values(capsys.readouterr().err)
     with pytest.raises(VendorError):
         handlers.backfill({"start": "2000-01-03"}, Minutes(left=0.1, cost=0.09))
     failed = emf_values(capsys.readouterr().err)
 
-    assert on_lake.store.fingerprints("bronze/")
+    assert {each.name for each in CATALOGUE if "fetch" in each.services} == {
+        name for name, *_ in again
+    }
     assert (SESSIONS, 0, 0, 1) == (
         done["fiblake_fetched_total", "fetch", "daily", "fetched"],
         done["fiblake_fetched_total", "fetch", "daily", "failed"],
