@@ -111,7 +111,8 @@ $(INFRA)/node_modules/ready: $(INFRA)/package-lock.json
 # PyFlink pins what the rest has newer, so it has an environment of its own; it wants Python 3.11.
 # Without that, Java or Maven there is none: tests that need it say so.
 $(FLINK)/ready: $(FLINK)/installed $(JOB)/target/ready
-	@if test -e $(FLINK)/installed && test -e $(JOB)/target/ready; then touch $@; fi
+	@if test -e $(FLINK)/installed && test -e $(JOB)/target/ready; then \
+	    $(BIN)/fiblake flink prepare && touch $@; fi
 
 $(FLINK)/installed: $(VENV)/ready $(JOB)/requirements.txt
 	@if $(BIN)/uv venv --quiet --clear --no-python-downloads --python 3.11 $(FLINK); then \

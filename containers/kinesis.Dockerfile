@@ -21,5 +21,5 @@ USER 10001
 EXPOSE 4567 4568
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["node", "--eval", "require('net').connect(4568).on('connect', () => process.exit(0)).on('error', () => process.exit(1))"]
+    CMD ["node", "--eval", "require('net').connect(4568, '127.0.0.1').on('connect', () => process.exit(0)).on('error', () => process.exit(1))"]
 CMD ["node", "main.js"]

@@ -18,9 +18,10 @@ from fiblake.lake import Lake
 from fiblake.options import LakeOption
 from fiblake.output import Output
 from lake.boundary import read_boundary
+from lake.clock import SystemClock
 from lake.emf import emf_told
 from lake.errors import BusyError, MisuseError
-from lake.exchange import ZONE, trading_day
+from lake.exchange import ZONE, compute_sessions, trading_day
 from lake.health_server import health_served
 from lake.instant import microseconds
 from lake.logs import log_as
@@ -28,7 +29,7 @@ from lake.measuring import Measures
 from lake.recorded import recorded_by_all
 from lake.services import ENGINE, PUBLISHER
 from lake.state import state_folder
-from speed_layer import flink_job
+from speed_layer import flink_job, flink_start
 from speed_layer.checkpoint import read_checkpoint
 from speed_layer.chores import Chore
 from speed_layer.corrections import Corrections
@@ -131,6 +132,15 @@ def _restored(
         return ()
     output.note(f"the job goes on from its checkpoint {last}; --anew: from the stream's start")
     return ("--restore", str(last), "--claim")
+
+
+@app.command("prepare")
+def prepare_() -> None:
+    """Load the job's classes once, so that it starts in half the time; it takes a minute."""
+    today = trading_day(SystemClock().now())
+    table = compute_sessions(today + _AHEAD)
+    archive = flink_start.prepare(flink_job.sessions_csv(table, today - _BACK, today + _AHEAD))
+    Output().show(f"{archive} ({archive.stat().st_size / 1e6:.0f} MB)")
 
 
 @app.command("package")

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 PROJECT: Final = Path(__file__).parent / "flink"
 PYTHON: Final = PROJECT.parents[1] / ".venv-flink/bin/python"
 JAR: Final = PROJECT / "target/fiblake-flink.jar"
+START: Final = PYTHON.parents[1] / "start"
+"""What `flink_start` prepared, if it did."""
+JARS: Final = START / "lib"
+ARCHIVE: Final = START / "classes.jsa"
 HINT: Final = "make .venv-flink/ready."
 _CONNECTOR: Final = "org/apache/flink/connector/kinesis/table/KinesisDynamicTableFactory.class"
 _EDGES: Final = ("dawn", "open", "close", "dusk")
@@ -109,7 +113,7 @@ def running(
     Raises:
         FlinkError: If it cannot start.
     """
-    _need_all()
+    need_all()
     logs.mkdir(parents=True, exist_ok=True)
     theirs, ours = os.pipe()
     try:
@@ -118,7 +122,7 @@ def running(
             stdin=theirs,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {}), "FLINK_LOG_DIR": str(logs)},
+            env=_environment(environment or {}) | {"FLINK_LOG_DIR": str(logs)},
             start_new_session=True,  # Flink's JVM is a process of its own, and outlives its parent
         )
     finally:
@@ -174,7 +178,28 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _need_all() -> None:
+def started_by(option: str) -> dict[str, str]:
+    """Return the variables of a start from the jars that were prepared, by an option of the JVM."""
+    # The JVM says much of classes that it does not archive.
+    return {"FLINK_LIB_DIR": str(JARS), "JVM_ARGS": f"{option} -Xlog:cds=off"}
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's variables and some more; options of the JVM are added to its own."""
+    prepared = started_by(f"-XX:SharedArchiveFile={ARCHIVE}") if ARCHIVE.exists() else {}
+    told = {**os.environ, **prepared, **more}
+    options = [
+        each["JVM_ARGS"] for each in ({**prepared, **more}, os.environ) if "JVM_ARGS" in each
+    ]
+    return told | ({"JVM_ARGS": " ".join(options)} if options else {})
+
+
+def need_all() -> None:
+    """Look for what the job needs.
+
+    Raises:
+        FlinkError: If some of it is missing.
+    """
     for there, what, hint in (
         (PYTHON.exists(), "PyFlink's environment", HINT),
         (JAR.exists(), "The jar of the Flink job", HINT),

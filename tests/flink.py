@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from tests.trading import Oracle, Told, frame
 LONG_S = 600
 """More than any run takes, on the slowest machine."""
 EVER = 2**62
+_MOVE_LINES = re.compile(r"through_streams|test_a_vendor_s_trade_becomes")
 NO_CONNECTOR = "Maven has no Kinesis connector for Flink here (docs/flink.md: Running it)"
 
 
@@ -48,7 +50,7 @@ def connector(flink: None) -> None:  # noqa: ARG001 - needed first
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say by which way lines went between Kinesis and Flink."""
     ran = [report.nodeid for each in terminalreporter.stats.values() for report in _reports(each)]
-    if any("through_streams" in each for each in ran) and flink_job.JAR.exists():
+    if any(_MOVE_LINES.search(each) for each in ran) and flink_job.JAR.exists():
         by = "Flink's own connector" if flink_job.has_connector() else f"files: {NO_CONNECTOR}"
         terminalreporter.write_sep("=", f"Kinesis and Flink: lines went through {by}")
 

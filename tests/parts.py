@@ -205,17 +205,27 @@ class PostgresServer:
     """A PostgreSQL server in a process of its own, with a folder of its own.
 
     It refuses to run as root: where tests do, it runs as `postgres`, or else as `nobody`.
+
+    Args:
+        host: The address to listen on.
+        port: The port; 0: any free one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self._program("postgres")  # or there is nothing to clean up
-        self.port = free_port()
+        self.host = host
+        self.port = port or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="fiblake-postgres-"))
         self._as_user = _unprivileged(self.folder)
 
     def url(self, database: str = "postgres") -> str:
         """Return the URL of one of its databases."""
-        return f"postgresql://fiblake@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://fiblake@{self.host}:{self.port}/{database}"
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """Return the server's process."""
+        return self._process
 
     def new_database(self) -> str:
         """Return the URL of a new, empty database."""
@@ -229,7 +239,7 @@ class PostgresServer:
         data = self.folder / "data"
         if not data.exists():
             self._make(data)
-        fixed = ["-p", str(self.port), "-h", "127.0.0.1", "-k", str(self.folder), "-F"]
+        fixed = ["-p", str(self.port), "-h", self.host, "-k", str(self.folder), "-F"]
         command = [*self._as_user, self._program("postgres"), "-D", str(data), *fixed]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stderr=log)

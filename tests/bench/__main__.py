@@ -20,6 +20,7 @@ from tests.bench.chapter import Chapter, Size, with_chapter
 from tests.bench.readers import QUERIES
 from tests.bench.serving_chapter import SERVING
 from tests.bench.speed_chapter import SPEED
+from tests.bench.start_up_chapter import START_UP
 from tests.bench.stream_chapter import STREAM
 from tests.bench.timing import ROOT
 
@@ -32,6 +33,7 @@ CHAPTERS: Final = {
     "serving": SERVING,
     "stream": STREAM,
     "alerts": ALERTS,
+    "start-up": START_UP,
 }
 _SECTIONS: Final = [name for chapter in CHAPTERS.values() for name in chapter.texts]
 

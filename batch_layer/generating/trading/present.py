@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SOURCE: Final = "vendor"
 _SESSIONS: Final = 5
-_TRADES: Final = 100_000
+_TRADES: Final = 40_000
 _LEAST: Final = 4
 
 
