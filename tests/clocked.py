@@ -1,5 +1,7 @@
 """The command `fiblake` by a clock that a test sets: argv is the clock's file, then the command's.
 
+After `batch_layer.entry`, it is what the container of a job runs, by the same clock.
+
 All else is as users run it; only what is done again and again is done more often.
 """
 
@@ -14,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from batch_layer import entry
 from fiblake import cli, flink, live
 from lake.clock import SystemClock
 from lake.instant import from_microseconds
@@ -61,8 +64,12 @@ def main(clock: str, *arguments: str) -> None:
     live.Running = partial(Running, pace=_OFTEN)  # type: ignore[assignment, attr-defined] # more often
     flink.CORRECT_S = flink.COVER_S = 0.3  # type: ignore[misc] # likewise
     recorder.NOTED_S = 0.3  # type: ignore[misc] # likewise
-    sys.argv = ["fiblake", *arguments]
-    cli.main()
+    if arguments[0] == entry.__name__:
+        sys.argv = [*arguments]
+        entry.main()
+    else:
+        sys.argv = ["fiblake", *arguments]
+        cli.main()
 
 
 if __name__ == "__main__":

@@ -141,7 +141,8 @@ class Drill:
 
     def _let_batch_make(self, day: Day) -> None:
         """Let batch make a day's bars, and servers answer them without a restart."""
-        self.system.done("resample")
+        for job in ("trades", "resample"):
+            self.system.done("batch_layer.entry", job)
         report = json.loads(self.system.done("reconcile", "--json").out)
         found = {each["session"]: each for each in report["sessions"]}[str(day.session)]
         assert {} == found["differences"]

@@ -13,7 +13,7 @@ from fiblake import Client
 from fiblake.client import Bar, Event, Gap, Price, Status
 from lake.errors import FiblakeError
 
-_PAUSE_S: Final = 0.2
+_PAUSE_S: Final = 0.5
 _PATIENCE_S: Final = 600.0
 AWAY: Final = 0
 """In place of the status of an answer that did not come."""

@@ -41,6 +41,7 @@ from speed_layer.views.redis import RedisView
 from tests.batch import ROLE
 from tests.command_line import Ran
 from tests.days import Day, calendar
+from tests.deployed import deploy_tables, deploy_topics
 from tests.feeding import identities
 from tests.keeping import LONG_S, Gate, Kept
 from tests.kinesis import KinesisServer
@@ -50,7 +51,10 @@ from tests.parity.through import COLUMNS, KEY
 from tests.parts import MotoServer, PostgresServer, RedisServer, environment, free_port
 
 APIS: Final = ("api-1", "api-2")
+_PREFIX: Final = "drill-view-"
+"""Of tables."""
 _SECOND_US: Final = 10**6
+_LOOK_S: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,7 @@ class WholeSystem:
         """Return what the doctor finds: of each check whether it is well."""
         services = [f"{name}={url}" for name, url in self.health_urls.items()]
         named = [part for each in services for part in ("--service", each)]
-        asked = ["doctor", self.urls[APIS[0]], *named, "--json"]
+        asked = ["doctor", self.urls[APIS[0]], *named, "--seconds", "120", "--json"]
         ran = self.run(*asked, FIBLAKE_KEY=self.key)
         told = json.loads(ran.out)
         assert ran.code == (0 if told["healthy"] else 1), ran.err
@@ -189,7 +193,7 @@ class WholeSystem:
         deadline = time.monotonic() + LONG_S
         while not holds():
             assert time.monotonic() < deadline, f"{what} does not hold:\n{self.said()}"
-            time.sleep(0.1)
+            time.sleep(_LOOK_S)
 
     def wait_until_ready(self) -> None:
         """Wait until all services do what they are there for, whatever was done to them."""
@@ -245,20 +249,20 @@ class WholeSystem:
 
     def _prepare(self) -> None:
         """Do what is done once: tables, topics, a key, and what was before the first day."""
+        topics = deploy_topics(self.parts.moto, "drill-")
+        deploy_tables(self.parts.moto, _PREFIX)
+        self.queue = topics["alerts"].queue
+        told = {"sns_alerts": topics["alerts"].topic, "dynamodb_prefix": _PREFIX}
+        self._settings = self._settings.model_copy(update=told)
         with ThreadPoolExecutor() as pool:
-            topics = pool.submit(self.done, "topics", "create", "--json")
-            others = pool.submit(self.done, "view", "create"), pool.submit(self._import)
+            imported = pool.submit(self._import)
             self.done("db", "upgrade")
             scopes = [
                 part for each in ("read", "live", "alerts", "admin") for part in ("--scope", each)
             ]
             made = self.done("keys", "create", "drill", *scopes, "--json")
             self.key = json.loads(made.out)["secret"]
-            alerts = json.loads(topics.result().out)["topics"][0]
-            others[0].result()
-            others[1].result()
-        self.queue = alerts["queue"]
-        self._settings = self._settings.model_copy(update={"sns_alerts": alerts["topic"]})
+            imported.result()
 
     def _import(self) -> None:
         """Let the lake have daily bars of the sessions before the first day."""

@@ -35,7 +35,7 @@ class Diagnosis:
 
 
 @app.command("doctor")
-def doctor_(
+def doctor_(  # noqa: PLR0913 - a command's options
     url: Annotated[
         str | None, typer.Argument(help="Of the API. Default: http://127.0.0.1:8000.")
     ] = None,
@@ -47,6 +47,9 @@ def doctor_(
     vendor: Annotated[
         bool, typer.Option("--vendor", help="Ask the vendor too, which costs a call.")
     ] = False,
+    seconds: Annotated[
+        float, typer.Option(min=1, max=600, help="How long all of it may take.")
+    ] = 15,
     lake: LakeOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -56,18 +59,20 @@ def doctor_(
     """
     # Imported here: each part needs extras of its own, and takes a while.
     from fiblake.doctor.examining import examine, worst_first  # noqa: PLC0415
-    from fiblake.doctor.patient import URL, Patient, hurried  # noqa: PLC0415
+    from fiblake.doctor.patient import URL, Patient, answer_s, hurried  # noqa: PLC0415
     from fiblake.doctor.serviced import parse_services  # noqa: PLC0415
     from lake.settings import read_settings  # noqa: PLC0415
 
+    soon_s = answer_s(seconds)
     patient = Patient(
-        settings=hurried(read_settings(lake=lake)),
+        settings=hurried(read_settings(lake=lake), soon_s),
         url=(url or URL).rstrip("/"),
         is_asked=url is not None,
         services=parse_services(service or []),
         is_vendor_asked=vendor,
+        answer_s=soon_s,
     )
-    found = worst_first(examine(list(_checks(patient))))
+    found = worst_first(examine(list(_checks(patient)), seconds))
     diagnosis = Diagnosis(all(each.status != "fail" for each in found), found)
     Output(as_json=json).report(diagnosis, of_diagnosis)
     if not diagnosis.healthy:

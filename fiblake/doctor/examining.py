@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from fiblake.doctor.finding import Check, Finding, fail
+from fiblake.doctor.patient import PATIENCE_S
 from lake.errors import FiblakeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PATIENCE_S: Final = 15.0
 _ORDER: Final = {"fail": 0, "warn": 1, "ok": 2}
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from lake.store import ObjectStore
 
 URL: Final = "http://127.0.0.1:8000"
-ANSWER_S: Final = 5.0
-"""How long one answer is waited for."""
+PATIENCE_S: Final = 15.0
+_SHARE: Final = 3
+"""Of its time a check may wait for one answer: it asks for more than one."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Patient:
         is_asked: Whether that URL was given, so that somebody must answer there.
         services: The URLs of services' health, by the name of the service.
         is_vendor_asked: Whether the vendor is asked too, which costs a call.
+        answer_s: How long one answer is waited for.
         clock: Tells the present.
     """
 
@@ -41,6 +43,7 @@ class Patient:
     is_asked: bool = False
     services: Mapping[str, str] = field(default_factory=dict)
     is_vendor_asked: bool = False
+    answer_s: float = PATIENCE_S / _SHARE
     clock: Clock = field(default_factory=SystemClock)
 
     @property
@@ -81,17 +84,22 @@ class Patient:
 _DAY: Final = dt.timedelta(days=1)
 
 
-def hurried(settings: Settings) -> Settings:
-    """Return settings by which whoever does not answer is given up on soon."""
+def answer_s(patience_s: float) -> float:
+    """Return how long one answer is waited for, where all may take so long."""
+    return patience_s / _SHARE
+
+
+def hurried(settings: Settings, soon_s: float = PATIENCE_S / _SHARE) -> Settings:
+    """Return settings by which whoever does not answer in so many seconds is given up on."""
     soon: dict[str, object] = {
         "s3_attempts": 2,
-        "s3_timeout_seconds": min(settings.s3_timeout_seconds, ANSWER_S),
+        "s3_timeout_seconds": min(settings.s3_timeout_seconds, soon_s),
         "kinesis_attempts": 2,
         "redis_attempts": 2,
-        "redis_timeout_seconds": min(settings.redis_timeout_seconds, ANSWER_S),
+        "redis_timeout_seconds": min(settings.redis_timeout_seconds, soon_s),
         "dynamodb_attempts": 2,
-        "dynamodb_timeout_seconds": min(settings.dynamodb_timeout_seconds, ANSWER_S),
-        "delivery_timeout_seconds": min(settings.delivery_timeout_seconds, ANSWER_S),
+        "dynamodb_timeout_seconds": min(settings.dynamodb_timeout_seconds, soon_s),
+        "delivery_timeout_seconds": min(settings.delivery_timeout_seconds, soon_s),
         "massive_attempts": 1,
     }
     return settings.model_copy(update=soon)

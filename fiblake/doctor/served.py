@@ -11,7 +11,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from fiblake.doctor.finding import Check, Finding, fail, ok, runbook, warn
-from fiblake.doctor.patient import ANSWER_S
 from lake.boundary import read_boundary
 from lake.errors import AccessError, FiblakeError, NoFeedError
 
@@ -29,6 +28,7 @@ _WRONG_S: Final = 60.0
 _REFUSED: Final = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _KEY_HINT: Final = "set FIBLAKE_KEY: fiblake keys create NAME --scope read --scope live."
 _FRESH: Final = dt.timedelta(minutes=2)
+_REST_S: Final = 0.5
 
 
 def checks(patient: Patient) -> Iterator[Check]:
@@ -41,7 +41,9 @@ def api(patient: Patient) -> Iterator[Finding]:
     """Yield whether a server answers, is ready, agrees with the lake, and has the time."""
     import httpx  # noqa: PLC0415 - needs an extra
 
-    with httpx.Client(base_url=patient.url, timeout=ANSWER_S, headers=_shown(patient)) as client:
+    with httpx.Client(
+        base_url=patient.url, timeout=patient.answer_s, headers=_shown(patient)
+    ) as client:
         try:
             live = client.get("/health/live")
         except httpx.TransportError:
@@ -66,8 +68,8 @@ def stream(patient: Patient) -> Iterator[Finding]:
     key = patient.settings.key
     shown = key.get_secret_value() if key else None
     try:
-        with Client(patient.url, shown, attempts=1, timeout_s=ANSWER_S) as client:
-            last = _last_price(client.watch("price:*", reconnect_s=0))
+        with Client(patient.url, shown, attempts=1, timeout_s=patient.answer_s) as client:
+            last = _last_price(client.watch("price:*", reconnect_s=0), patient.answer_s)
     except NoFeedError:
         fact = "Nothing feeds live bars there: it serves what batch has made."
         yield warn("api.stream", fact, "fiblake up --feed massive, or FIBLAKE_VIEW=redis.")
@@ -168,22 +170,28 @@ def _of_price(patient: Patient, last: Price | None) -> Finding:
     return ok(check, fact)
 
 
-def _last_price(watch: Watch) -> Price | None:
-    """Return the latest price that is told soon."""
+def _last_price(watch: Watch, answer_s: float) -> Price | None:
+    """Return the latest of the prices that are told at first; None: none is told in time."""
     from fiblake.client import Price  # noqa: PLC0415 - needs an extra
 
     found: list[Price] = []
     errors: list[FiblakeError] = []
+    heard = threading.Event()
 
     def listen() -> None:
         try:
-            found.extend(event for event in watch if isinstance(event, Price))
+            for event in watch:
+                if isinstance(event, Price):
+                    found.append(event)
+                    heard.set()
         except FiblakeError as error:
             errors.append(error)
+            heard.set()
 
-    listening = threading.Thread(target=listen, daemon=True)
-    listening.start()
-    listening.join(_LISTEN_S)
+    threading.Thread(target=listen, daemon=True).start()
+    if heard.wait(answer_s) and not errors:
+        # All that there are follow the first at once.
+        time.sleep(_REST_S)
     watch.close()
     if errors and not found:
         raise errors[0]
@@ -191,14 +199,11 @@ def _last_price(watch: Watch) -> Price | None:
     return max(received, key=lambda each: str(each.received), default=None)
 
 
-_LISTEN_S: Final = 3.0
-
-
 def _is_there(patient: Patient) -> bool:
     import httpx  # noqa: PLC0415 - needs an extra
 
     try:
-        return httpx.get(f"{patient.url}/health/live", timeout=ANSWER_S).is_success
+        return httpx.get(f"{patient.url}/health/live", timeout=patient.answer_s).is_success
     except httpx.TransportError:
         return False
 

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from fiblake.doctor.finding import Check, Finding, fail, ok, runbook, warn
-from fiblake.doctor.patient import ANSWER_S
 from lake.errors import MisuseError
 from lake.services import SERVICES
 
@@ -49,7 +48,7 @@ def service(patient: Patient, name: str, url: str) -> Iterator[Finding]:
 
     check = f"service.{name}"
     try:
-        answer = httpx.get(f"{url}/health/ready", timeout=ANSWER_S)
+        answer = httpx.get(f"{url}/health/ready", timeout=patient.answer_s)
         told: dict[str, Any] = answer.json()
     except httpx.TransportError as error:
         fact = f"{url} does not answer: {str(error) or type(error).__name__}."

@@ -54,12 +54,18 @@ ROOT = Path(__file__).parents[2]
 AFTER_THE_SAMPLE = dt.datetime(2013, 3, 4, 12, tzinfo=dt.UTC)
 """The Monday after the last session of the sample."""
 
+_PATIENCE_S = 30.0
+"""Other tests may have the machine."""
+
 
 def patient_of(*, now: dt.datetime = NOW, **settings: Any) -> Patient:
-    return Patient(hurried(Settings.model_validate(settings)), clock=SetClock(now))
+    chosen = hurried(Settings.model_validate(settings), _PATIENCE_S)
+    return Patient(chosen, clock=SetClock(now), answer_s=_PATIENCE_S)
 
 
-def found(checks: Iterable[Check], patience_s: float = 15) -> dict[str, tuple[str, str, str]]:
+def found(
+    checks: Iterable[Check], patience_s: float = 2 * _PATIENCE_S
+) -> dict[str, tuple[str, str, str]]:
     """Return what checks find, by name: status, fact and hint."""
     findings = examine(list(checks), patience_s)
     return {each.check: (each.status, each.fact, each.hint) for each in findings}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -22,6 +23,7 @@ from lake.wire import encode_events
 from tests.clocked import WallClock
 from tests.days import SHORT, Day, calendar
 from tests.feeding import eventually
+from tests.flink import LONG_S
 from tests.live_system import ROOT, sold_day
 from tests.parity.through import Collected, assert_same_bars, through_law
 
@@ -50,7 +52,7 @@ class _Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
+        if self.is_running:
             self.kill()
 
     def start(self) -> None:
@@ -58,6 +60,10 @@ class _Run:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, cwd=ROOT, env=self._environment
             )
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
     def kill(self) -> list[int]:
         """End the command alone, and return what it had started."""
@@ -147,7 +153,12 @@ def _bars(run: _Run) -> pl.DataFrame:
 
 
 def _wait(run: _Run, holds: Callable[[], bool]) -> None:
-    assert eventually(holds) or eventually(holds), run.log.read_text()
+    """Wait until something holds, while the command runs."""
+    deadline = time.monotonic() + LONG_S
+    while not holds():
+        assert run.is_running, run.log.read_text()
+        assert time.monotonic() < deadline, run.log.read_text()
+        time.sleep(0.2)
 
 
 def _checkpoints(state: Path) -> set[str]:
