@@ -5,6 +5,8 @@
     trades                                       makes bronze of what was recorded of the live flow
     reconcile [--start SESSION] [--end SESSION]  holds what live bars told to batch; differences
                                                  are counted, and are no failure
+    backup [--keep 7] [--landing]                keeps the database and what the lake has, and then
+                                                 removes older backups
 
 A command that says no more than intervals, or nothing, rebuilds silver: so do definitions of jobs
 that name no command. Exit codes: 0 done, 1 failed, 2 misused.
@@ -23,6 +25,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -40,7 +43,7 @@ from lake.job_told import job_told
 from lake.logs import name_logs
 from lake.measuring import Measured
 from lake.settings import read_settings
-from lake.store import open_store
+from lake.store import open_backups, open_store
 from lake.surroundings import read_batch_child
 
 if TYPE_CHECKING:
@@ -122,10 +125,39 @@ def _reconcile(
     return [Measured(metrics.DIFFERENCES, sum(found["differences"].values()))]
 
 
+def _backup(arguments: Sequence[str], settings: Settings, child: BatchChild) -> Sequence[Measured]:
+    # Imported here: other jobs need no database.
+    from batch_layer.backups.backup import KEPT, create  # noqa: PLC0415
+    from batch_layer.backups.manifest import made_last  # noqa: PLC0415
+    from database import open_database  # noqa: PLC0415
+
+    options = _Options("backup")
+    options.add_argument("--keep", type=int, default=KEPT)
+    options.add_argument("--landing", action="store_true")
+    asked = options.parse_args(arguments)
+    _alone("backup", child)
+    _log.info("started", lake=settings.lake)
+    place, clock = open_backups(settings), SystemClock()
+    with closing(open_database(settings)) as database:
+        made = create(
+            open_store(settings),
+            database,
+            place,
+            clock=clock,
+            keep=asked.keep,
+            landing=asked.landing,
+        )
+    _log.info("kept", **asdict(made))
+    last = made_last(place)
+    age = (clock.now() - last).total_seconds() if last else None
+    return [] if age is None else [Measured(metrics.BACKUP_AGE, age)]
+
+
 COMMANDS: Final[dict[str, Command]] = {
     RESAMPLE: _resample,
     "trades": _trades,
     "reconcile": _reconcile,
+    "backup": _backup,
 }
 """What a job may be told to do: each is given the rest of the arguments, and tells measures.
 """

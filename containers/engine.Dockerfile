@@ -60,6 +60,8 @@ RUN ln -s /opt/flink /opt/fiblake/lib/python3.11/site-packages/.venv-flink \
     && fiblake flink prepare \
     && rm -rf /tmp/*
 WORKDIR /var/lib/fiblake
+# Where a root that is read alone has something mounted: its owner is who owns it here.
+VOLUME ["/tmp", "/var/cache/fiblake", "/var/lib/fiblake"]
 USER 10001
 EXPOSE 9100
 STOPSIGNAL SIGTERM

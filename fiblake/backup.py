@@ -127,7 +127,10 @@ def restore_(  # noqa: PLR0913 - a command's options
         bool, typer.Option("--force", help="Let what the database holds give way.")
     ] = False,
     landing: Annotated[
-        bool, typer.Option("--landing", help="Put copies of what landed back into the lake.")
+        bool, typer.Option("--landing", help="Put copies back into the lake, where it lacks them.")
+    ] = False,
+    keep_database: Annotated[
+        bool, typer.Option("--keep-database", help="Leave the database as it is: --landing alone.")
     ] = False,
     from_: FromOption = None,
     lake: LakeOption = None,
@@ -138,16 +141,17 @@ def restore_(  # noqa: PLR0913 - a command's options
     from database import open_database  # noqa: PLC0415 - likewise
     from serving_layer.auth.managing import listed  # noqa: PLC0415 - likewise
 
+    if keep_database and (force or database_url is not None or not landing):
+        fact = "--keep-database goes with --landing, and neither --force nor --database-url."
+        raise MisuseError(fact)
     output, settings = Output(as_json=json), _settings(lake, from_, database_url)
+    place, store = open_backups(settings), open_store(settings)
+    if keep_database:
+        done = restore(place, id_, None, store, landing=True)
+        output.report(done, backup_reports.of_restored)
+        return
     with closing(open_database(settings)) as database:
-        done = restore(
-            open_backups(settings),
-            id_,
-            database,
-            open_store(settings),
-            force=force,
-            landing=landing,
-        )
+        done = restore(place, id_, database, store, force=force, landing=landing)
         found = listed(database, SystemClock().now())
     output.report(done, backup_reports.of_restored)
     valid = sum(key.state == "valid" for key in found)

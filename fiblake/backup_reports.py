@@ -50,12 +50,15 @@ def of_verified(found: Verified) -> Iterator[str]:
 
 def of_restored(done: Restored) -> Iterator[str]:
     """Yield what was restored, and what of the lake is lost."""
-    rows = sum(done.tables.values())
-    yield f"restored {rows:,} rows of {len(done.tables)} tables into {done.database}"
-    yield f"as they were at {done.made}: what was changed later is lost"
-    yield from (f"  {name}: {count:,}" for name, count in done.tables.items() if count)
+    if done.database:
+        rows = sum(done.tables.values())
+        yield f"restored {rows:,} rows of {len(done.tables)} tables into {done.database}"
+        yield f"as they were at {done.made}: what was changed later is lost"
+        yield from (f"  {name}: {count:,}" for name, count in done.tables.items() if count)
+    else:
+        yield "the database is left as it is"
     if done.put_back:
-        yield f"put {done.put_back:,} objects back into landing"
+        yield f"put {done.put_back:,} objects back into the lake"
     yield from _of_lake(done.areas, done.hints)
 
 

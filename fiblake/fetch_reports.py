@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fiblake.output import table_of
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from batch_layer.fetching.rebuild import RebuildReport
     from batch_layer.fetching.reference_rebuild import BronzeReport
     from batch_layer.fetching.reference_report import ReferenceReport
+
+_NAMED: Final = 5
 
 
 def of_sessions(report: FetchReport) -> Iterator[str]:
@@ -90,6 +92,12 @@ def of_reference(report: ReferenceReport) -> Iterator[str]:
 def of_rebuild(report: BronzeReport) -> Iterator[str]:
     """Yield the lines of a rebuild's report."""
     yield from _of_rebuilt("daily", report)
+    if report.unlanded:
+        some = ", ".join(report.unlanded[:_NAMED]) + (", ..." if report.unlanded[_NAMED:] else "")
+        yield (
+            f"{len(report.unlanded):,} files were imported before files landed ({some}): "
+            "import them again, once"
+        )
     if report.minutes.answers:
         yield from _of_rebuilt("minute", report.minutes)
     made = report.reference

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_cdk import App, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from infra.batch import BACKUPS, BatchStack
+from infra.batch import BatchStack
 from infra.capacity import CAPACITIES
 from infra.database import DatabaseStack
 from infra.environment import Resources
+from infra.granting import BACKUPS
 from infra.messaging import MessagingStack
 from infra.network import NetworkStack
 from infra.observability import ObservabilityStack
@@ -83,63 +84,41 @@ def deployment_of(app: App) -> Deployment:
 
 def build(app: App, deployment: Deployment) -> Stacks:
     """Put all stacks of a deployment into an app."""
-    size, prefix = deployment.size, deployment.prefix
-    given: dict[str, Any] = {
-        "size": size,
-        "env": Environment(account=deployment.account, region=deployment.region),
-        "termination_protection": size.keeps_data,
-    }
+    _tag(app, project="fiblake", size=deployment.size.name)
+    given, prefix = _given(deployment), deployment.prefix
     network = NetworkStack(app, f"{prefix}-network", **given)
     storage = StorageStack(app, f"{prefix}-storage", **given)
     secrets = SecretsStack(app, f"{prefix}-secrets", **given)
-    database = DatabaseStack(
-        app, f"{prefix}-database", network=network, storage=storage, secrets=secrets, **given
-    )
+    stands: dict[str, Any] = {"network": network, "storage": storage, "secrets": secrets}
+    database = DatabaseStack(app, f"{prefix}-database", **stands, **given)
     messaging = MessagingStack(app, f"{prefix}-messaging", **given)
-    ground: dict[str, Any] = {
-        "network": network,
-        "storage": storage,
-        "secrets": secrets,
-        "database": database,
-        **given,
-    }
-    resources = _resources(
-        deployment,
-        network=network,
+    stands["database"] = database
+    resources = _resources(deployment, messaging=messaging, **stands)
+    batch = BatchStack(app, f"{prefix}-batch", resources=resources, **stands, **given)
+    stands["messaging"] = messaging
+    speed = SpeedStack(app, f"{prefix}-speed", resources=resources, **stands, **given)
+    serving = ServingStack(
+        app, f"{prefix}-serving", deployment=deployment, speed=speed, **stands, **given
+    )
+    capacity = CAPACITIES[deployment.size.name]
+    watched = watched_of(
         storage=storage,
-        secrets=secrets,
         database=database,
         messaging=messaging,
-    )
-    batch = BatchStack(app, f"{prefix}-batch", resources=resources, **ground)
-    speed = SpeedStack(app, f"{prefix}-speed", resources=resources, messaging=messaging, **ground)
-    serving = ServingStack(
-        app,
-        f"{prefix}-serving",
-        deployment=deployment,
-        messaging=messaging,
+        batch=batch,
         speed=speed,
-        **ground,
+        serving=serving,
+        nodes=capacity.redis_nodes,
     )
     observability = ObservabilityStack(
         app,
         f"{prefix}-observability",
         deployment=deployment,
-        services=frozenset(CAPACITIES[size.name].services),
-        resources=watched_of(
-            storage=storage,
-            database=database,
-            messaging=messaging,
-            batch=batch,
-            speed=speed,
-            serving=serving,
-            nodes=CAPACITIES[size.name].redis_nodes,
-        ),
+        services=frozenset(capacity.services),
+        resources=watched,
         key=messaging.key,
         **given,
     )
-    for name, value in (("project", "fiblake"), ("size", size.name)):
-        Tags.of(app).add(name, value)
     return Stacks(
         network=network,
         storage=storage,
@@ -151,6 +130,21 @@ def build(app: App, deployment: Deployment) -> Stacks:
         serving=serving,
         observability=observability,
     )
+
+
+def _tag(app: App, **tags: str) -> None:
+    for name, value in tags.items():
+        Tags.of(app).add(name, value)
+
+
+def _given(deployment: Deployment) -> dict[str, Any]:
+    """Return what every stack is given."""
+    size = deployment.size
+    return {
+        "size": size,
+        "env": Environment(account=deployment.account, region=deployment.region),
+        "termination_protection": size.keeps_data,
+    }
 
 
 def _resources(

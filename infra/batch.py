@@ -19,8 +19,8 @@ from infra.accepting import accept
 from infra.capacity import CAPACITIES
 from infra.chain import Parts, chain
 from infra.environment import BATCH, Resources, environment
-from infra.fetchers import ROOT, Fetchers
-from infra.granting import lake_written, objects_deleted, secret_read
+from infra.fetchers import PLATFORM, ROOT, Fetchers
+from infra.granting import BACKUPS, lake_written, objects_deleted, secret_read
 from infra.retention import kept_for
 from infra.schedules import Schedules
 from infra.tasks import LOGIN, USER
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from infra.size import Size
     from infra.storage import StorageStack
 
-BACKUPS: Final = "backups"
-"""The prefix of backups in the lake's bucket."""
 _CORE: Final = 1024
 
 
@@ -148,7 +146,9 @@ class BatchStack(Stack):
             container=batch.EcsFargateContainerDefinition(
                 self,
                 "Container",
-                image=ecs.ContainerImage.from_asset(ROOT, file=f"containers/{BATCH}.Dockerfile"),
+                image=ecs.ContainerImage.from_asset(
+                    ROOT, file=f"containers/{BATCH}.Dockerfile", platform=PLATFORM
+                ),
                 cpu=job.cpu / _CORE,
                 memory=Amount.mebibytes(job.memory_mib),
                 command=["resample"],

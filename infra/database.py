@@ -64,15 +64,12 @@ class DatabaseStack(Stack):
             "Instance",
             instance_identifier=identifier,
             database_name=NAME,
-            vpc=network.vpc,
-            vpc_subnets=network.holding,
-            security_groups=[network.groups.database],
-            publicly_accessible=False,
             credentials=rds.Credentials.from_username(NAME, encryption_key=secrets.key),
             manage_master_user_password=True,
             storage_encrypted=True,
             storage_encryption_key=storage.key,
             cloudwatch_logs_exports=["postgresql"],
+            **_place(network),
             **self._shape(size),
             **self._care(size),
         )
@@ -83,13 +80,14 @@ class DatabaseStack(Stack):
             "?sslmode=require"
         )
         self._accept(size)
-        CfnOutput(self, "DatabaseUrl", value=self.url, description="FIBLAKE_DATABASE_URL")
-        CfnOutput(
-            self,
-            "DatabaseSecret",
-            value=self.secret.secret_arn,
-            description="FIBLAKE_DATABASE_SECRET",
-        )
+        self._tell()
+
+    def _tell(self) -> None:
+        for title, value, about in (
+            ("DatabaseUrl", self.url, "FIBLAKE_DATABASE_URL"),
+            ("DatabaseSecret", self.secret.secret_arn, "FIBLAKE_DATABASE_SECRET"),
+        ):
+            CfnOutput(self, title, value=value, description=about)
 
     def _shape(self, size: Size) -> dict[str, Any]:
         """Return what it runs on."""
@@ -151,3 +149,13 @@ class DatabaseStack(Stack):
         if not size.keeps_data:
             accept(self.instance, "AwsSolutions-RDS3", "A system to try things out may be away.")
             accept(self.instance, "AwsSolutions-RDS10", "It is destroyed with its stack.")
+
+
+def _place(network: NetworkStack) -> dict[str, Any]:
+    """Return where it is: out of the internet's reach."""
+    return {
+        "vpc": network.vpc,
+        "vpc_subnets": network.holding,
+        "security_groups": [network.groups.database],
+        "publicly_accessible": False,
+    }

@@ -13,7 +13,7 @@ from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
 from infra.accepting import accept
-from infra.network import HTTPS
+from infra.network import HTTP, HTTPS
 from infra.retention import kept_for
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 HEADER: Final = "X-Fiblake-Edge"
 """What CloudFront shows the balancer, so that it knows whom it talks to."""
-HTTP: Final = 80
 COUNTED: Final = (
     "SizeRestrictions_BODY",  # 8 KiB; a backtest may send 1 MiB, which the app holds it to
     "SizeRestrictions_QUERYSTRING",  # 2 KiB; symbols and fields may be 16 KiB

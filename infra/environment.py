@@ -111,9 +111,16 @@ def _streams(told: Resources) -> Variables:
 
 def _view(told: Resources) -> Variables:
     return {
+        # Without FIBLAKE_VIEW_FALLBACK: nobody fills another view here, and one that is empty
+        # would answer as if there were no live bars.
         "FIBLAKE_VIEW": "redis",
-        "FIBLAKE_VIEW_FALLBACK": "dynamodb",
         "FIBLAKE_REDIS_URL": f"rediss://{_there(told.redis)}:6379/0",
+    }
+
+
+def _connections(told: Resources) -> Variables:
+    return {
+        "FIBLAKE_CONNECTIONS_STORE": "dynamodb",
         "FIBLAKE_DYNAMODB_PREFIX": told.dynamodb_prefix,
     }
 
@@ -148,7 +155,7 @@ _PARTS: Final[Mapping[str, tuple[Callable[[Resources], Variables], ...]]] = {
     FEED.name: (_lake, _runs, _streams),
     PUBLISHER.name: (_lake, _runs, _streams, _view),
     ALERTS.name: (_lake, _runs, _streams, _view, _database, _notes),
-    API.name: (_lake, _runs, _view, _database, _notes, _serves),
+    API.name: (_lake, _runs, _view, _connections, _database, _notes, _serves),
     EMBEDDED.name: (_lake, _runs, _database, _notes, _serves),
     BATCH: (_lake, _database, _backups),
     FETCH: (_lake,),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from infra.storage import StorageStack
 
 ROOT: Final = str(Path(__file__).parent.parent)
+PLATFORM: Final = ecr_assets.Platform.LINUX_AMD64
+"""Of all images, whatever machine builds them: what runs there is told to be of it."""
 HANDLERS: Final = ("daily", "backfill", "minutes", "reference")
 """Of `batch_layer.handlers`."""
 _LONGEST: Final = Duration.minutes(15)
@@ -87,6 +90,7 @@ class Fetchers(Construct):
                 ROOT,
                 file=f"containers/{FETCH}.Dockerfile",
                 cmd=[f"batch_layer.handlers.{handler}"],
+                platform=PLATFORM,
             ),
             architecture=lambda_.Architecture.X86_64,
             memory_size=self._capacity.function_mib,

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 
 from infra.accepting import accept
 from infra.hive import LAKE
-from lake.dynamodb_tables import BARS, CONNECTIONS, TICKS
+from lake.dynamodb_tables import CONNECTIONS
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kinesis as kinesis
@@ -17,21 +17,20 @@ if TYPE_CHECKING:
     from infra.messaging import MessagingStack
     from infra.secrets import SecretsStack
     from infra.storage import StorageStack
-    from lake.dynamodb_tables import TableKeys
 
+BACKUPS: Final = "backups"
+"""The prefix of backups in the lake's bucket."""
 _READ: Final = ("s3:GetObject",)
 _WRITE: Final = ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
-_VIEW_READ: Final = ("dynamodb:Query", "dynamodb:Scan", "dynamodb:BatchGetItem")
-_VIEW_WRITE: Final = (*_VIEW_READ, "dynamodb:PutItem", "dynamodb:BatchWriteItem")
 _COUNT: Final = (
     "dynamodb:Query",
     "dynamodb:Scan",
     "dynamodb:PutItem",
     "dynamodb:DeleteItem",
 )
-_KEY_READ: Final = ("kms:Decrypt", "kms:DescribeKey")
 _KEY_WRITE: Final = (
-    *_KEY_READ,
+    "kms:Decrypt",
+    "kms:DescribeKey",
     "kms:Encrypt",
     "kms:GenerateDataKey",
     "kms:ReEncryptFrom",
@@ -47,9 +46,9 @@ _STREAM_READ: Final = (
 _STREAM_WRITE: Final = ("kinesis:DescribeStreamSummary", "kinesis:ListShards", "kinesis:PutRecords")
 
 
-def lake_read(who: iam.Role, storage: StorageStack) -> None:
-    """Let `who` read the lake."""
-    _lake(who, storage, _READ)
+def lake_read(who: iam.Role, storage: StorageStack, prefix: str = LAKE) -> None:
+    """Let `who` read the lake, or another prefix of its bucket."""
+    _lake(who, storage, _READ, prefix)
     storage.key.grant(who, "kms:Decrypt")
 
 
@@ -81,7 +80,9 @@ def _lake(
         iam.PolicyStatement(
             actions=["s3:ListBucket"],
             resources=[storage.bucket.bucket_arn],
-            conditions={"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}},
+            # Whoever asks for an object that is not there asks without a prefix, and is told
+            # that it is missing only if this lets it list; else that it may not read it.
+            conditions={"StringLikeIfExists": {"s3:prefix": [prefix, f"{prefix}/*"]}},
         )
     )
     _objects(who, storage, actions, prefix)
@@ -103,31 +104,12 @@ def _objects(who: iam.Role, storage: StorageStack, actions: tuple[str, ...], pre
     )
 
 
-def view_read(who: iam.Role, storage: StorageStack) -> None:
-    """Let `who` read the realtime view's tables."""
-    for table in (TICKS, BARS):
-        _table(who, storage, table, _VIEW_READ)
-    storage.key.grant(who, *_KEY_READ)
-
-
-def view_written(who: iam.Role, storage: StorageStack) -> None:
-    """Let `who` read and write the realtime view's tables."""
-    for table in (TICKS, BARS):
-        _table(who, storage, table, _VIEW_WRITE)
-    storage.key.grant(who, *_KEY_WRITE)
-
-
 def connections_counted(who: iam.Role, storage: StorageStack) -> None:
     """Let `who` keep count of streams' connections."""
-    _table(who, storage, CONNECTIONS, _COUNT)
+    arn = storage.tables[CONNECTIONS.name].table_arn
+    indexes = [f"{arn}/index/{index.name}" for index in CONNECTIONS.indexes]
+    who.add_to_policy(iam.PolicyStatement(actions=list(_COUNT), resources=[arn, *indexes]))
     storage.key.grant(who, *_KEY_WRITE)
-
-
-def _table(who: iam.Role, storage: StorageStack, told: TableKeys, actions: tuple[str, ...]) -> None:
-    """Let `who` do this to a table and to those of its indexes that there are."""
-    arn = storage.tables[told.name].table_arn
-    indexes = [f"{arn}/index/{index.name}" for index in told.indexes]
-    who.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=[arn, *indexes]))
 
 
 def topics_told(who: iam.Role, messaging: MessagingStack) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from infra.size import Size
 
+HTTP: Final = 80
 HTTPS: Final = 443
 REDIS: Final = 6379
 POSTGRESQL: Final = 5432
@@ -40,7 +41,6 @@ class Groups:
 
     Attributes:
         services: Whatever runs fiblake: ECS's tasks, Batch's jobs, functions in the network.
-        flink: The managed Flink application.
         balancer: The load balancer of the API.
         redis: ElastiCache.
         database: PostgreSQL.
@@ -49,7 +49,6 @@ class Groups:
     """
 
     services: ec2.SecurityGroup
-    flink: ec2.SecurityGroup
     balancer: ec2.SecurityGroup
     redis: ec2.SecurityGroup
     database: ec2.SecurityGroup
@@ -138,7 +137,6 @@ class NetworkStack(Stack):
     def _groups(self) -> Groups:
         return Groups(
             services=self._group("Services", "What runs fiblake"),
-            flink=self._group("Flink", "The Flink application"),
             balancer=self._group("Balancer", "The load balancer of the API"),
             redis=self._group("Redis", "ElastiCache"),
             database=self._group("Database", "PostgreSQL"),
@@ -161,15 +159,18 @@ class NetworkStack(Stack):
             (all_.services, all_.files, NFS, "EFS, with TLS"),
         ):
             asking.connections.allow_to(asked, ec2.Port.tcp(port), what)
-        for asking in (all_.services, all_.flink):
-            # Vendors, webhooks and AWS's own services: no range of addresses tells all of them.
-            asking.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS), "the internet and AWS")
-            all_.endpoints.add_ingress_rule(asking, ec2.Port.tcp(HTTPS), "AWS's services")
+        # Vendors, webhooks and AWS's own services: no range of addresses tells all of them.
+        all_.services.add_egress_rule(
+            ec2.Peer.any_ipv4(), ec2.Port.tcp(HTTPS), "the internet and AWS"
+        )
+        all_.endpoints.add_ingress_rule(all_.services, ec2.Port.tcp(HTTPS), "AWS's services")
         cloudfront = ec2.PrefixList.from_lookup(
             self, "CloudFront", prefix_list_name=CLOUDFRONT
         ).prefix_list_id
+        # One rule for whichever port the balancer listens on: the list counts as 55 rules, and a
+        # group may have 60. Where there is no domain, there is no certificate to show CloudFront.
         all_.balancer.add_ingress_rule(
-            ec2.Peer.prefix_list(cloudfront), ec2.Port.tcp(HTTPS), "CloudFront"
+            ec2.Peer.prefix_list(cloudfront), ec2.Port.tcp_range(HTTP, HTTPS), "CloudFront"
         )
 
     def _reach_kinesis(self) -> None:

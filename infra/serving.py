@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
 from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_route53_targets as route53_targets
@@ -18,16 +17,15 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 
 from infra.accepting import accept
 from infra.capacity import CAPACITIES
-from infra.edge import HEADER, HTTP, Edge, Firewall
+from infra.edge import HEADER, Edge, Firewall
 from infra.granting import (
     connections_counted,
     lake_read,
     lake_written,
     secret_read,
     topics_told,
-    view_read,
 )
-from infra.network import CLOUDFRONT, HTTPS
+from infra.network import HTTP, HTTPS
 from infra.speed import fargate_service
 from infra.tasks import Process, ProcessTask
 from lake.errors import MisuseError
@@ -134,7 +132,6 @@ class ServingStack(Stack):
             lake_written(role, storage)  # it records, too
             return
         lake_read(role, storage)
-        view_read(role, storage)
         connections_counted(role, storage)
 
     def _service(self, speed: SpeedStack) -> ecs.FargateService:
@@ -184,7 +181,9 @@ class ServingStack(Stack):
                 elbv2.TargetGroupLoadBalancingAlgorithmType.LEAST_OUTSTANDING_REQUESTS
             ),
             health_check=elbv2.HealthCheck(
-                path="/health/ready",
+                # Not /health/ready: what is not healthy here ECS kills, and a lake or a database
+                # that is away, or a lake that is empty still, is nothing that another task cures.
+                path="/health/live",
                 interval=Duration.seconds(10),
                 timeout=Duration.seconds(5),
                 healthy_threshold_count=2,
@@ -215,8 +214,6 @@ class ServingStack(Stack):
     def _listen(self, shown: secretsmanager.Secret) -> None:
         """Let the balancer pass on what CloudFront shows the secret with, less the metrics."""
         certificate = self._deployment.certificate
-        if certificate is None:
-            self._let_in_plain()
         listener = self.balancer.add_listener(
             "Listener",
             port=HTTPS if certificate else HTTP,
@@ -247,13 +244,6 @@ class ServingStack(Stack):
                 elbv2.ListenerCondition.http_header(HEADER, [shown.secret_value.unsafe_unwrap()])
             ],
             action=elbv2.ListenerAction.forward([self.target]),
-        )
-
-    def _let_in_plain(self) -> None:
-        """Let CloudFront in by HTTP: without a domain there is no certificate to show it."""
-        known = ec2.PrefixList.from_lookup(self, "CloudFront", prefix_list_name=CLOUDFRONT)
-        self._network.groups.balancer.add_ingress_rule(
-            ec2.Peer.prefix_list(known.prefix_list_id), ec2.Port.tcp(HTTP), "CloudFront, in plain"
         )
 
     def _scale(self) -> None:

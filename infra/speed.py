@@ -18,15 +18,15 @@ from infra.capacity import CAPACITIES, Task
 from infra.environment import OPERATOR
 from infra.flink import FlinkApplication
 from infra.granting import (
+    BACKUPS,
     lake_read,
     lake_written,
     secret_read,
     stream_read,
     stream_written,
     topics_told,
-    view_read,
-    view_written,
 )
+from infra.hive import LAKE
 from infra.redis import Redis
 from infra.tasks import USER, Ground, Kept, Process, ProcessTask
 from lake.services import ALERTS, FEED, PUBLISHER
@@ -163,11 +163,9 @@ class SpeedStack(Stack):
         publisher = self._task(PUBLISHER)
         lake_written(publisher.role, storage)
         stream_read(publisher.role, bars)
-        view_written(publisher.role, storage)
         alerts = self._task(ALERTS, upgrades=True)
         lake_written(alerts.role, storage)
         stream_read(alerts.role, bars)
-        view_read(alerts.role, storage)
         secret_read(alerts.role, self._database.secret, self._secrets)
         topics_told(alerts.role, self._messaging)
         return {
@@ -218,7 +216,8 @@ class SpeedStack(Stack):
 
     def _operator(self) -> ProcessTask:
         task = ProcessTask(self, "Operator", process=_OPERATOR, ground=self.ground, kept=None)
-        lake_read(task.role, self._storage)
+        for prefix in (LAKE, BACKUPS):
+            lake_read(task.role, self._storage, prefix)
         secret_read(task.role, self._database.secret, self._secrets)
         return task
 

@@ -15,7 +15,7 @@ from constructs import Construct
 
 from infra.accepting import accept
 from infra.environment import CACHE, STATE, environment
-from infra.fetchers import ROOT
+from infra.fetchers import PLATFORM, ROOT
 from infra.granting import secret_read
 from infra.retention import kept_for
 from lake.services import API_PORT, HEALTH_PORT
@@ -126,7 +126,7 @@ class ProcessTask(Construct):
             execution_role=self._execution,
         )
         self.image = ecs.ContainerImage.from_asset(
-            ROOT, file=f"containers/{process.image}.Dockerfile"
+            ROOT, file=f"containers/{process.image}.Dockerfile", platform=PLATFORM
         )
         accept(
             self.definition,

@@ -4,7 +4,8 @@
 
 Nothing is carried along: whoever has a trade, a price or a firing has its symbol and its time, and
 so its trace. Which ones are followed is told by the time alone, so all hops follow the same ones,
-and a whole batch is looked through at once.
+and a whole batch is looked through at once. Each hop logs before it hands on: so lines of one trace
+are in the order of its way.
 
 Source: https://www.w3.org/TR/trace-context/#trace-id; multiplicative hashing, Knuth, TAOCP 3, 6.4.
 """

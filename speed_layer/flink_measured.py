@@ -11,6 +11,7 @@ import json
 import time
 import urllib.parse
 import urllib.request
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from lake import metrics
@@ -36,22 +37,20 @@ class FlinkMeasured:
 
     def __call__(self) -> Iterator[Measured]:
         """Yield what is measured; while the cluster does not answer, that the job does not run."""
-        try:
-            yield from self._all()
-        except (OSError, ValueError, LookupError):
-            yield Measured(metrics.ENGINE_RUNNING, 0)
-
-    def _all(self) -> list[Measured]:
-        jobs = self._ask("/jobs/overview")["jobs"]
-        job, tasks = jobs[0]["jid"], jobs[0]["tasks"]
-        is_running = jobs[0]["state"] == "RUNNING" and 0 < tasks["total"] == tasks["running"]
-        restarts = self._ask(f"/jobs/{job}/metrics?get=numRestarts")
-        found = [
-            Measured(metrics.ENGINE_RUNNING, is_running),
-            Measured(metrics.ENGINE_RESTARTS, float(restarts[0]["value"]) if restarts else 0.0),
-        ]
-        found += each_of(metrics.ENGINE_EVENTS, self._outcomes(job))
-        return found + self._checkpoints(job)
+        found: list[Measured] = []
+        is_running = False
+        # A job that begins has no checkpoints to tell of yet: then what there is so far is told.
+        with suppress(OSError, ValueError, LookupError):
+            told = self._ask("/jobs/overview")["jobs"][0]
+            job, tasks = told["jid"], told["tasks"]
+            is_running = told["state"] == "RUNNING" and 0 < tasks["total"] == tasks["running"]
+            restarts = self._ask(f"/jobs/{job}/metrics?get=numRestarts")
+            number = float(restarts[0]["value"]) if restarts else 0.0
+            found.append(Measured(metrics.ENGINE_RESTARTS, number))
+            found += each_of(metrics.ENGINE_EVENTS, self._outcomes(job))
+            found += self._checkpoints(job)
+        yield Measured(metrics.ENGINE_RUNNING, is_running)
+        yield from found
 
     def _outcomes(self, job: str) -> dict[str, float]:
         """Return what became of events, over all tasks."""

@@ -149,7 +149,7 @@ class Publisher:
         pace: Pace | None = None,
         trace_one_in: int = 0,
     ) -> None:
-        self._taken, self._told = Traces("publisher", trace_one_in), Traces("view", trace_one_in)
+        self._traces = Traces("view", trace_one_in)
         self._reader = reader
         self._view = view
         self._store = store
@@ -265,9 +265,8 @@ class Publisher:
             _log.error("what an engine told was lost", gap=gap)
 
     def _put(self, told: Told) -> None:
-        self._taken.pass_frame(told.prices)
+        self._traces.pass_frame(told.prices)
         self._view.put(told.bars, told.prices)
-        self._told.pass_frame(told.prices)
         self.health.away.pop("view", None)
         self.health.counts += Counter(bars=told.bars.height, prices=told.prices.height)
         if not told.prices.is_empty():

@@ -42,7 +42,13 @@ def _feed_is_killed(system: WholeSystem) -> None:
 
 
 def _redis_loses_all(system: WholeSystem) -> None:
-    system.parts.redis.restart()
+    """It is away meanwhile, and the doctor says so, and that the lake is not."""
+    system.parts.redis.stop()
+    found = system.doctor()
+    system.parts.redis.start()
+    assert ("fail", "ok", "ok") == tuple(
+        found[each] for each in ("view.redis", "lake.there", "database.there")
+    )
 
 
 def _database_is_killed(system: WholeSystem) -> None:

@@ -15,7 +15,7 @@ from lake.errors import FiblakeError
 
 _PAUSE_S: Final = 0.2
 _PATIENCE_S: Final = 600.0
-_AWAY: Final = 0
+AWAY: Final = 0
 """In place of the status of an answer that did not come."""
 
 
@@ -119,7 +119,7 @@ class Poller:
                     self._ask(client, path)
 
     def _ask(self, client: httpx.Client, path: str) -> None:
-        status = _AWAY
+        status = AWAY
         with suppress(httpx.TransportError):
             answer = client.get(path)
             status = answer.status_code

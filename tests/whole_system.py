@@ -149,6 +149,16 @@ class WholeSystem:
         assert 0 == ran.code, (arguments, ran.err)
         return ran
 
+    def doctor(self) -> dict[str, str]:
+        """Return what the doctor finds: of each check whether it is well."""
+        services = [f"{name}={url}" for name, url in self.health_urls.items()]
+        named = [part for each in services for part in ("--service", each)]
+        asked = ["doctor", self.urls[APIS[0]], *named, "--json"]
+        ran = self.run(*asked, FIBLAKE_KEY=self.key)
+        told = json.loads(ran.out)
+        assert ran.code == (0 if told["healthy"] else 1), ran.err
+        return {each["check"]: each["status"] for each in told["findings"]}
+
     def said(self) -> str:
         """Return the end of what each service said."""
         logs = sorted(self.folder.glob("*.log"))

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from batch_layer.backups import copies
 from batch_layer.backups import manifest as manifests
 from batch_layer.backups.dump import dump
-from batch_layer.backups.inventory import Area, areas, hints, put_back, take, told
+from batch_layer.backups.inventory import Area, areas, hints, take
 from batch_layer.backups.load import lines_of, load
 from batch_layer.backups.manifest import Manifest, get
 from lake import keys
@@ -115,16 +117,16 @@ class Restored:
     Attributes:
         id: Of the backup.
         made: When that was begun: what was changed later is lost.
-        database: Where to.
+        database: Where to; None: it was left as it is.
         tables: Rows of each table.
-        put_back: Objects of landing that were put back into the lake.
+        put_back: Objects that were put back into the lake.
         areas: The lake as it was, and what of it is missing or another.
         hints: Commands that bring back what the lake lacks.
     """
 
     id: str
     made: str
-    database: str
+    database: str | None
     tables: dict[str, int]
     put_back: int
     areas: tuple[Area, ...]
@@ -154,7 +156,8 @@ def create(  # noqa: PLR0913 - what, whereto, and how
 
     Raises:
         MisuseError: If none is to be kept.
-        BackupError: If what was written cannot be read back: no older one is removed then.
+        BackupError: If what was written cannot be read back, or the database is empty and was not:
+            no older one is removed then.
         DatabaseError: If the database does not answer.
         StoreError: If the lake cannot be read, or the place not be written.
     """
@@ -164,16 +167,16 @@ def create(  # noqa: PLR0913 - what, whereto, and how
     started = time.perf_counter()
     now = clock.now()
     id_ = manifests.new_id(now)
-    made = Manifest(
-        id=id_,
-        made=now.isoformat(),
-        version=version("fiblake"),
-        database=dump(database, place, id_),
-        lake=take(lake, place, id_, landing=landing, on_progress=on_progress),
-    )
+    of_database = dump(database, place, id_)
+    of_lake, landed = take(lake, place, id_)
+    if landing:
+        copies.copy_landing(lake, place, landed, on_progress)
+        of_lake = replace(of_lake, landing_copied=True)
+    made = Manifest(id_, now.isoformat(), version("fiblake"), of_database, of_lake)
     manifests.publish(place, made)
     _refuse_faults(place, id_)
-    removed = _prune(place, keep, now)
+    _refuse_emptiness(place, made)
+    removed = _prune(place, keep, now, id_)
     return _created(made, place, removed, time.perf_counter() - started)
 
 
@@ -189,6 +192,8 @@ def listed(place: ObjectStore) -> list[Told]:
 def verify(place: ObjectStore, id_: str | None, lake: ObjectStore) -> Verified:
     """Read a backup back, the last one by default, and compare the lake with what it tells.
 
+    All is read to its end, copies of what landed as well.
+
     Raises:
         MisuseError: If that is no id.
         UnknownBackupError: If there is no such backup, or none at all.
@@ -196,7 +201,7 @@ def verify(place: ObjectStore, id_: str | None, lake: ObjectStore) -> Verified:
         StoreError: If the place or the lake cannot be read.
     """
     whole = manifests.read(place, id_ or _last(place))
-    faults = tuple(_faults(whole, place))
+    faults = tuple(_faults(whole, place, is_landing_read=True))
     found: list[Area] = []
     try:
         found = areas(whole.lake, place, lake)
@@ -209,14 +214,14 @@ def verify(place: ObjectStore, id_: str | None, lake: ObjectStore) -> Verified:
         rows=_rows(whole),
         faults=faults,
         areas=tuple(found),
-        hints=tuple(hints(found)),
+        hints=tuple(hints(found, whole.id if whole.lake.landing_copied else "")),
     )
 
 
 def restore(  # noqa: PLR0913 - which, whereto, and how
     place: ObjectStore,
     id_: str,
-    database: Database,
+    database: Database | None,
     lake: ObjectStore,
     *,
     force: bool = False,
@@ -227,10 +232,11 @@ def restore(  # noqa: PLR0913 - which, whereto, and how
     Args:
         place: Where backups are kept.
         id_: Which one.
-        database: Where to: it must hold no rows.
+        database: Where to: it must hold no rows. None: what there is now stays as it is.
         lake: The lake.
         force: Whether what the database holds gives way.
-        landing: Whether copies of what landed are put back into the lake, where it lacks them.
+        landing: Whether copies of what landed, and of the small objects that each backup has, are
+            put back into the lake, where it lacks them.
 
     Raises:
         MisuseError: If that is no id, or what landed was not copied.
@@ -243,17 +249,18 @@ def restore(  # noqa: PLR0913 - which, whereto, and how
     if landing and not whole.lake.landing_copied:
         fact = f"The backup {id_} has no copies of what landed."
         raise MisuseError(fact, hint="those made by fiblake backup create --landing have.")
-    load(whole.database, place, database, replace=force)
-    done = put_back(whole.lake, place, lake) if landing else 0
+    if database is not None:
+        load(whole.database, place, database, replace=force)
+    done = copies.put_back(whole.lake, place, lake) if landing else 0
     found = areas(whole.lake, place, lake)
     return Restored(
         id=id_,
         made=whole.made,
-        database=database.place,
-        tables={table.name: table.rows for table in whole.database.tables},
+        database=database.place if database else None,
+        tables={each.name: each.rows for each in whole.database.tables} if database else {},
         put_back=done,
         areas=tuple(found),
-        hints=tuple(hints(found)),
+        hints=tuple(hints(found, whole.id if whole.lake.landing_copied else "")),
     )
 
 
@@ -274,13 +281,25 @@ def _created(
 
 
 def _refuse_faults(place: ObjectStore, id_: str) -> None:
-    faults = list(_faults(manifests.read(place, id_), place))
+    # Copies of what landed are of all backups, and many: verify reads them.
+    faults = list(_faults(manifests.read(place, id_), place, is_landing_read=False))
     if faults:
         fact = f"The backup {id_} cannot be read back: {faults[0]}"
         raise BackupError(fact, hint="check the place of backups; no older one was removed.")
 
 
-def _faults(whole: Manifest, place: ObjectStore) -> Iterator[str]:
+def _refuse_emptiness(place: ObjectStore, made: Manifest) -> None:
+    """Refuse a backup of no rows where earlier ones have some: of another database, it seems."""
+    if _rows(made):
+        return
+    full = [each for each in listed(place) if each.rows]
+    if full:
+        fact = f"{made.database.place} holds no rows, and {full[-1].rows:,} are in {full[-1].id}."
+        hint = "check FIBLAKE_DATABASE_URL and FIBLAKE_STATE; no older backup was removed."
+        raise BackupError(fact, hint=hint)
+
+
+def _faults(whole: Manifest, place: ObjectStore, *, is_landing_read: bool) -> Iterator[str]:
     """Yield what is wrong with a backup's objects, each read to its end."""
     for table in whole.database.tables:
         if table.rows != sum(piece.rows for piece in table.pieces):
@@ -295,23 +314,15 @@ def _faults(whole: Manifest, place: ObjectStore) -> Iterator[str]:
         except BackupError as error:
             yield error.fact
     if whole.lake.landing_copied:
-        yield from _uncopied(whole, place)
+        with suppress(BackupError):  # its inventory is damaged, which is told already
+            yield from copies.faults(whole.lake, place, is_read=is_landing_read)
 
 
-def _uncopied(whole: Manifest, place: ObjectStore) -> Iterator[str]:
-    there = place.sizes(keys.LANDING)
-    try:
-        for key, size, _ in told(whole.lake, place):
-            if key.startswith(keys.LANDING) and there.get(key) != size:
-                yield f"The copy of {key} in {place.location} is missing or of another size."
-    except BackupError:
-        return  # told already
-
-
-def _prune(place: ObjectStore, keep: int, now: dt.datetime) -> tuple[str, ...]:
+def _prune(place: ObjectStore, keep: int, now: dt.datetime, made: str) -> tuple[str, ...]:
     """Remove backups but the last ones, and what was left of those that were killed."""
     whole = manifests.ids(place)
-    old = whole[:-keep]
+    # Where a clock was ahead, others seem younger than the one that was just made.
+    old = [each for each in whole[:-keep] if each != made]
     by_backup: dict[str, list[str]] = {}
     for key in place.fingerprints(""):
         by_backup.setdefault(key.partition("/")[0], []).append(key)

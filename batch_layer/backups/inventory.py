@@ -16,10 +16,10 @@ from batch_layer.backups.load import lines_of
 from batch_layer.backups.manifest import LakeDump, Piece, put
 from lake import keys
 from lake.boundary import boundary_to_move
-from lake.errors import ConflictError, ObjectNotFoundError
+from lake.errors import ObjectNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from lake.store import ObjectStore
 
@@ -72,41 +72,25 @@ class Area:
         return bool(self.missing or (self.is_landing and self.changed))
 
 
-def take(
-    lake: ObjectStore,
-    place: ObjectStore,
-    id_: str,
-    *,
-    landing: bool,
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> LakeDump:
-    """Write what a lake has into a backup; return what that is.
-
-    Args:
-        lake: The lake.
-        place: The store of backups.
-        id_: The backup.
-        landing: Whether what landed is copied too: what earlier backups copied is not again.
-        on_progress: Called with (done, of how many) as objects of landing are copied.
+def take(lake: ObjectStore, place: ObjectStore, id_: str) -> tuple[LakeDump, dict[str, int]]:
+    """Write what a lake has into a backup; return what that is, and the sizes of what landed.
 
     Raises:
         StoreError: If the lake cannot be read, or the backup not be written.
     """
     found, sizes = _listed(lake, place)
     boundary = boundary_to_move(lake)
-    pieces = list(_told(place, id_, found, sizes))
-    if landing:
-        _copy_landing(lake, place, {key: sizes[key] for key in found}, on_progress)
-    return LakeDump(
+    dump = LakeDump(
         location=lake.location,
         daily=str(boundary.daily or ""),
         minute=str(boundary.minute or ""),
         objects=len(found),
         bytes=sum(sizes[key] for key in found),
-        landing_copied=landing,
-        inventory=pieces,
+        landing_copied=False,
+        inventory=list(_told(place, id_, found, sizes)),
         copies=list(_copies(lake, place, id_)),
     )
+    return dump, {key: sizes[key] for key in found if _is_landing(key)}
 
 
 def areas(dump: LakeDump, place: ObjectStore, lake: ObjectStore) -> list[Area]:
@@ -155,22 +139,6 @@ def area_of(key: str) -> str:
     return "/".join(parts[: 3 if _is_landing(key) else 1]) or key
 
 
-def put_back(dump: LakeDump, place: ObjectStore, lake: ObjectStore) -> int:
-    """Put copies of what landed back where the lake lacks it; return how many that are.
-
-    Raises:
-        BackupError: If the inventory is damaged.
-        StoreError: If there is no such copy, or the lake cannot be written.
-    """
-    there = lake.fingerprints(keys.LANDING)
-    done = 0
-    for key, _, _ in told(dump, place):
-        if _is_landing(key) and key not in there:
-            lake.put_if(key, place.get(key).data, None)
-            done += 1
-    return done
-
-
 def _listed(lake: ObjectStore, place: ObjectStore) -> tuple[dict[str, str], dict[str, int]]:
     """Return fingerprints and sizes of all that a lake has, less backups that are kept in it."""
     within = f"{place.location}/".removeprefix(f"{lake.location}/")
@@ -204,38 +172,22 @@ def _copies(lake: ObjectStore, place: ObjectStore, id_: str) -> Iterator[Piece]:
         yield put(place, keys.backup_copy(id_, key), data, of=key)
 
 
-def _copy_landing(
-    lake: ObjectStore,
-    place: ObjectStore,
-    sizes: dict[str, int],
-    on_progress: Callable[[int, int], None],
-) -> None:
-    """Copy what landed to the same keys of the place of backups, what is not there yet."""
-    there = place.sizes(keys.LANDING)
-    due = [key for key in sizes if _is_landing(key) and there.get(key) != sizes[key]]
-    for done, key in enumerate(due, start=1):
-        if key in there:
-            place.put(key, lake.get(key).data)
-        else:
-            _copy_new(lake, place, key)
-        on_progress(done, len(due))
-
-
-def _copy_new(lake: ObjectStore, place: ObjectStore, key: str) -> None:
-    try:
-        place.put_if(key, lake.get(key).data, None)
-    except ConflictError:
-        return  # another backup copied it: what landed never changes
-
-
 def _is_landing(key: str) -> bool:
     return key.startswith(keys.LANDING)
 
 
-def hints(found: Sequence[Area]) -> list[str]:
-    """Return the commands that bring back what is lost, in the order in which to run them."""
+def hints(found: Sequence[Area], copied: str = "") -> list[str]:
+    """Return the commands that bring back what is lost, in the order in which to run them.
+
+    Args:
+        found: What became of the lake.
+        copied: The backup, where it has copies of what landed.
+    """
     lost = [each for each in found if each.is_harmed]
     said = [_hint(each.name) for each in lost if each.is_landing]
+    if said and copied:
+        # A vendor tells bars as they are now, not as they were known.
+        said = [f"fiblake backup restore {copied} --landing --keep-database"]
     names = {each.name for each in lost}
     if names & {"bronze", "meta"} or said:
         said.append("fiblake rebuild bronze")
@@ -247,7 +199,7 @@ def hints(found: Sequence[Area]) -> list[str]:
 def _hint(name: str) -> str:
     source, kind = name.split("/")[1:3]
     if kind in {"live", "coverage", "late"} or source == "files":
-        return f"{name}: from versions of the bucket, or fiblake backup restore --landing"
+        return f"{name}: from versions of the bucket, or fiblake backup restore ID --landing"
     if kind == "daily":
         return f"fiblake fetch daily --source {source} --again"
     if kind == "minute":

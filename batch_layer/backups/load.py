@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from batch_layer.backups.manifest import get
 from batch_layer.backups.values import row_of, table_of
-from database.migrating import HEAD, migrate, take_lock
+from database.migrating import HEAD, migrate, refuse_newer, revision_in, take_lock
 from database.tables import METADATA
 from lake.errors import BackupError
 
@@ -42,13 +42,16 @@ def load(dump: DatabaseDump, place: ObjectStore, database: Database, *, replace:
 
     Raises:
         BackupError: If the dump is damaged or of a newer version, or the database holds rows.
-        DatabaseError: If the database does not answer, or cannot hold what the dump has.
+        DatabaseError: If the database does not answer, is of a newer version, or cannot hold what
+            the dump has.
     """
     if dump.revision is not None and dump.revision > HEAD:
         fact = f"The backup's database is at {dump.revision}: this version knows {HEAD}."
         raise BackupError(fact, hint="run the newer version of fiblake that made the backup.")
     with database.write() as connection:
         take_lock(database, connection)
+        # It has tables that this version does not know, and would leave there.
+        refuse_newer(database, revision_in(connection))
         there = [*METADATA.sorted_tables, *(table_of(each.name, {}) for each in dump.tables)]
         names = _there(connection, {table.name for table in there} | {_VERSIONS})
         if not replace:

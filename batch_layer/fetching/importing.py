@@ -22,7 +22,7 @@ from batch_layer.bronze.splits import TABLE as SPLITS
 from batch_layer.bronze.year import KEY
 from batch_layer.fetching.counts import files_of
 from batch_layer.fetching.source_reports import keep_rejects
-from batch_layer.fetching.sources import digest_of
+from batch_layer.fetching.sources import check_path, digest_of
 from batch_layer.fetching.told_rows import json_rows, rows_and_gone
 from batch_layer.fetching.validation import Reading, Validator
 from batch_layer.landing.told import Told, land_file, land_told
@@ -100,14 +100,17 @@ class Importer:
             SessionsChangedError: If the calendar library contradicts committed sessions.
             ConflictError: If other imports kept writing the same bars.
         """
-        started, at = time.perf_counter(), self.clock.now()
-        judged, settled = self._judge(paths, at, with_values=True) if paths else (None, None)
+        started = time.perf_counter()
+        judged, settled = None, None
+        digests: dict[Path, str] = {}
+        if paths:
+            judged, settled, digests = self._judge(paths, with_values=True)
         # Those that contradict each other are told before anything is kept.
         if listed is not None:
             rows, gone = rows_and_gone(listed)
             listings.check(self.store, rows, gone=gone)
         rows_told = {"splits": splits, "dividends": dividends, "listings": listed}
-        self._land("import", at, settled, paths, rows_told)
+        at = self._land("import", settled, digests, rows_told)
         learnt = SetClock(at)
         report = ImportReport(
             listings_changed=_commit_listings(self.store, listed, learnt),
@@ -127,23 +130,28 @@ class Importer:
             SourceError: If a file cannot be read; nothing was withdrawn then.
             ConflictError: If other imports kept writing the same bars.
         """
-        started, at = time.perf_counter(), self.clock.now()
-        judged, settled = self._judge(paths, at, with_values=False)
-        self._land("withdraw", at, settled, paths)
+        started = time.perf_counter()
+        judged, settled, digests = self._judge(paths, with_values=False)
+        at = self._land("withdraw", settled, digests)
         sources = keep_rejects(self.store, paths, judged)
         changes = daily.withdraw(self.store, judged.good.select(KEY), clock=SetClock(at))
         return replace(_with_bars(ImportReport(), sources, changes), seconds=_since(started))
 
     def _judge(
-        self, paths: Sequence[Path], at: dt.datetime, *, with_values: bool
-    ) -> tuple[Validated, dt.date]:
+        self, paths: Sequence[Path], *, with_values: bool
+    ) -> tuple[Validated, dt.date, dict[Path, str]]:
+        """Return what files hold, the last session that may be taken, and the files' digests."""
         # A file that cannot be read is told before anything is made.
         validator = Validator(self.reading, with_values=with_values)
+        digests: dict[Path, str] = {}
         for path in paths:
+            check_path(path)
+            # Before it is read: what lands later has to be what was read.
+            digests.setdefault(path, digest_of(path))
             validator.add(path)
         table = self.sessions()
-        settled = last_settled(table, at, self.settling)
-        return validator.judge(table, settled), settled
+        settled = last_settled(table, self.clock.now(), self.settling)
+        return validator.judge(table, settled), settled, digests
 
     def sessions(self) -> SessionTable:
         """Return the lake's session table, made or extended first where it must be."""
@@ -156,16 +164,18 @@ class Importer:
     def _land(
         self,
         action: Action,
-        at: dt.datetime,
         settled: dt.date | None,
-        paths: Sequence[Path],
+        digests: Mapping[Path, str],
         rows: Mapping[str, pl.DataFrame | None] = MappingProxyType({}),
-    ) -> None:
-        """Keep what the lake is told, before it counts."""
-        files = [land_file(self.store, path, digest_of(path)) for path in dict.fromkeys(paths)]
+    ) -> dt.datetime:
+        """Keep what the lake is told, before it counts; return when it is told."""
+        files = [land_file(self.store, path, digest) for path, digest in digests.items()]
         told = {name: json_rows(some) for name, some in rows.items() if some is not None}
         reading = {} if self.reading == Reading() else asdict(self.reading)
+        # As late as can be: in this order all is told again, so it should be that of commits.
+        at = self.clock.now()
         land_told(self.store, Told(at, action, settled, files, reading, told))
+        return at
 
     def _commit(self, good: pl.DataFrame, at: dt.datetime) -> daily.Changes:
         years = good["session"].dt.year().n_unique()

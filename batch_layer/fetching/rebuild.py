@@ -27,7 +27,7 @@ from batch_layer.fetching.daily_landed import DailyBringer
 from batch_layer.fetching.daily_sources import KIND, READERS
 from batch_layer.fetching.landed import read_landed
 from batch_layer.fetching.session_plan import session_of
-from batch_layer.fetching.told_rebuild import FILES, bring, lay_out, runs_of
+from batch_layer.fetching.told_rebuild import FILES, bring, lay_out, runs_of, unlanded
 from lake import keys
 from lake.exchange import ensure_sessions, last_settled, trading_day
 from lake.lease import leased
@@ -61,6 +61,8 @@ class RebuildReport:
         unchanged: Bars that were as they should be.
         dropped: Bars that no answer has.
         kept: Bars left as they are, since they also came another way.
+        unlanded: Names of files that were imported before files landed, as far as the lake knows:
+            of their bars, what bronze has lost is not restored.
         seconds: How long it took.
     """
 
@@ -72,6 +74,7 @@ class RebuildReport:
     unchanged: int = 0
     dropped: int = 0
     kept: int = 0
+    unlanded: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -140,7 +143,7 @@ class Rebuilder:
                 total = summed(total, self._year(year, of_year, parts, table, settled))
                 self.on_progress(done, len(years))
         commands = len({part.number for parts in told.values() for part in parts})
-        return replace(total, told=commands)
+        return replace(total, told=commands, unlanded=unlanded(self.store))
 
     def _year(
         self,

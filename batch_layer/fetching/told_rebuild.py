@@ -21,7 +21,7 @@ from batch_layer.fetching.source_reports import keep_rejects
 from batch_layer.fetching.told_rows import told_rows
 from batch_layer.fetching.validation import Reading, Validator
 from batch_layer.generating.generate import claim_anew, market_of, market_years
-from batch_layer.landing.told import SOURCE, all_told, restore_file
+from batch_layer.landing.told import SOURCE, all_told, contents, restore_file
 from lake.clock import SetClock
 
 if TYPE_CHECKING:
@@ -62,12 +62,14 @@ class Run:
         is_withdrawal: Whether they were withdrawn.
         rows: The columns of `DAILY` but `revision`; of a withdrawal symbol, session, `known_from`.
         symbols: Theirs.
+        sessions: Likewise.
     """
 
     at: dt.datetime
     is_withdrawal: bool
     rows: list[pl.DataFrame]
     symbols: set[str] = field(default_factory=set)
+    sessions: set[dt.date] = field(default_factory=set)
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -105,6 +107,16 @@ def lay_out(store: ObjectStore, table: SessionTable, folder: Path) -> dict[int, 
     return dict(found)
 
 
+def unlanded(store: ObjectStore) -> tuple[str, ...]:
+    """Return the names of files that brought bars before files landed: landing has not these.
+
+    Raises:
+        StoreError: If the lake cannot be read.
+    """
+    landed = contents(store)
+    return tuple(file.name for file in imports.read(store) if file.digest not in landed)
+
+
 def runs_of(parts: Sequence[Part], others: Iterable[dt.datetime]) -> list[Run]:
     """Return a year's parts as few runs, each to be committed at once.
 
@@ -116,19 +128,20 @@ def runs_of(parts: Sequence[Part], others: Iterable[dt.datetime]) -> list[Run]:
     runs: list[Run] = []
     for part in parts:
         rows = pl.read_parquet(part.path)
-        symbols = set(rows["symbol"].unique())
+        symbols, sessions = set(rows["symbol"].unique()), set(rows["session"].unique())
         last = runs[-1] if runs else None
         if (
             last is None
             or last.is_withdrawal
             or part.is_withdrawal
-            or not last.symbols.isdisjoint(symbols)
+            or not (last.symbols.isdisjoint(symbols) or last.sessions.isdisjoint(sessions))
             or any(last.at <= at <= part.at for at in between)
         ):
-            runs.append(Run(part.at, part.is_withdrawal, [rows], symbols))
+            runs.append(Run(part.at, part.is_withdrawal, [rows], symbols, sessions))
         else:
             last.rows.append(rows)
             last.symbols |= symbols
+            last.sessions |= sessions
     return runs
 
 

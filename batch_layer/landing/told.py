@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
+import hashlib
 import json
+import zlib
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from batch_layer.landing.answer import Answer
 from batch_layer.landing.objects import land, landed, read
 from lake import keys
-from lake.errors import ConflictError, DamagedObjectError
+from lake.errors import ConflictError, DamagedObjectError, ObjectNotFoundError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,17 +68,31 @@ class Told:
 def land_file(store: ObjectStore, path: Path, digest: str) -> File:
     """Keep a file's bytes, packed by gzip where it came as plain text.
 
+    Args:
+        store: The lake.
+        path: The file.
+        digest: The SHA-256 of what was read of it.
+
     Raises:
+        SourceError: If it has become another since.
         StoreError: If it cannot be written.
         OSError: If the file cannot be read.
     """
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != digest:
+        fact = f"{path} was changed while it was read."
+        raise SourceError(fact, hint="run the command again when it is whole.")
+    if _is_text(path.name):
+        data = gzip.compress(data, _FAST, mtime=0)
     key = _content(path.name, digest)
-    if store.fingerprint(key) is None:
-        data = path.read_bytes()
-        if _is_text(path.name):
-            data = gzip.compress(data, _FAST, mtime=0)
+    try:
+        there = store.get(key)
+    except ObjectNotFoundError:
+        there = None
+    # What is there already is read: what a disk has made of it is mended by the same file.
+    if there is None or there.data != data:
         with suppress(ConflictError):  # another import put the same there
-            store.put_if(key, data, None)
+            store.put_if(key, data, there.fingerprint if there else None)
     return File(path.name, digest)
 
 
@@ -84,20 +100,38 @@ def restore_file(store: ObjectStore, file: File, folder: Path) -> Path:
     """Write a file as it was told into a folder; return its path.
 
     Raises:
-        ObjectNotFoundError: If its bytes are not there.
-        DamagedObjectError: If they are damaged.
+        DamagedObjectError: If its bytes are not there, or are not those that were told.
     """
     key = _content(file.name, file.digest)
-    data = store.get(key).data
-    if _is_text(file.name):
-        try:
+    try:
+        data = store.get(key).data
+        if _is_text(file.name):
             data = gzip.decompress(data)
-        except (OSError, EOFError) as error:
-            fact = f"{key} in {store.location} is damaged: {error}."
-            raise DamagedObjectError(fact, hint="import the file again.") from error
-    path = folder / file.name
+    except ObjectNotFoundError:
+        raise _lost(store, key, file, "is not there") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise _lost(store, key, file, f"is damaged: {error}") from error
+    if hashlib.sha256(data).hexdigest() != file.digest:
+        raise _lost(store, key, file, "is damaged: its SHA-256 is another")
+    path = folder / PurePath(file.name).name
     path.write_bytes(data)
     return path
+
+
+def _lost(store: ObjectStore, key: str, file: File, how: str) -> DamagedObjectError:
+    fact = f"{key} in {store.location} {how}."
+    hint = f"import or withdraw {file.name} again, or fiblake backup restore ID --landing."
+    return DamagedObjectError(fact, hint=hint)
+
+
+def contents(store: ObjectStore) -> set[str]:
+    """Return the SHA-256 of each file that landed.
+
+    Raises:
+        StoreError: If the lake cannot be listed.
+    """
+    found = store.fingerprints(keys.landing(SOURCE, "contents"))
+    return {PurePath(key).name.partition(".")[0] for key in found}
 
 
 def land_told(store: ObjectStore, told: Told) -> str:

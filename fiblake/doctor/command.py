@@ -85,6 +85,7 @@ def of_diagnosis(diagnosis: Diagnosis) -> Iterator[str]:
 
 def _checks(patient: Patient) -> Iterator[Check]:
     from fiblake.doctor import (  # noqa: PLC0415 - likewise
+        backed,
         machine,
         related,
         served,
@@ -96,5 +97,5 @@ def _checks(patient: Patient) -> Iterator[Check]:
         viewed,
     )
 
-    parts = (machine, stored, related, streams, viewed, told, serviced, served, vending)
+    parts = (machine, stored, related, streams, viewed, told, serviced, served, vending, backed)
     return chain.from_iterable(part.checks(patient) for part in parts)

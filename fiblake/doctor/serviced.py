@@ -54,7 +54,7 @@ def service(patient: Patient, name: str, url: str) -> Iterator[Finding]:
     except httpx.TransportError as error:
         fact = f"{url} does not answer: {str(error) or type(error).__name__}."
         hint = f"see whether {_COMMANDS[name]} runs, with FIBLAKE_HEALTH_PORT set."
-        yield fail(check, fact, hint, runbook("service-away"))
+        yield fail(check, fact, hint, _page(name))
         return
     except ValueError:
         yield fail(check, f"{url} is no service of fiblake.", "check the URL.")
@@ -63,9 +63,7 @@ def service(patient: Patient, name: str, url: str) -> Iterator[Finding]:
     if answer.status_code != HTTPStatus.OK:
         why = "; ".join(f"{part}: {said}" for part, said in away.items()) or told.get("waiting")
         fact = f"{name} is not ready{f': {why}' if why else ''}."
-        yield fail(
-            check, fact, "mend what it names; it goes on by itself.", runbook(f"{name}-away")
-        )
+        yield fail(check, fact, "mend what it names; it goes on by itself.", _page(name))
         return
     yield ok(check, f"{name} is ready.")
     if name == "feed":

@@ -26,7 +26,7 @@ BATCH: Final = (
     ),
     Alarm(
         slug="chain-failed",
-        says="The daily chain (fetch, resample, reconcile) or the nightly backup failed.",
+        says="The daily chain (fetch, resample, reconcile) failed.",
         signals=(
             Measured("AWS/States", "ExecutionsFailed", "chain", "Sum", "failed"),
             Measured("AWS/States", "ExecutionsTimedOut", "chain", "Sum", "late"),

@@ -253,9 +253,9 @@ class Flow:
                 raise ViewError(fact)
             if changes:
                 prices, bars = price_rows(changes.prices), bar_rows(changes.bars)
-                self._tell(following, News(prices, bars, is_gap=changes.is_gap))
                 if self._traces:
                     self._traces.pass_all(prices)
+                self._tell(following, News(prices, bars, is_gap=changes.is_gap))
 
     def _lose(self, following: _Following, error: Exception) -> None:
         if not following.is_away:

@@ -201,8 +201,8 @@ class Running:
         try:
             # Who waits for a price does not wait for its seven bars.
             if len(changes.prices) or changes.bars.is_empty():
-                self._view.put(changes.bars.clear(), changes.prices)
                 self._put.pass_frame(changes.prices)
+                self._view.put(changes.bars.clear(), changes.prices)
             if len(changes.bars):
                 self._view.put(changes.bars, changes.prices.clear())
             self._fill_if_empty()

@@ -120,8 +120,8 @@ class Feed:
             self._came.pass_frame(events)
             if self._recorder:
                 self._recorder.record(events)
-            self._put(events)
             self._went.pass_frame(events)
+            self._put(events)
             self._health.accepted(events.height, events["time"][-1], events["received"][-1])
 
     def _put(self, events: pl.DataFrame) -> None:

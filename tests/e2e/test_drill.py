@@ -15,6 +15,7 @@ import pytest
 from tests.days import SHORT
 from tests.disasters import DISASTERS, day_of_disasters
 from tests.drilling import Drill
+from tests.following import AWAY
 from tests.live_system import sold_day
 from tests.receiving import Receiver
 from tests.whole_system import APIS, WholeOf
@@ -36,14 +37,16 @@ def test_a_day_and_one_of_disasters_lose_nothing(
         drill.make_alerts(first)
         system.sell(first.tape.height)
         drill.end_day(first)
-        polled = drill.statuses()
+        found = system.doctor()
         drill.make_alerts(second)
         done = day_of_disasters(system, second, DISASTERS, seed=1)
         drill.end_day(second)
         restarts = {name: each.restarts for name, each in system.services.items()}
     codes = system.stop()
 
-    assert {200} == polled
+    # A server that waits for one that is away says so; it never answers wrongly, or breaks.
+    assert {200} == drill.statuses() - {AWAY, 503}
+    assert {"backup.last": "warn"} == {each: it for each, it in found.items() if it != "ok"}
     assert [each.name for each in DISASTERS] == done
     killed = {each.service for each in DISASTERS if each.service}
     assert killed == {name for name, count in restarts.items() if count}

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
@@ -14,18 +15,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from fiblake import Lake
 from lake.metrics import CATALOGUE
 from lake.settings import Settings
+from lake.wire import encode_events
+from tests.days import small_day
+from tests.emf import must_be_emf
 from tests.feeding import eventually
+from tests.flink import LONG_S
 from tests.kinesis import KinesisServer
 from tests.parts import RedisServer, environment, free_port
 from tests.served import served
-from tests.unit.test_measuring import EMF
 
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 HOPS: Final = ("feed", "stream", "engine", "view", "api", "client")
@@ -72,7 +75,7 @@ def must_be_whole(log: Path, service: str) -> None:
     for line in plain:
         assert {"event", "level", "service", "timestamp"} <= line.keys(), line
     for line in emf:
-        jsonschema.validate(line, EMF)
+        must_be_emf(json.dumps(line))
     assert {service} == {line["service"] for line in (*plain, *emf)}
     # Each metric that the service tells, in one line or another.
     names = {name for line in emf for name in line if name.startswith("fiblake_")}
@@ -215,6 +218,54 @@ def wiring(
             state=str(tmp_path / "state"),
         )
     )
+
+
+@pytest.mark.usefixtures("flink")
+def test_the_engine_tells_what_the_job_counts_in_flink(
+    own_sample_lake: Lake, tmp_path: Path
+) -> None:
+    lines = [*encode_events(small_day().tape.head(200)), b"no event"]
+    (events := tmp_path / "events").mkdir()
+    (events / "0.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    places = ("--events", str(events), "--bars", str(tmp_path / "bars"))
+    pace = ("--follow-ms", "200", "--checkpoint-ms", "500", "--parallelism", "1")
+    variables = {"FIBLAKE_LAKE": own_sample_lake.store.location}
+    log = tmp_path / "log"
+    with running(log, variables, "flink", "run", *places, *pace) as port:
+        until = time.monotonic() + LONG_S  # a cluster starts slowly on a busy machine
+        while not is_counted(port, len(lines)) and time.monotonic() < until:
+            time.sleep(0.5)
+        found, values = scraped(port), counted(port)
+
+    assert catalogued("engine") == found, log.read_text()
+    assert (1, 1, 0) == (
+        values["fiblake_engine_running"],
+        values["fiblake_engine_events_total poison"],
+        values["fiblake_engine_restarts_total"],
+    )
+    # They are of a session long past, which the job is not told of.
+    assert 200 == values["fiblake_engine_events_total foreign"]
+    assert values["fiblake_engine_checkpoint_bytes"] > 0
+
+
+def counted(port: int) -> dict[str, float]:
+    """Return the values of a service's measures, by name and labels."""
+    try:
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+    except httpx.TransportError:
+        return {}
+    return {
+        " ".join([sample.name, *sample.labels.values()]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def is_counted(port: int, lines: int) -> bool:
+    """Return whether the engine has told of so many lines, and of a checkpoint."""
+    values = counted(port)
+    events = [each for name, each in values.items() if name.startswith("fiblake_engine_events")]
+    return sum(events) >= lines and "fiblake_engine_checkpoint_bytes" in values
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -13,6 +14,8 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from batch_layer.backups.dump import dump
+from batch_layer.backups.load import load
 from database import Database
 from database.alert_flow import all_states
 from database.migrating import upgrade
@@ -244,6 +247,35 @@ def test_what_was_not_evaluated_when_all_ended_is_evaluated_at_the_next_start(
         running.end()
 
     assert expected == told(own_database)
+
+
+def test_alerts_restored_from_a_backup_go_on_and_tell_the_same_by_the_same_ids(
+    any_database: Database, start_alerts: Start, tmp_path: Path
+) -> None:
+    expected = texts(evaluated_at_once(RULES, DAY.tape))
+    put_alerts(any_database, RULES)
+    running = start_alerts(any_database)
+    assert begun(running, len(RULES))
+    for piece in pieces(DAY.tape[: DAY.tape.height // 2]):
+        running.inlet.put(piece)
+    assert eventually(lambda: len(told(any_database)) > 20)
+    running.stop.set()
+    running.end()
+    place, before = LocalStore(tmp_path / "backups"), told(any_database)
+    kept = dump(any_database, place, "one")
+
+    for is_restored in (False, True):
+        if is_restored:
+            load(kept, place, any_database, replace=True)
+            assert before == told(any_database)
+        running = start_alerts(any_database)
+        assert begun(running, len(RULES))
+        for piece in pieces(DAY.tape):
+            running.inlet.put(piece)
+        running.end()
+        assert expected == told(any_database)
+
+    assert before.items() < expected.items()
 
 
 def test_a_later_one_takes_over_and_the_earlier_one_ends_and_says_so(

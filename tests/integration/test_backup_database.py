@@ -275,6 +275,8 @@ def test_what_is_newer_than_this_version_is_refused(
 
     with pytest.raises(DatabaseError, match=rf"is at 9999: this version knows {HEAD}"):
         dump(any_database, place, "one")
+    with pytest.raises(DatabaseError, match=rf"is at 9999: this version knows {HEAD}"):
+        load(DatabaseDump("there", HEAD, []), place, any_database, replace=True)
 
 
 def test_a_table_of_other_columns_than_its_migration_made_is_refused(

@@ -52,9 +52,13 @@ def some_lake(tmp_path: Path) -> LocalStore:
         keys.SPLITS,
         keys.IMPORTS,
     ):
-        store.put(key, key.encode())
+        store.put(key, packed(key) if key.endswith(".gz") else key.encode())
     store.put(keys.BOUNDARY, json.dumps({"daily": "2026-01-05"}).encode())
     return store
+
+
+def packed(text: str) -> bytes:
+    return gzip.compress(text.encode(), mtime=0)
 
 
 def write(database: Database, subject: str) -> None:
@@ -257,7 +261,7 @@ def test_what_the_lake_lost_is_told_with_the_commands_that_bring_it_back(
     assert all(each.is_harmed for each in found.areas)
     assert (
         "fiblake fetch daily --source massive --again",
-        "landing/massive/live: from versions of the bucket, or fiblake backup restore --landing",
+        "landing/massive/live: from versions of the bucket, or fiblake backup restore ID --landing",
         "fiblake rebuild bronze",
         "fiblake resample",
     ) == found.hints
@@ -269,7 +273,7 @@ def test_landing_is_copied_once_and_put_back(
     before = create(some_lake, own_database, any_place, clock=SetClock(AT))
     first = create(some_lake, own_database, any_place, clock=SetClock(AT + DAY), landing=True)
     there = any_place.fingerprints(keys.LANDING)
-    some_lake.put("landing/massive/daily/2026-01-06/20260106T211500Z.json.gz", b"more")
+    some_lake.put("landing/massive/daily/2026-01-06/20260106T211500Z.json.gz", packed("more"))
     last = create(some_lake, own_database, any_place, clock=SetClock(AT + 2 * DAY), landing=True)
     assert (2, 3) == (len(there), len(any_place.fingerprints(keys.LANDING)))
     assert there.items() <= any_place.fingerprints(keys.LANDING).items()
@@ -277,6 +281,9 @@ def test_landing_is_copied_once_and_put_back(
     for key in landed:
         some_lake.delete(key)
 
+    back = f"fiblake backup restore {last.id} --landing --keep-database"
+    hinted = verify(any_place, last.id, some_lake).hints
+    assert (back, "fiblake rebuild bronze", "fiblake resample") == hinted
     with pytest.raises(MisuseError, match=r"has no copies of what landed"):
         restore(any_place, before.id, own_database, some_lake, force=True, landing=True)
     done = restore(any_place, last.id, own_database, some_lake, force=True, landing=True)
@@ -286,6 +293,89 @@ def test_landing_is_copied_once_and_put_back(
     any_place.delete(next(iter(landed)))
     (fault,) = verify(any_place, first.id, some_lake).faults
     assert next(iter(landed)) in fault
+
+
+def test_what_a_disk_made_of_landing_takes_no_copy_s_place_and_is_put_right(
+    any_place: ObjectStore, own_database: Database, some_lake: LocalStore
+) -> None:
+    made = create(some_lake, own_database, any_place, clock=SetClock(AT), landing=True)
+    first, second = some_lake.fingerprints(keys.LANDING)
+    whole = some_lake.get(first).data
+    some_lake.put(first, whole[:-9])
+
+    with pytest.raises(BackupError, match=rf"copy of {first} .* of another size"):
+        create(some_lake, own_database, any_place, clock=SetClock(AT + DAY), landing=True)
+
+    assert whole == any_place.get(first).data
+    write(own_database, "later")
+    done = restore(any_place, made.id, None, some_lake, landing=True)
+    assert (None, {}, ["later"]) == (done.database, done.tables, subjects(own_database))
+    assert (1, whole) == (done.put_back, some_lake.get(first).data)
+    rotten = bytearray(any_place.get(second).data)
+    rotten[-6] ^= 1
+    any_place.put(second, bytes(rotten))
+    (fault,) = verify(any_place, made.id, some_lake).faults
+    assert f"The copy of {second} in {any_place.location} is damaged." == fault
+    some_lake.delete(second)
+    with pytest.raises(BackupError, match=rf"copy of {second} .* is damaged"):
+        restore(any_place, made.id, own_database, some_lake, force=True, landing=True)
+
+
+def test_a_damaged_copy_gives_way_to_what_the_lake_has(
+    own_database: Database, some_lake: LocalStore, tmp_path: Path
+) -> None:
+    place = LocalStore(tmp_path / "backups")
+    create(some_lake, own_database, place, clock=SetClock(AT), landing=True)
+    key = next(iter(some_lake.fingerprints(keys.LANDING)))
+    place.put(key, b"cut off")
+
+    made = create(some_lake, own_database, place, clock=SetClock(AT + DAY), landing=True)
+
+    assert () == verify(place, made.id, some_lake).faults
+
+
+def test_small_objects_come_back_where_the_lake_lacks_them(
+    own_database: Database, some_lake: LocalStore, tmp_path: Path
+) -> None:
+    place = LocalStore(tmp_path / "backups")
+    made = create(some_lake, own_database, place, clock=SetClock(AT), landing=True)
+    some_lake.delete(keys.SPLITS)
+    some_lake.put(keys.IMPORTS, b"newer")
+
+    done = restore(place, made.id, own_database, some_lake, force=True, landing=True)
+
+    assert 1 == done.put_back
+    assert keys.SPLITS.encode() == some_lake.get(keys.SPLITS).data
+    assert b"newer" == some_lake.get(keys.IMPORTS).data
+
+
+def test_the_new_one_stays_though_a_clock_was_ahead(
+    own_database: Database, some_lake: LocalStore, tmp_path: Path
+) -> None:
+    place = LocalStore(tmp_path / "backups")
+    ahead = create(some_lake, own_database, place, clock=SetClock(AT + 400 * DAY))
+
+    made = [
+        create(some_lake, own_database, place, clock=SetClock(AT + number * DAY), keep=1)
+        for number in range(2)
+    ]
+
+    assert [made[1].id, ahead.id] == [each.id for each in listed(place)]
+
+
+def test_a_database_that_was_full_and_is_empty_removes_no_older_backup(
+    own_database: Database, some_lake: LocalStore, tmp_path: Path
+) -> None:
+    place = LocalStore(tmp_path / "backups")
+    write(own_database, "first")
+    full = create(some_lake, own_database, place, clock=SetClock(AT))
+    with own_database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM audit_log")
+
+    with pytest.raises(BackupError, match=rf"holds no rows, and 1 are in {full.id}\. .*_STATE"):
+        create(some_lake, own_database, place, clock=SetClock(AT + DAY), keep=1)
+
+    assert full.id in [each.id for each in listed(place)]
 
 
 def test_backups_in_a_folder_are_for_their_owner_alone(

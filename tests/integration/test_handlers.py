@@ -17,6 +17,7 @@ from batch_layer.local_vendor import LocalVendor
 from fiblake import Lake
 from lake import keys
 from lake.errors import MisuseError, VendorError, VendorKeyError
+from tests.emf import emf_values
 from tests.fetching import Fetching, asked, bars_of, sold
 from tests.selling import minutes_in, minutes_sold
 
@@ -248,3 +249,28 @@ def test_reference_data_that_failed_fail_the_invocation(on_lake: Lake, vendor: L
         handlers.reference(EVENT, Minutes())
 
     assert on_lake.store.fingerprints("landing/massive/tickers/")
+
+
+def test_an_invocation_tells_cloudwatch_what_it_did_and_one_that_fails_as_well(
+    on_lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FIBLAKE_EMF", "true")
+    handlers.backfill(EVENT, Minutes())
+    done = emf_values(capsys.readouterr().err)
+    with pytest.raises(VendorError):
+        handlers.backfill({"start": "2000-01-03"}, Minutes(left=0.1, cost=0.09))
+    failed = emf_values(capsys.readouterr().err)
+
+    assert on_lake.store.fingerprints("bronze/")
+    assert (SESSIONS, 0, 0, 1) == (
+        done["fiblake_fetched_total", "fetch", "daily", "fetched"],
+        done["fiblake_fetched_total", "fetch", "daily", "failed"],
+        done["fiblake_rows_total", "fetch", "daily", "rejected"],
+        done["fiblake_jobs_total", "fetch", "daily", "done"],
+    )
+    assert done["fiblake_rows_total", "fetch", "daily", "accepted"] > 0
+    assert done["fiblake_job_seconds", "fetch", "daily"] > 0
+    assert (0, 1) == (
+        failed["fiblake_jobs_total", "fetch", "daily", "done"],
+        failed["fiblake_jobs_total", "fetch", "daily", "failed"],
+    )

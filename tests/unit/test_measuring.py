@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
@@ -11,44 +10,7 @@ from structlog.testing import capture_logs
 from lake import metrics
 from lake.emf import Emf
 from lake.measuring import Measured, Measures, Spread, each_of
-
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
-_UNIT = {"enum": ["Seconds", "Bytes", "Count", "None"]}
-_METRIC = {"required": ["Name", "Unit"], "properties": {"Name": _TEXT, "Unit": _UNIT}}
-_DIRECTIVE = {
-    "required": ["Namespace", "Dimensions", "Metrics"],
-    "additionalProperties": False,
-    "properties": {
-        "Namespace": _TEXT,
-        "Dimensions": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "array", "maxItems": 30, "items": _TEXT},
-        },
-        "Metrics": {"type": "array", "minItems": 1, "maxItems": 100, "items": _METRIC},
-    },
-}
-EMF = {
-    "type": "object",
-    "required": ["_aws"],
-    "properties": {
-        "_aws": {
-            "required": ["Timestamp", "CloudWatchMetrics"],
-            "additionalProperties": False,
-            "properties": {
-                "Timestamp": {"type": "integer"},
-                "CloudWatchMetrics": {"type": "array", "minItems": 1, "items": _DIRECTIVE},
-            },
-        }
-    },
-    "additionalProperties": {
-        "anyOf": [
-            {"type": ["string", "number"]},
-            {"type": "array", "maxItems": 100, "items": {"type": "number"}},
-        ]
-    },
-}
-"""What AWS's specification of the embedded metric format says of a line."""
+from tests.emf import must_be_emf
 
 
 class Part:
@@ -97,8 +59,7 @@ def lines(emf: Emf, written: list[str]) -> list[dict[str, object]]:
     emf.tell()
     found = [json.loads(line) for line in written]
     for line, text in zip(found, written, strict=True):
-        jsonschema.validate(line, EMF)
-        assert len(text.encode()) < 256 * 1024
+        must_be_emf(text)
         directive = line["_aws"]["CloudWatchMetrics"][0]
         assert directive["Namespace"] == "fiblake"
         named = [each["Name"] for each in directive["Metrics"]]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.templates import SIZES, Template, resources, templates
 
-GROUPS = ("Balancer", "Database", "Endpoints", "Files", "Flink", "Redis", "Services")
+GROUPS = ("Balancer", "Database", "Endpoints", "Files", "Redis", "Services")
 ANYWHERE = "0.0.0.0/0"
 CLOUDFRONT = "pl-3b927c52"
 
@@ -21,12 +21,11 @@ TALKS = {
 }
 LET_IN = TALKS | {
     ("Services", "Endpoints", 443),
-    ("Flink", "Endpoints", 443),
-    (CLOUDFRONT, "Balancer", 443),
-    # Where no domain was told there is no certificate either.
+    # To 443: where no domain was told there is no certificate, and the balancer listens at 80.
     (CLOUDFRONT, "Balancer", 80),
 }
-LET_OUT = TALKS | {("Services", ANYWHERE, 443), ("Flink", ANYWHERE, 443)}
+CLOUDFRONT_WEIGHT, MOST_RULES = 55, 60
+LET_OUT = TALKS | {("Services", ANYWHERE, 443)}
 NOWHERE = "255.255.255.255/32"
 """What the CDK writes for a group that may talk to nobody."""
 
@@ -37,6 +36,27 @@ def test_exactly_these_ports_are_open(size: str) -> None:
 
     assert LET_IN == rules(template, "Ingress")
     assert LET_OUT == {rule for rule in rules(template, "Egress") if rule[1] != NOWHERE}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_no_group_has_more_rules_than_aws_lets_it_have(size: str) -> None:
+    """CloudFront's list counts as 55, so that one rule of a group may name it."""
+    template = templates(size)["network"]
+    told = [
+        (name_of(logical), rule)
+        for logical, group in resources(template, "AWS::EC2::SecurityGroup").items()
+        for rule in group.get("SecurityGroupIngress", [])
+    ]
+    told += [
+        (name_of(rule["GroupId"]["Fn::GetAtt"][0]), rule)
+        for rule in resources(template, "AWS::EC2::SecurityGroupIngress").values()
+    ]
+    counts = dict.fromkeys(GROUPS, 0)
+    for name, rule in told:
+        counts[name] += CLOUDFRONT_WEIGHT if "SourcePrefixListId" in rule else 1
+
+    assert CLOUDFRONT_WEIGHT <= counts["Balancer"]
+    assert max(counts.values()) <= MOST_RULES
 
 
 @pytest.mark.parametrize(("size", "gateways", "private"), [("dev", 0, 0), ("prod", 1, 2)])
@@ -93,7 +113,8 @@ def rules(template: Template, way: str) -> set[tuple[str, str, int]]:
 
 
 def _rule(own: str, rule: dict[str, Any], way: str) -> tuple[str, str, int]:
-    assert rule["FromPort"] == rule["ToPort"] or rule["CidrIp"] == NOWHERE
+    is_whole_range = (rule["FromPort"], rule["ToPort"]) == (80, 443)
+    assert rule["FromPort"] == rule["ToPort"] or rule.get("CidrIp") == NOWHERE or is_whole_range
     side = "Source" if way == "Ingress" else "Destination"
     other = rule.get("CidrIp") or rule.get(f"{side}PrefixListId")
     if other is None:

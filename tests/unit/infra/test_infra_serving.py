@@ -73,7 +73,7 @@ def test_streams_are_not_cut_and_the_address_of_who_asks_is_cloudfront_s_word(si
     assert int(balancer["idle_timeout.timeout_seconds"]) >= 3 * 20
     assert "preserve" == balancer["routing.http.xff_header_processing.mode"]
     assert "true" == balancer["access_logs.s3.enabled"]
-    assert "/health/ready" == target["HealthCheckPath"]
+    assert "/health/live" == target["HealthCheckPath"]
     drained = attributes(target, "TargetGroupAttributes")["deregistration_delay.timeout_seconds"]
     assert int(drained) < 60
 

@@ -92,6 +92,33 @@ def test_who_may_act_on_whatever_there_is_is_known_with_a_reason(size: str) -> N
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_an_object_that_is_missing_is_told_to_be_missing_and_not_forbidden(size: str) -> None:
+    """S3 says 404 to who may list the bucket, and asks that with no prefix: else it says 403."""
+    listing = [
+        (name, statement["Condition"])
+        for template in templates(size).values()
+        for name, statement in statements(template)
+        if "s3:ListBucket" in several(statement.get("Action", []))
+    ]
+
+    assert listing
+    for name, condition in listing:
+        assert ["StringLikeIfExists"] == list(condition), name
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_image_is_of_the_processor_that_runs_it(size: str) -> None:
+    images = [
+        image["source"]
+        for path in assembly(size).glob("*.assets.json")
+        for image in json.loads(path.read_text("utf-8"))["dockerImages"].values()
+    ]
+
+    assert images
+    assert {"linux/amd64"} == {each.get("platform") for each in images}
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_every_key_rotates_and_every_log_ends(size: str) -> None:
     every = [
         resource
