@@ -40,7 +40,14 @@ SPEED = {
 SERVING = ("serving",)
 STREAM = ("subscribers",)
 ALERTS = ("rules", "live", "evaluated", "tried")
-HEADINGS = ("# Benchmarks", "# The speed layer", "# The serving layer", "# The stream", "# Alerts")
+HEADINGS = (
+    "# Benchmarks",
+    "# The speed layer",
+    "# The serving layer",
+    "# The stream",
+    "# Alerts",
+    "# Start-up",
+)
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +195,16 @@ def test_a_section_of_the_speed_layer_is_measured_on_a_small_market(
     assert [name] == sections
     assert f"\n| {row} |" in out
     assert [HEADINGS[1]] == [line for line in out.splitlines() if line.startswith("# ")]
+
+
+def test_a_server_s_start_is_measured_on_a_small_market(tiny: Tiny) -> None:
+    out, sections = tiny("--only=alone")
+    rows = [line.split(" | ") for line in out.splitlines() if line.startswith("| `")]
+
+    assert ["alone"] == sections
+    assert [HEADINGS[5]] == [line for line in out.splitlines() if line.startswith("# ")]
+    assert 3 == len(rows)
+    assert all(0 < float(row[1]) <= float(row[2]) for row in rows)
 
 
 def test_the_stream_is_measured_with_a_few_subscribers(tiny: Tiny) -> None:
