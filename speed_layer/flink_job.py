@@ -187,7 +187,8 @@ def started_by(option: str) -> dict[str, str]:
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     """Return this process's variables and some more; options of the JVM are added to its own."""
     prepared = started_by(f"-XX:SharedArchiveFile={ARCHIVE}") if ARCHIVE.exists() else {}
-    told = {**os.environ, **prepared, **more}
+    # No function of the job is Python's: a server for such ones would start with it, and slowly.
+    told = {**os.environ, "_python_worker_execution_mode": "process", **prepared, **more}
     options = [
         each["JVM_ARGS"] for each in ({**prepared, **more}, os.environ) if "JVM_ARGS" in each
     ]
