@@ -10,7 +10,6 @@ so that on GitHub it is a page, too, and no file is kept that can go stale.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -54,25 +53,14 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
 _MARK: Final = re.compile(r"^<!-- (generated|readme): (.+) -->$", re.MULTILINE)
 _LINK: Final = re.compile(r"(\]\()docs/")
 _LOOSE: Final = re.compile(r"\[(notebooks/)\]\(notebooks/\)")
-_PAGE: Final = re.compile(r"\[([^\]]*)\]\(([\w./-]+\.md)(?:#[\w-]+)?\)")
 _BESIDE: Final = re.compile(r"(\]\()(?:\.\./)+(notebooks/[^)#]+)")
 _PICTURE: Final = re.compile(r'<p><img alt="[^"]*" src="[./]*(images/\w+\.svg)" ?/></p>')
-_COMING: Final = {
-    "deploy.md",
-    "deploy-services.md",
-    "infrastructure.md",
-    "containers.md",
-    "observability.md",
-    "backup.md",
-    "doctor.md",
-}
-"""Pages that the nav and other pages may name before they are there."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Bring into the nav the pages of folders that it names, and leave out what is to come."""
+    """Bring into the nav the pages of folders that it names."""
     folder = Path(config.docs_dir)
-    config.nav = [kept for each in config.nav or [] if (kept := _kept(each, folder))]
+    config.nav = _filled(config.nav, folder)
     config.watch += [str(ROOT / name) for name in ("lake", "fiblake", "serving_layer")]
     return config
 
@@ -91,7 +79,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     Raises:
         PluginError: If it names what is none.
     """
-    del config
+    del config, files
     up = "../" * page.file.src_uri.count("/")
 
     def made(found: re.Match[str]) -> str:
@@ -105,12 +93,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             raise PluginError(fact)
         return PARTS[name]()
 
-    def kept(link: re.Match[str]) -> str:
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), link[2]))
-        is_absent = target in _COMING and files.get_file_from_path(target) is None
-        return link[1] if is_absent else link[0]
-
-    return _PAGE.sub(kept, _BESIDE.sub(rf"\1{up}\2", _MARK.sub(made, markdown)))
+    return _BESIDE.sub(rf"\1{up}\2", _MARK.sub(made, markdown))
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -138,16 +121,14 @@ def section(title: str) -> str:
     return found[1].strip()
 
 
-def _kept(entry: Any, folder: Path) -> Any:  # noqa: ANN401 - as mkdocs has its nav
-    """Return an entry of the nav as it is to be; None: nothing is there of it yet."""
+def _filled(entry: Any, folder: Path) -> Any:  # noqa: ANN401 - as mkdocs has its nav
+    """Return an entry of the nav, with the pages of a folder in that folder's place."""
     if isinstance(entry, dict):
-        [(title, below)] = entry.items()
-        kept = _kept(below, folder)
-        return {title: kept} if kept else None
+        return {title: _filled(below, folder) for title, below in entry.items()}
     if isinstance(entry, list):
-        kept = [each for one in entry if (each := _kept(one, folder))]
-        return [each for one in kept for each in (one if isinstance(one, list) else [one])]
+        filled = [_filled(each, folder) for each in entry]
+        return [each for one in filled for each in (one if isinstance(one, list) else [one])]
     if entry.endswith("/"):
         names = sorted(path.relative_to(folder).as_posix() for path in folder.glob(f"{entry}*.md"))
         return sorted(names, key=lambda name: not name.endswith("index.md"))
-    return None if entry in _COMING and not (folder / entry).exists() else entry
+    return entry
