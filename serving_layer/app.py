@@ -103,6 +103,7 @@ def create_app(  # noqa: PLR0913 - what it is put together from
     _look_back(app, reader, recorded)
     app.state.live = view
     app.state.feeding = feeding
+    app.state.told_again = told_again
     app.state.gaps = gaps
     count = Counter(connections, app.state.reader.now) if connections else None
     app.state.streams = Streams(live, app.state.reader, manners, counting=count, traces=traces)

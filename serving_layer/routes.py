@@ -141,11 +141,13 @@ class HealthAnswer:
         feeding: Of what feeds live bars, by part.
         access: Of keys and limits: `database` is `ok` or `away`, and then `keys` are `kept`, as
             they were read last, or `refused`; `limits` says where requests are counted.
+        told_again: The session that the feed tells again; the lake is taken as on its eve.
     """
 
     status: str
     feeding: dict[str, Any] | None = None
     access: dict[str, str] | None = None
+    told_again: dt.date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,8 +314,13 @@ async def live(request: Request) -> HealthAnswer:
 
 
 def _live(request: Request) -> HealthAnswer:
-    feeding, access = request.app.state.feeding, access_of(request)
-    return HealthAnswer("live", feeding() if feeding else None, access.health() if access else None)
+    state, access = request.app.state, access_of(request)
+    return HealthAnswer(
+        "live",
+        state.feeding() if state.feeding else None,
+        access.health() if access else None,
+        state.told_again,
+    )
 
 
 @health_router.get("/health/ready", response_model_exclude_none=True, responses=PROBLEMS)

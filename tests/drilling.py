@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.days import Day
 
 _CHANNELS: Final = ("price:*", "bars:1m:*", "bars:1h:*", "bars:1d:*")
+_HOPS: Final = {"feed", "stream", "view", "api"}
 _MOST: Final = 10
 
 
@@ -84,6 +85,7 @@ class Drill:
                 lambda it=follower: self._knows(it, day, expected),  # type: ignore[misc]
                 "who listens knows all",
             )
+        assert any(hops >= _HOPS for hops in self.system.traces().values())
         self._check_told()
         self._let_batch_make(day)
 

@@ -168,6 +168,16 @@ class WholeSystem:
         logs = sorted(self.folder.glob("*.log"))
         return "\n".join(f"--- {log.stem}\n{log.read_text()[-3000:]}" for log in logs)
 
+    def traces(self) -> dict[str, set[str]]:
+        """Return by which hops each price went that is followed, as all logs together tell."""
+        hops: dict[str, set[str]] = {}
+        for log in self.folder.glob("*.log"):
+            for line in log.read_text().splitlines():
+                if '"hop"' in line:
+                    told = json.loads(line)
+                    hops.setdefault(told["trace"], set()).add(told["hop"])
+        return hops
+
     def health(self, service: str) -> dict[str, Any]:
         """Return what a service tells of itself; nothing before it can."""
         try:
@@ -324,6 +334,8 @@ class WholeSystem:
             "delivery_retry_seconds": 0.1,
             "delivery_longest_retry_seconds": 1,
             "delivery_attempts": 1000,
+            "log_format": "json",
+            "trace_one_in": 4,
             **others,
         }
         return parts.moto.settings(**told)

@@ -56,7 +56,7 @@ def api(patient: Patient) -> Iterator[Finding]:
         yield ok("api.there", f"A server answers at {patient.url}.")
         yield from _of_clock(live)
         yield _of_version(client)
-        yield from _of_bars(patient, client)
+        yield from _of_bars(patient, client, live.json().get("told_again"))
 
 
 def stream(patient: Patient) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def _of_version(client: httpx.Client) -> Finding:
     return warn(check, fact, "let all parts be of one version.")
 
 
-def _of_bars(patient: Patient, client: httpx.Client) -> Iterator[Finding]:
+def _of_bars(patient: Patient, client: httpx.Client, again: str | None) -> Iterator[Finding]:
     ready = client.get("/health/ready")
     if ready.status_code != HTTPStatus.OK:
         hint = "it goes on by itself once it has what it lacks."
@@ -138,22 +138,25 @@ def _of_bars(patient: Patient, client: httpx.Client) -> Iterator[Finding]:
         fact = f"Bars of {name} are not answered: {_said(answer)}"
         yield fail("api.bars", fact, "see what the server says.", runbook("api-errors"))
         return
-    yield from _of_answer(patient, name, answer.json())
-
-
-def _of_answer(patient: Patient, name: str, told: dict[str, Any]) -> Iterator[Finding]:
     yield ok("api.bars", f"It answers bars of {name}.")
+    yield from _of_answer(patient, answer.json(), again)
+
+
+def _of_answer(patient: Patient, told: dict[str, Any], again: str | None) -> Iterator[Finding]:
     if told.get("live") == "away":
         fact = "It answers without live bars: its view does not answer."
         yield fail("api.live", fact, "mend the view: see view.", runbook("view-away"))
     boundary = read_boundary(patient.store).daily
     mine, there = str(boundary) if boundary else None, told.get("boundary")
-    if there == mine:
+    if again is not None:
+        fact = f"It tells {again} again, and takes the lake as it was before, up to {there}."
+        yield ok("api.boundary", fact)
+    elif there == mine:
         yield ok("api.boundary", f"It serves what batch has committed, up to {there}.")
-        return
-    fact = f"It serves up to {there}, and the lake here is committed up to {mine}."
-    hint = f"does it serve {patient.settings.lake}? A new boundary takes it a few seconds."
-    yield fail("api.boundary", fact, hint)
+    else:
+        fact = f"It serves up to {there}, and the lake here is committed up to {mine}."
+        hint = f"does it serve {patient.settings.lake}? A new boundary takes it a few seconds."
+        yield fail("api.boundary", fact, hint)
 
 
 def _of_price(patient: Patient, last: Price | None) -> Finding:

@@ -280,6 +280,18 @@ def test_a_server_is_asked_as_users_ask_it(sample_lake: Lake, tmp_path: Path) ->
     assert ({"api.there": "fail"}, {"api.there": "warn"}) == (gone, nobody)
 
 
+def test_a_server_that_tells_a_session_again_is_on_its_eve_by_right(sample_lake: Lake) -> None:
+    patient = patient_of(lake=sample_lake.store.location)
+    replaying = create_app(sample_lake.reader, MemoryView(), told_again=dt.date(2013, 3, 1))
+    with serving(replaying) as host:
+        status, fact, *_ = found(served.checks(replace(patient, url=f"http://{host}")))[
+            "api.boundary"
+        ]
+
+    expected = "It tells 2013-03-01 again, and takes the lake as it was before, up to 2013-02-28."
+    assert ("ok", expected) == (status, fact)
+
+
 def test_a_server_with_a_wrong_clock_without_a_feed_and_with_keys_is_told(
     sample_lake: Lake, make_guarded: MakeGuarded
 ) -> None:

@@ -65,7 +65,9 @@ def test_a_file_is_kept_byte_for_byte_and_once(
     store: LocalStore, tmp_path: Path, name: str
 ) -> None:
     path = tmp_path / name
-    path.write_bytes(gzip.compress(b"a,b\n1,2\n", mtime=0) if name.endswith(".gz") else b"a,b\n1,2\n")
+    path.write_bytes(
+        gzip.compress(b"a,b\n1,2\n", mtime=0) if name.endswith(".gz") else b"a,b\n1,2\n"
+    )
     file = land_file(store, path, digest_of(path))
     kept = store.fingerprints(keys.LANDING)
     land_file(store, path, digest_of(path))
@@ -125,7 +127,12 @@ def test_many_files_of_a_symbol_each_are_told_again_at_once(lake: Lake, csv_file
             DamagedObjectError,
             r"is not there\. Hint: .* bars\.csv again",
         ),
-        ("contents", gzip.compress(b"other", mtime=0), DamagedObjectError, r"its SHA-256 is another"),
+        (
+            "contents",
+            gzip.compress(b"other", mtime=0),
+            DamagedObjectError,
+            r"its SHA-256 is another",
+        ),
         ("told", b"torn", DamagedObjectError, r"landing/files/told/.* is damaged"),
     ],
 )
