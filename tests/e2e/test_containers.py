@@ -73,6 +73,11 @@ def test_others_images_are_pinned_and_files_that_are_mounted_are_there(
     pins = (ROOT / "requirements/dev.txt").read_text("utf-8")
 
     assert all(any(map(str.isdigit, image.partition(":")[2])) for image in images)
+    binds = [each for every in told.values() for each in every.told.get("volumes", [])]
+    files = [Path(each["source"]) for each in binds if each["type"] == "bind"]
+
+    assert [] == [str(file) for file in files if not any(file.rglob("*.yaml"))]
+    assert {True} == {each["read_only"] for each in binds if each["type"] == "bind"}
     assert f"\nmoto=={told['aws'].told['image'].partition(':')[2]} " in pins
 
 
