@@ -1,9 +1,12 @@
 """What a process measures, as Prometheus and CloudWatch are told it."""
 
 import json
+import socket
+import struct
 from collections.abc import Iterator
 from typing import NoReturn
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
@@ -12,6 +15,7 @@ import lake.emf
 import lake.job_told
 from lake import metrics
 from lake.emf import Emf
+from lake.health_server import HealthServer
 from lake.job_told import job_told
 from lake.measuring import Measured, Measures, Spread, each_of
 from lake.settings import Settings
@@ -242,6 +246,40 @@ def test_alerts_that_are_not_evaluated_fall_behind(monkeypatch: pytest.MonkeyPat
     health.ended()
 
     assert (72.0, 0.0) == (stuck, health.behind_s)
+
+
+class Ailing:
+    """Fails when it is asked how it is ready."""
+
+    is_live = True
+
+    @property
+    def is_ready(self) -> bool:
+        raise ZeroDivisionError
+
+    def document(self) -> dict[str, object]:
+        return {"live": True}
+
+
+def test_who_asks_and_goes_leaves_no_word_and_what_fails_one_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lake.health_server._Handler.timeout", 0.2)
+    reset = struct.pack("ii", 1, 0)
+    with capture_logs() as logs, HealthServer(Ailing(), measures=Measures("feed")) as server:
+        place = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+        for _ in range(20):
+            with socket.create_connection(place) as asking:
+                asking.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                asking.send(b"GET /metrics HTTP/1.0\r\n\r\n")
+        with socket.create_connection(place, timeout=30) as silent:
+            assert silent.recv(1) == b""
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{server.url}/health/ready", timeout=30)
+        assert 200 == httpx.get(f"{server.url}/health/live", timeout=30).status_code
+
+    assert ["a question of how it is was not answered"] == [line["event"] for line in logs]
+    assert ("", "") == capfd.readouterr()
 
 
 def test_a_metric_s_dimensions_are_its_labels_but_routes() -> None:
