@@ -35,8 +35,6 @@ ENV PATH=/opt/fiblake/bin:$PATH \
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin fiblake \
     && install --directory --owner=fiblake /var/lib/fiblake /var/cache/fiblake /lake
 COPY --from=build /opt/fiblake /opt/fiblake
-# ECS gives a volume that is mounted here the owner and the mode that the folder has in this image.
-VOLUME ["/tmp", "/var/cache/fiblake"]
 WORKDIR /var/lib/fiblake
 # Where a root that is read alone has something mounted: its owner is who owns it here.
 VOLUME ["/tmp", "/var/cache/fiblake", "/var/lib/fiblake"]

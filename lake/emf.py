@@ -11,6 +11,7 @@ Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatc
 from __future__ import annotations
 
 import json
+import math
 import sys
 import threading
 import time
@@ -79,6 +80,8 @@ class Emf:
         plain, spread = _summed(self._measures.values(), self._measures.service)
         told: dict[tuple[Metric, Labels], float | list[float]] = {}
         for (metric, labels), value in plain.items():
+            if not math.isfinite(value):
+                continue  # CloudWatch takes none, and one would take its whole line with it
             key = (metric.name, labels)
             told[metric, labels] = value
             if metric.kind == "counter":
@@ -124,7 +127,7 @@ def emf_told(measures: Measures, *, is_on: bool, every_s: float = EVERY_S) -> It
 
     def keep_telling() -> None:
         while not stop.wait(every_s):
-            _tell(emf)
+            tell(emf)
 
     thread = threading.Thread(target=keep_telling, name="emf", daemon=True)
     thread.start()
@@ -133,13 +136,14 @@ def emf_told(measures: Measures, *, is_on: bool, every_s: float = EVERY_S) -> It
     finally:
         stop.set()
         thread.join()
-        _tell(emf)
+        tell(emf)
 
 
-def _tell(emf: Emf) -> None:
+def tell(emf: Emf) -> None:
+    """Write what is measured; that it cannot be told is logged, and ends nothing."""
     try:
         emf.tell()
-    except Exception:  # noqa: BLE001 - that metrics cannot be told must end nothing
+    except Exception:  # noqa: BLE001 - see above
         _log.exception("metrics cannot be told")
 
 

@@ -7,11 +7,14 @@ for the network of those who run the system, on a port of its own, and asks for 
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+import structlog
 
 from lake.measuring import CONTENT_TYPE
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from lake.settings import Settings
 
 _POLL_S: Final = 0.05
+_PATIENCE_S: Final = 10.0
+_log = structlog.get_logger(__name__)
 
 
 class Health(Protocol):
@@ -94,9 +99,16 @@ class _Server(ThreadingHTTPServer):
     health: Health
     measures: Measures | None
 
+    def handle_error(self, *_: object) -> None:
+        """Log in the form of all logs what went wrong here, and nothing of who has gone."""
+        if not isinstance(sys.exception(), OSError):
+            _log.exception("a question of how it is was not answered")
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
+    # Of who says nothing: a thread waits for each.
+    timeout = _PATIENCE_S
 
     def do_GET(self) -> None:
         health, measures = self.server.health, self.server.measures

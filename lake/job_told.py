@@ -14,7 +14,7 @@ import structlog
 from lake import metrics
 from lake.boundary_age import boundary_ages
 from lake.clock import SystemClock
-from lake.emf import Emf
+from lake.emf import Emf, tell
 from lake.errors import FiblakeError
 from lake.measuring import Measured, Measures
 from lake.store import open_store
@@ -47,8 +47,10 @@ def job_told(service: str, job: str, settings: Settings) -> Iterator[list[Measur
             told.append(Measured(metrics.JOB_SECONDS, time.perf_counter() - begun, (job,)))
             told += (Measured(metrics.JOBS, each == outcome, (job, each)) for each in _OUTCOMES)
             measures = Measures(settings.service or service)
-            measures.add(lambda: [*told, *_boundary(settings)])
-            Emf(measures).tell()
+            # Apart: how it ended is told even where the lake cannot be asked.
+            measures.add(lambda: told)
+            measures.add(lambda: _boundary(settings))
+            tell(Emf(measures))
 
 
 def _boundary(settings: Settings) -> list[Measured]:

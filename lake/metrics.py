@@ -58,7 +58,7 @@ FEED_LAG: Final = Metric(
     "gauge",
     ("feed", "embedded"),
     (),
-    "Between an event's own time and its receipt, of the last one.",
+    "Between an event's own time and its receipt, of the last one within a minute.",
 )
 FEED_SILENCE: Final = Metric(
     "fiblake_feed_silence_seconds",

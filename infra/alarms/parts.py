@@ -25,7 +25,7 @@ def _away(part: str, services: tuple[str, ...], sizes: tuple[SizeName, ...]) -> 
         missing="notBreaching",
         severity="page",
         sizes=sizes,
-        promql=f'max by (job) (fiblake_away{{part="{part}"}}) > 0',
+        promql=f'max by (service) (fiblake_away{{part="{part}"}}) > 0',
     )
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from infra.alarms.alarm import Alarm, Measured, Together
+from lake import services
 
 _MINUTE: Final = 60
 _FIVE: Final = 300
 _BALANCER: Final = "AWS/ApplicationELB"
+_BEHIND: Final = [each.name for each in services.SERVICES if each is not services.API]
+"""Services that nobody outside asks."""
 
 SERVING: Final = (
     Alarm(
@@ -21,7 +24,7 @@ SERVING: Final = (
         periods=3,
         missing="breaching",
         severity="page",
-        promql='sum(up{job="api"}) < 1 or absent(up{job="api"})',
+        promql='sum(up{service="api"}) < 1 or absent(up{service="api"})',
     ),
     Alarm(
         slug="api-errors",
@@ -70,7 +73,10 @@ SERVICES: Final = (
         periods=5,
         missing="breaching",
         severity="page",
-        promql='up{job!="api"} < 1',
+        # A service all of whose containers are gone has no address, and so no `up` either.
+        promql=" or ".join(
+            ('up{service!="api"} < 1', *(f'absent(up{{service="{name}"}})' for name in _BEHIND))
+        ),
     ),
     Alarm(
         slug="service-busy",
@@ -82,7 +88,7 @@ SERVICES: Final = (
         periods=3,
         missing="ignore",
         severity="notice",
-        promql="max by (job) (rate(process_cpu_seconds_total[5m])) > 0.85",
+        promql="max by (service) (rate(process_cpu_seconds_total[5m])) > 0.85",
     ),
     Alarm(
         slug="service-memory",

@@ -171,13 +171,15 @@ class Embedded:
             if taken is None:
                 break
             round_.take(taken.events)
-            self._health.behind_s = time.monotonic() - taken.since
+            self._health.reached(time.monotonic() - taken.since)
             if taken.lost:
                 is_going_on = self._catch_up(round_)
             round_.step()
             if self._inlet.waiting < _MANY:
                 self._stop.wait(max(0.0, begun_at + _TURN_S - time.monotonic()))
         round_.end(is_over=is_going_on and not self._stop.is_set())
+        if not round_.is_ended:
+            self._health.ended()
 
     def _catch_up(self, round_: _Round) -> bool:
         """Evaluate from the record what the inlet dropped; return whether there is no gap.

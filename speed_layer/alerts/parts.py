@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lake import metrics
@@ -57,7 +58,6 @@ class Health:
         evaluated: How many prices and bars were seen.
         fired: How often an alert fired.
         unoffered: How many firings the keeper was not given yet.
-        behind_s: How old what was evaluated last was by then.
         lake: What the lake said when it failed last; empty: it answers.
         sessions: Likewise, when it was asked for bars of sessions.
     """
@@ -66,9 +66,25 @@ class Health:
     evaluated: int = 0
     fired: int = 0
     unoffered: int = 0
-    behind_s: float = 0.0
     lake: str = ""
     sessions: str = ""
+    _behind_s: float = 0.0
+    _reached_at: float | None = field(default_factory=time.monotonic)
+
+    def reached(self, behind_s: float) -> None:
+        """Note how old what was evaluated last is now."""
+        self._behind_s, self._reached_at = behind_s, time.monotonic()
+
+    def ended(self) -> None:
+        """Note that there is nothing left to evaluate."""
+        self._behind_s, self._reached_at = 0.0, None
+
+    @property
+    def behind_s(self) -> float:
+        """How far behind the flow it is, in seconds: it grows while nothing is evaluated."""
+        if (at := self._reached_at) is None:
+            return 0.0
+        return self._behind_s + time.monotonic() - at
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,7 @@ class _Round:
         now = microseconds(self._service.clock.now())
         open_ = [place for place in batch.position.shards.values() if not place.is_ended]
         reached = min((place.reached_ms * 1000 for place in open_), default=0)
-        self._health.evaluation.behind_s = max(now - reached, 0) / 1e6 if reached else 0.0
+        self._health.evaluation.reached(max(now - reached, 0) / 1e6 if reached else 0.0)
         self._health.is_current |= bool(open_) and reached >= self._started
 
     def step(self) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _FRESH_S: Final = 5.0
+_TELLS_S: Final = 60.0
+"""For how long an event's lag is told: no less than CloudWatch is told in turn."""
 _GAPS_MOST: Final = 1_000
 
 
@@ -132,10 +134,12 @@ class Health:
         """Yield what is measured of it."""
         outcomes = {each: self.counts[each] for each in ("accepted", "refused", "shed")}
         yield from each_of(metrics.FEED_EVENTS, outcomes)
-        if self._lag_us is not None:
-            yield Measured(metrics.FEED_LAG, self._lag_us / 1e6)
         silent_since = self._started_at if self._event_at is None else self._event_at
-        yield Measured(metrics.FEED_SILENCE, max(0.0, self._clock() - silent_since))
+        silence_s = max(0.0, self._clock() - silent_since)
+        # The last trade of an evening may be an old one; it says nothing of the night.
+        if self._lag_us is not None and silence_s <= _TELLS_S:
+            yield Measured(metrics.FEED_LAG, self._lag_us / 1e6)
+        yield Measured(metrics.FEED_SILENCE, silence_s)
         yield Measured(metrics.FEED_QUEUE, self.queued())
         yield Measured(metrics.FEED_SUBSCRIBED, self._is_subscribed)
         yield Measured(metrics.FEED_GAPS, self.counts["gaps"])

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from infra.alarms import ALARMS
+from lake.services import SERVICES
 from tests.parts import missing
 
 RULES = Path(__file__).parents[2] / "observability" / "alerts.yaml"
 ROWS = {alarm.slug: alarm for alarm in ALARMS}
-SILENCE = 'fiblake_feed_silence_seconds{job="feed"}'
-OPEN = 'fiblake_market_open{job="feed"}'
-REQUESTS = 'fiblake_requests_total{job="api",route="/v1/bars/{symbol}",status="%s"}'
-AWAY = 'fiblake_away{job="%s",part="%s"}'
+SILENCE = 'fiblake_feed_silence_seconds{service="feed"}'
+OPEN = 'fiblake_market_open{service="feed"}'
+REQUESTS = 'fiblake_requests_total{service="api",route="/v1/bars/{symbol}",status="%s"}'
+UP = [f'up{{service="{each.name}"}}' for each in SERVICES]
+AWAY = 'fiblake_away{service="%s",part="%s"}'
 
 
 @pytest.fixture
@@ -49,19 +51,31 @@ def test_prometheus_can_read_the_rules(promtool: str) -> None:
         ("feed-silent", {SILENCE: "0+60x30", OPEN: "0x30"}, None),
         ("feed-silent", {SILENCE: "5x30", OPEN: "1x30"}, None),
         ("feed-away", {}, {}),
-        ("feed-away", {'fiblake_feed_subscribed{job="feed"}': "1x30"}, None),
-        ("feed-away", {'fiblake_feed_subscribed{job="feed"}': "1x10 0x20"}, {}),
-        ("feed-gaps", {'fiblake_feed_gaps_total{job="feed"}': "3x16 4x14"}, {}),
-        ("feed-gaps", {'fiblake_feed_gaps_total{job="feed"}': "3x30"}, None),
-        ("publisher-behind", {'fiblake_publish_lag_seconds{job="publisher"}': "31x30"}, {}),
-        ("publisher-behind", {'fiblake_publish_lag_seconds{job="publisher"}': "0.2x30"}, None),
+        ("feed-away", {'fiblake_feed_subscribed{service="feed"}': "1x30"}, None),
+        ("feed-away", {'fiblake_feed_subscribed{service="feed"}': "1x10 0x20"}, {}),
+        ("feed-gaps", {'fiblake_feed_gaps_total{service="feed"}': "3x16 4x14"}, {}),
+        ("feed-gaps", {'fiblake_feed_gaps_total{service="feed"}': "3x30"}, None),
+        ("publisher-behind", {'fiblake_publish_lag_seconds{service="publisher"}': "31x30"}, {}),
+        ("publisher-behind", {'fiblake_publish_lag_seconds{service="publisher"}': "0.2x30"}, None),
         ("api-errors", {REQUESTS % 200: "0+600x30", REQUESTS % 503: "0+20x30"}, {}),
         ("api-errors", {REQUESTS % 200: "0+600x30", REQUESTS % 503: "0+2x30"}, None),
         ("api-errors", {REQUESTS % 200: "0+1x30", REQUESTS % 503: "0+1x30"}, None),  # too few
-        ("view-away", {AWAY % ("api", "view"): "1x30"}, {"job": "api"}),
+        ("view-away", {AWAY % ("api", "view"): "1x30"}, {"service": "api"}),
         ("view-away", {AWAY % ("api", "lake"): "1x30", AWAY % ("api", "view"): "0x30"}, None),
-        ("service-away", {'up{job="alerts"}': "0x30"}, {"job": "alerts"}),
-        ("service-away", {'up{job="alerts"}': "1x30"}, None),
+        (
+            "service-away",
+            dict.fromkeys(UP, "1x30") | {'up{service="alerts"}': "0x30"},
+            {"service": "alerts"},
+        ),
+        ("service-away", dict.fromkeys(UP, "1x30"), None),
+        (
+            "service-away",
+            {each: "1x30" for each in UP if "alerts" not in each},
+            {"service": "alerts"},
+        ),
+        ("api-away", {UP[-1]: "1x30"}, None),
+        ("api-away", {UP[-1]: "0x30"}, {}),
+        ("api-away", {}, {"service": "api"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -94,6 +94,17 @@ def test_prometheus_s_rules_look_at_metrics_that_are_told() -> None:
         assert (ROOT / rule["annotations"]["runbook"]).exists()
 
 
+def test_prometheus_s_rules_look_at_labels_that_what_is_scraped_has() -> None:
+    config = yaml.safe_load((ROOT / "observability" / "prometheus.yaml").read_text("utf-8"))
+    (scraped,) = config["scrape_configs"]
+    labels = {each["target_label"] for each in scraped["relabel_configs"]} | {"le"}
+    labels |= {label for metric in CATALOGUE for label in metric.labels}
+    for rule in committed_rules():
+        named = re.findall(r"[{,](\w+)(?:=|!=|=~)\"", rule["expr"])
+        grouped = re.findall(r"by \((\w+)\)", rule["expr"])
+        assert {*named, *grouped} <= labels, rule["alert"]
+
+
 def test_what_prometheus_does_not_see_is_what_aws_or_jobs_alone_tell() -> None:
     for alarm in ALARMS:
         if not promql(alarm):

@@ -101,6 +101,13 @@ def test_the_context_has_every_package_and_little_else() -> None:
     assert not _is_sent("speed_layer/flink/target")
 
 
+@every_image
+def test_what_makes_an_image_is_in_the_context_from_a_copy_of_which_the_cdk_builds(
+    name: str,
+) -> None:
+    assert _is_sent(DOCKERFILES[name].path.relative_to(ROOT).as_posix())
+
+
 def test_functions_are_started_by_lambda_s_runtime_client_and_name_a_handler() -> None:
     *start, handler = DOCKERFILES["fetch"].image.command()
     module, _, function = handler.rpartition(".")

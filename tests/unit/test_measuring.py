@@ -1,15 +1,26 @@
 """What a process measures, as Prometheus and CloudWatch are told it."""
 
 import json
+import socket
+import struct
 from collections.abc import Iterator
+from typing import NoReturn
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
+import lake.emf
+import lake.job_told
 from lake import metrics
 from lake.emf import Emf
+from lake.health_server import HealthServer
+from lake.job_told import job_told
 from lake.measuring import Measured, Measures, Spread, each_of
+from lake.settings import Settings
+from speed_layer.alerts.parts import Health as Evaluating
+from speed_layer.feed.health import Health
 from tests.emf import must_be_emf
 
 
@@ -170,6 +181,105 @@ def test_a_count_that_began_anew_is_told_from_nothing(part: Part, measures: Meas
     assert [4] == [
         line["fiblake_feed_events_total"] for line in found if line.get("outcome") == "accepted"
     ]
+
+
+def test_what_is_no_number_costs_no_other_its_line(measures: Measures) -> None:
+    written: list[str] = []
+    measures.add(lambda: [Measured(metrics.FEED_SILENCE, float("inf"))])
+
+    found = lines(Emf(measures, written.append), written)
+
+    assert [0.25] == [line["fiblake_feed_lag_seconds"] for line in found if "outcome" not in line]
+    assert "fiblake_feed_silence_seconds" not in "".join(written)
+
+
+@pytest.mark.parametrize("ends", ["done", "failed"])
+def test_a_job_tells_how_it_ended_though_the_lake_cannot_be_asked(
+    ends: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: object) -> NoReturn:
+        raise ConnectionError
+
+    monkeypatch.setattr(lake.job_told, "open_store", away)
+    settings = Settings(emf=True)
+    try:
+        with job_told("batch", "resample", settings):
+            assert ends == "done"
+    except AssertionError:
+        assert ends == "failed"
+
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "_aws" in line]
+    jobs = {line["outcome"]: line["fiblake_jobs_total"] for line in told if "outcome" in line}
+    assert {"done": ends == "done", "failed": ends == "failed"} == jobs
+
+
+def test_a_line_that_cannot_be_written_fails_no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: str) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(lake.emf, "_to_stderr", full)
+    with capture_logs() as logs, job_told("batch", "resample", Settings(emf=True)):
+        pass
+
+    assert "metrics cannot be told" in [line["event"] for line in logs]
+
+
+def test_the_lag_of_a_feed_that_is_silent_is_not_told() -> None:
+    now = 100.0
+    health = Health(lambda: now)
+    health.accepted(1, 0, 40_000_000)
+    told = [{each.metric: each.value for each in health.measured()}]
+    now += 61
+    told.append({each.metric: each.value for each in health.measured()})
+
+    assert [40.0, None] == [each.get(metrics.FEED_LAG) for each in told]
+    assert [0.0, 61.0] == [each[metrics.FEED_SILENCE] for each in told]
+
+
+def test_alerts_that_are_not_evaluated_fall_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    health = Evaluating()
+    health.reached(2.0)
+    now += 70
+    stuck = health.behind_s
+    health.ended()
+
+    assert (72.0, 0.0) == (stuck, health.behind_s)
+
+
+class Ailing:
+    """Fails when it is asked how it is ready."""
+
+    is_live = True
+
+    @property
+    def is_ready(self) -> bool:
+        raise ZeroDivisionError
+
+    def document(self) -> dict[str, object]:
+        return {"live": True}
+
+
+def test_who_asks_and_goes_leaves_no_word_and_what_fails_one_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lake.health_server._Handler.timeout", 0.2)
+    reset = struct.pack("ii", 1, 0)
+    with capture_logs() as logs, HealthServer(Ailing(), measures=Measures("feed")) as server:
+        place = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+        for _ in range(20):
+            with socket.create_connection(place) as asking:
+                asking.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                asking.send(b"GET /metrics HTTP/1.0\r\n\r\n")
+        with socket.create_connection(place, timeout=30) as silent:
+            assert silent.recv(1) == b""
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{server.url}/health/ready", timeout=30)
+        assert 200 == httpx.get(f"{server.url}/health/live", timeout=30).status_code
+
+    assert ["a question of how it is was not answered"] == [line["event"] for line in logs]
+    assert ("", "") == capfd.readouterr()
 
 
 def test_a_metric_s_dimensions_are_its_labels_but_routes() -> None:
