@@ -82,33 +82,31 @@ class Drill:
         assert identities(day.tape) == identities(recorded)
         for follower in self.followers:
             self.system.wait(
-                lambda it=follower: self._knows(it, day, expected),  # type: ignore[misc]
+                lambda it=follower: self._apart(it, day, expected) == set(),  # type: ignore[misc]
                 "who listens knows all",
+                lambda it=follower: self._apart(it, day, expected),  # type: ignore[misc]
             )
         assert any(hops >= _HOPS for hops in self.system.traces().values())
         self._check_told()
         self._let_batch_make(day)
 
-    def _knows(self, follower: Follower, day: Day, expected: pl.DataFrame) -> bool:
-        """Whether who listens knows each bar and price as it is in the end."""
+    def _apart(self, follower: Follower, day: Day, expected: pl.DataFrame) -> set[object]:
+        """Return what who listens lacks, or has otherwise, of bars and prices in the end."""
         assert follower.error is None, follower.error
         prices = {
-            each.symbol: each.price
+            each.symbol
             for each in follower.items("price:*")
             if isinstance(each, Price) and each.session == day.session
         }
         known = {
-            (each.symbol, channel.split(":")[1], _micros(each)): (each.close, each.volume)
+            (each.symbol, channel.split(":")[1], _micros(each), each.close, each.volume)
             for channel in _CHANNELS[1:]
             for each in follower.items(channel)
             if isinstance(each, Bar) and _session(each) == day.session and each.state == "final"
         }
         asked = expected.filter(pl.col("interval").is_in(["1m", "1h", "1d"]), hours="regular")
-        wanted = {
-            (row["symbol"], row["interval"], row["start"]): (row["close"], row["volume"])
-            for row in asked.iter_rows(named=True)
-        }
-        return wanted == known and prices.keys() == set(day.bars["symbol"])
+        wanted = set(asked.select("symbol", "interval", "start", "close", "volume").iter_rows())
+        return (wanted ^ known) | (prices ^ set(day.bars["symbol"]))
 
     def _check_told(self) -> None:
         """Each notification that there is was told, and nothing else, by each of its ways."""

@@ -198,11 +198,14 @@ class WholeSystem:
         assert answer.is_success, answer.text
         return answer.json()
 
-    def wait(self, holds: Callable[[], bool], what: str = "") -> None:
-        """Wait until something holds."""
+    def wait(
+        self, holds: Callable[[], bool], what: str = "", why: Callable[[], object] = str
+    ) -> None:
+        """Wait until something holds; `why` tells, in the end, why it does not."""
         deadline = time.monotonic() + LONG_S
         while not holds():
-            assert time.monotonic() < deadline, f"{what} does not hold:\n{self.said()}"
+            if time.monotonic() > deadline:
+                pytest.fail(f"{what} does not hold: {why()}\n{self.said()}")
             time.sleep(_LOOK_S)
 
     def wait_until_ready(self) -> None:
