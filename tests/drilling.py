@@ -29,7 +29,7 @@ from tests.whole_system import APIS, WholeSystem
 if TYPE_CHECKING:
     from tests.days import Day
 
-_CHANNELS: Final = ("price:*", "bars:1m:*", "bars:1h:*", "bars:1d:*")
+_INTERVALS: Final = ("1m", "1h", "1d")
 _HOPS: Final = {"feed", "stream", "view", "api"}
 _MOST: Final = 10
 
@@ -44,6 +44,10 @@ class Drill:
 
     def __init__(self, system: WholeSystem, receive: Callable[..., Receiver]) -> None:
         self.system = system
+        # Of a symbol a snapshot tells the whole session, of all symbols the last two starts alone.
+        symbols = system.days[0].bars["symbol"]
+        self._channels = [f"bars:{each}:{name}" for each in _INTERVALS for name in symbols]
+        self._channels.append("price:*")
         self.followers: list[Follower] = []
         self._pollers: list[Poller] = []
         self._receiver = receive(grudging)
@@ -58,7 +62,7 @@ class Drill:
         with ExitStack() as stack:
             for name in APIS:
                 url, key = self.system.urls[name], self.system.key
-                self.followers.append(stack.enter_context(Follower(url, key, *_CHANNELS)))
+                self.followers.append(stack.enter_context(Follower(url, key, *self._channels)))
                 self._pollers.append(stack.enter_context(Poller(url, key, *paths)))
             yield
 
@@ -100,11 +104,11 @@ class Drill:
         }
         known = {
             (each.symbol, channel.split(":")[1], _micros(each), each.close, each.volume)
-            for channel in _CHANNELS[1:]
+            for channel in self._channels
             for each in follower.items(channel)
             if isinstance(each, Bar) and _session(each) == day.session and each.state == "final"
         }
-        asked = expected.filter(pl.col("interval").is_in(["1m", "1h", "1d"]), hours="regular")
+        asked = expected.filter(pl.col("interval").is_in(_INTERVALS), hours="regular")
         wanted = set(asked.select("symbol", "interval", "start", "close", "volume").iter_rows())
         return (wanted ^ known) | (prices ^ set(day.bars["symbol"]))
 
