@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import structlog
 
+from lake.errors import MisuseError
 from lake.measuring import CONTENT_TYPE
 
 if TYPE_CHECKING:
@@ -86,11 +87,18 @@ def health_served(
     """Return what answers while it is entered, where a port is set for it.
 
     Raises:
-        OSError: If the address or the port cannot be had.
+        MisuseError: If the address or the port cannot be had.
     """
-    if settings.health_port is None:
+    host, port = settings.health_host, settings.health_port
+    if port is None:
         return nullcontext()
-    return HealthServer(health, settings.health_host, settings.health_port, measures=measures)
+    try:
+        return HealthServer(health, host, port, measures=measures)
+    except OSError as error:
+        fact = f"FIBLAKE_HEALTH_PORT={port} cannot be had on {host}: {error.strerror}."
+        raise MisuseError(
+            fact, hint="each service on one machine needs a port of its own."
+        ) from None
 
 
 class _Server(ThreadingHTTPServer):

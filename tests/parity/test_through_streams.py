@@ -75,21 +75,21 @@ def test_a_day_through_kinesis_flink_and_redis_makes_batch_s_bars(
         kinesis_per_symbol=500,
         view="redis",
         redis_url=redis.url,
-        health_port=free_port(),
     )
     fiblake = _Fiblake(day, settings, tmp_path)
 
     fiblake.do("feed", f"replay:{day.session}@max")
     with ExitStack() as running:
         if flink_job.has_connector():
-            running.enter_context(fiblake.running("flink", "run", "--parallelism", "2"))
+            run = ("flink", "run", "--parallelism", "2")
+            running.enter_context(fiblake.running(*run, health_port=free_port()))
         else:
             told = _through_files(kinesis_server.lines(events), day, tmp_path / "files")
             kinesis_server.put(bars, told, [str(number) for number in range(len(told))])
-        running.enter_context(fiblake.running("flink", "publish"))
+        port = free_port()
+        running.enter_context(fiblake.running("flink", "publish", health_port=port))
         view = running.enter_context(closing(RedisView(Settings.model_validate(settings))))
         _wait_for([expected, through_law(day.tape, day.hours)], view)
-        port = settings["health_port"]
         health = httpx.get(f"http://127.0.0.1:{port}/health/ready")
 
     assert (200, True, {}) == (
@@ -155,10 +155,11 @@ class _Fiblake:
         subprocess.run(command, env=self._environment, cwd=_ROOT, check=True, timeout=_LONG_S)
 
     @contextmanager
-    def running(self, *arguments: str) -> Iterator[None]:
+    def running(self, *arguments: str, health_port: int) -> Iterator[None]:
         """Run it, and end it with the block."""
         command = [*self._command, *arguments]
-        with subprocess.Popen(command, env=self._environment, cwd=_ROOT) as process:
+        variables = self._environment | {"FIBLAKE_HEALTH_PORT": str(health_port)}
+        with subprocess.Popen(command, env=variables, cwd=_ROOT) as process:
             yield
             assert process.poll() is None
             process.terminate()
