@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import Size as Amount
 from aws_cdk import aws_batch as batch
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as events_targets
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
@@ -21,7 +20,7 @@ from infra.chain import Parts, chain
 from infra.environment import BATCH, Resources, environment
 from infra.fetchers import PLATFORM, ROOT, Fetchers
 from infra.granting import BACKUPS, lake_written, objects_deleted, secret_read
-from infra.retention import kept_for
+from infra.retention import log_group
 from infra.schedules import Schedules
 from infra.tasks import LOGIN, USER
 
@@ -64,21 +63,9 @@ class BatchStack(Stack):
     ) -> None:
         super().__init__(scope, name, **props)
         self._size, self._capacity = size, CAPACITIES[size.name]
-        self.dead_letters = sqs.Queue(
-            self,
-            "DeadLetters",
-            queue_name=f"fiblake-{size.name}-batch-dead",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
-        accept(self.dead_letters, "AwsSolutions-SQS3", "It is a queue of dead letters itself.")
-        self.logs = logs.LogGroup(
-            self,
-            "Log",
-            log_group_name=f"/fiblake/{size.name}/{BATCH}",
-            retention=kept_for(size.log_days),
-            removal_policy=RemovalPolicy.DESTROY,
+        self.dead_letters = self._dead_letters()
+        self.logs = log_group(
+            self, "Log", called=f"/fiblake/{size.name}/{BATCH}", days=size.log_days
         )
         self.queue = self._queue(network)
         self.definition = self._definition(network, storage, secrets, database, resources)
@@ -104,6 +91,18 @@ class BatchStack(Stack):
         )
         schedules.back_up(self.queue, self.definition)
         self._tell()
+
+    def _dead_letters(self) -> sqs.Queue:
+        queue = sqs.Queue(
+            self,
+            "DeadLetters",
+            queue_name=f"fiblake-{self._size.name}-batch-dead",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        accept(queue, "AwsSolutions-SQS3", "It is a queue of dead letters itself.")
+        return queue
 
     def _queue(self, network: NetworkStack) -> batch.JobQueue:
         """Return a queue that prefers Spot, some 70 % cheaper, and else takes what there is."""
@@ -177,12 +176,9 @@ class BatchStack(Stack):
         return iam.Role(self, name, assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
 
     def _chain(self) -> sfn.StateMachine:
-        said = logs.LogGroup(
-            self,
-            "ChainLog",
-            log_group_name=f"/aws/vendedlogs/states/fiblake-{self._size.name}-daily",
-            retention=kept_for(self._size.log_days),
-            removal_policy=RemovalPolicy.DESTROY,
+        name = f"fiblake-{self._size.name}-daily"
+        said = log_group(
+            self, "ChainLog", called=f"/aws/vendedlogs/states/{name}", days=self._size.log_days
         )
         parts = Parts(
             functions={
@@ -198,7 +194,7 @@ class BatchStack(Stack):
         machine = sfn.StateMachine(
             self,
             "Chain",
-            state_machine_name=f"fiblake-{self._size.name}-daily",
+            state_machine_name=name,
             definition_body=sfn.DefinitionBody.from_string(self.to_json_string(chain(parts))),
             logs=sfn.LogOptions(
                 destination=said, level=sfn.LogLevel.ALL, include_execution_data=True

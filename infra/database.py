@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from infra.accepting import accept
 from infra.network import POSTGRESQL
-from infra.retention import kept_for
+from infra.retention import log_group, removal
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -52,12 +51,11 @@ class DatabaseStack(Stack):
     ) -> None:
         super().__init__(scope, name, **props)
         identifier = f"fiblake-{size.name}"
-        said = logs.LogGroup(
+        said = log_group(
             self,
             "Log",
-            log_group_name=f"/aws/rds/instance/{identifier}/postgresql",
-            retention=kept_for(size.log_days),
-            removal_policy=RemovalPolicy.DESTROY,
+            called=f"/aws/rds/instance/{identifier}/postgresql",
+            days=size.log_days,
         )
         self.instance = rds.DatabaseInstance(
             self,
@@ -125,7 +123,7 @@ class DatabaseStack(Stack):
                 rds.EngineLifecycleSupport.OPEN_SOURCE_RDS_EXTENDED_SUPPORT_DISABLED
             ),
             "deletion_protection": size.keeps_data,
-            "removal_policy": RemovalPolicy.RETAIN if size.keeps_data else RemovalPolicy.DESTROY,
+            "removal_policy": removal(size),
         }
 
     def _secret(self, secrets: SecretsStack) -> secretsmanager.ISecret:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
 from infra.accepting import accept
 from infra.network import HTTP, HTTPS
-from infra.retention import kept_for
+from infra.retention import log_group
 
 if TYPE_CHECKING:
     from aws_cdk import aws_elasticloadbalancingv2 as elbv2
+    from aws_cdk import aws_logs as logs
     from aws_cdk import aws_secretsmanager as secretsmanager
 
     from infra.capacity import Capacity
@@ -39,6 +39,7 @@ _GROUPS: Final = (
     "AWSManagedRulesKnownBadInputsRuleSet",
     "AWSManagedRulesAmazonIpReputationList",
 )
+_SECRET_HEADERS: Final = ("authorization", "x-api-key", "apca-api-secret-key")
 _SPAN_S: Final = 300
 
 
@@ -78,14 +79,13 @@ class Firewall(Construct):
             rules=rules,
             visibility_config=_visible("all"),
         )
-        log = logs.LogGroup(
-            self,
-            "Log",
-            # AWS WAF writes to groups of this name alone.
-            log_group_name=f"aws-waf-logs-fiblake-{size.name}",
-            retention=kept_for(size.log_days),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        self._log(size)
+
+    def _log(self, size: Size) -> None:
+        # AWS WAF writes to groups of this name alone.
+        called = f"aws-waf-logs-fiblake-{size.name}"
+        log = log_group(self, "Log", called=called, days=size.log_days)
+        field = wafv2.CfnLoggingConfiguration.FieldToMatchProperty
         wafv2.CfnLoggingConfiguration(
             self,
             "Logging",
@@ -93,10 +93,9 @@ class Firewall(Construct):
             log_destination_configs=[_arn(self, log)],
             # Keys and tokens of clients are nobody's to read.
             redacted_fields=[
-                wafv2.CfnLoggingConfiguration.FieldToMatchProperty(single_header={"Name": name})
-                for name in ("authorization", "x-api-key", "apca-api-secret-key")
-            ]
-            + [wafv2.CfnLoggingConfiguration.FieldToMatchProperty(query_string={})],
+                *(field(single_header={"Name": name}) for name in _SECRET_HEADERS),
+                field(query_string={}),
+            ],
             logging_filter=_refused_alone(),
         )
 
@@ -174,6 +173,7 @@ class Edge(Construct):
     ) -> None:
         super().__init__(scope, name)
         origin = _origin(deployment, balancer, shown)
+        own = self._own(deployment)
         self.distribution = cloudfront.Distribution(
             self,
             "Distribution",
@@ -181,28 +181,16 @@ class Edge(Construct):
             default_behavior=_passed_on(origin),
             additional_behaviors={"/web/*": _kept(origin)},
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
-            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021
-            if deployment.certificate
-            else None,
             price_class=cloudfront.PriceClass.PRICE_CLASS_100,
             web_acl_id=firewall.acl.attr_arn,
             enable_logging=True,
             log_bucket=storage.logs,
             log_file_prefix="cloudfront/",
             log_includes_cookies=False,
-            domain_names=[deployment.domain] if deployment.domain else None,
-            certificate=acm.Certificate.from_certificate_arn(
-                self, "Certificate", deployment.certificate
-            )
-            if deployment.certificate
-            else None,
+            **own,
         )
-        accept(
-            self.distribution,
-            "AwsSolutions-CFR1",
-            "Who has a key may ask from anywhere.",
-        )
-        if not deployment.certificate:
+        accept(self.distribution, "AwsSolutions-CFR1", "Who has a key may ask from anywhere.")
+        if not own:
             accept(
                 self.distribution,
                 "AwsSolutions-CFR4",
@@ -213,6 +201,18 @@ class Edge(Construct):
                 "AwsSolutions-CFR5",
                 "Without a domain the balancer has no certificate; CloudFront alone reaches it.",
             )
+
+    def _own(self, deployment: Deployment) -> dict[str, Any]:
+        """Return what a distribution at the deployment's own domain has besides."""
+        if deployment.domain is None or deployment.certificate is None:
+            return {}
+        return {
+            "domain_names": [deployment.domain],
+            "certificate": acm.Certificate.from_certificate_arn(
+                self, "Certificate", deployment.certificate
+            ),
+            "minimum_protocol_version": cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+        }
 
 
 def _origin(
@@ -237,22 +237,25 @@ def _origin(
 
 def _passed_on(origin: cloudfront.IOrigin) -> cloudfront.BehaviorOptions:
     """Return how the API is passed on: every method, header and query, WebSockets too."""
-    return cloudfront.BehaviorOptions(
-        origin=origin,
-        allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
-        cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
-        origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER,
-        viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
-        compress=True,
-    )
+    policy = cloudfront.CachePolicy.CACHING_DISABLED
+    return _behaviour(origin, cloudfront.AllowedMethods.ALLOW_ALL, policy)
 
 
 def _kept(origin: cloudfront.IOrigin) -> cloudfront.BehaviorOptions:
     """Return how the page's files are passed on: they are the same for all, and kept."""
+    policy = cloudfront.CachePolicy.CACHING_OPTIMIZED
+    return _behaviour(origin, cloudfront.AllowedMethods.ALLOW_GET_HEAD, policy)
+
+
+def _behaviour(
+    origin: cloudfront.IOrigin,
+    methods: cloudfront.AllowedMethods,
+    policy: cloudfront.ICachePolicy,
+) -> cloudfront.BehaviorOptions:
     return cloudfront.BehaviorOptions(
         origin=origin,
-        allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
-        cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
+        allowed_methods=methods,
+        cache_policy=policy,
         origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER,
         viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
         compress=True,

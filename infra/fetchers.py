@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.environment import FETCH, Resources, environment
 from infra.granting import lake_written, secret_read
-from infra.retention import kept_for
+from infra.retention import log_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,12 +60,8 @@ class Fetchers(Construct):
         super().__init__(scope, name)
         self._size, self._capacity, self._resources = size, capacity, resources
         self._storage, self._secrets = storage, secrets
-        self.logs = logs.LogGroup(
-            self,
-            "Log",
-            log_group_name=f"/fiblake/{size.name}/{FETCH}",
-            retention=kept_for(size.log_days),
-            removal_policy=RemovalPolicy.DESTROY,
+        self.logs = log_group(
+            self, "Log", called=f"/fiblake/{size.name}/{FETCH}", days=size.log_days
         )
         self.functions: Mapping[str, lambda_.DockerImageFunction] = {
             handler: self._function(handler, dead_letters) for handler in HANDLERS

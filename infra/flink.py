@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aws_cdk import ArnFormat, CfnParameter, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, CfnParameter, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesisanalyticsv2 as analytics
 from aws_cdk import aws_logs as logs
@@ -13,7 +13,7 @@ from constructs import Construct
 from infra.accepting import accept
 from infra.environment import FEED_KIND, LATENESS_S
 from infra.granting import objects_read, stream_read, stream_written
-from infra.retention import kept_for
+from infra.retention import log_group
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kinesis as kinesis
@@ -65,13 +65,7 @@ class FlinkApplication(Construct):
             allowed_pattern=rf"{PACKAGES}/[A-Za-z0-9._/-]+\.zip",
             constraint_description=f"a key as {PACKAGES}/fiblake-flink-2026-01-05.zip",
         )
-        self.log = logs.LogGroup(
-            self,
-            "Log",
-            log_group_name=f"/fiblake/{size.name}/engine",
-            retention=kept_for(size.log_days),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        self.log = log_group(self, "Log", called=f"/fiblake/{size.name}/engine", days=size.log_days)
         stream = logs.LogStream(self, "Stream", log_group=self.log, log_stream_name="flink")
         self.role = iam.Role(
             self, "Role", assumed_by=iam.ServicePrincipal("kinesisanalytics.amazonaws.com")

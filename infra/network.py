@@ -14,11 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 
-from infra.retention import kept_for
+from infra.retention import kept_for, removal
 from lake.services import API_PORT
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class NetworkStack(Stack):
             self,
             "Flows",
             retention=kept_for(size.log_days),
-            removal_policy=RemovalPolicy.RETAIN if size.keeps_data else RemovalPolicy.DESTROY,
+            removal_policy=removal(size),
         )
         self.vpc.add_flow_log(
             "FlowLog",

@@ -44,21 +44,6 @@ class Redis(Construct):
             msg = f"{size.name} has no Redis"
             raise ValueError(msg)
         engine, version = ENGINE
-        subnets = elasticache.CfnSubnetGroup(
-            self,
-            "Subnets",
-            description="Where Redis is",
-            subnet_ids=network.vpc.select_subnets(
-                subnet_type=network.holding.subnet_type
-            ).subnet_ids,
-        )
-        parameters = elasticache.CfnParameterGroup(
-            self,
-            "Parameters",
-            cache_parameter_group_family=f"{engine}{version.partition('.')[0]}",
-            description="Full, it refuses, and a bar is told again; it forgets none by itself",
-            properties={"maxmemory-policy": "noeviction"},
-        )
         several = capacity.redis_nodes > 1
         self.group = elasticache.CfnReplicationGroup(
             self,
@@ -77,8 +62,8 @@ class Redis(Construct):
             transit_encryption_mode="required",
             # Resolved by CloudFormation when it deploys: the template names the secret alone.
             auth_token=secrets.redis.secret_value.unsafe_unwrap(),
-            cache_parameter_group_name=parameters.ref,
-            cache_subnet_group_name=subnets.ref,
+            cache_subnet_group_name=self._subnets(network).ref,
+            cache_parameter_group_name=self._parameters().ref,
             security_group_ids=[network.groups.redis.security_group_id],
             auto_minor_version_upgrade=True,
             preferred_maintenance_window="sun:07:30-sun:08:30",
@@ -89,3 +74,19 @@ class Redis(Construct):
             "No port hides it: its security group lets in fiblake alone, with TLS and a password.",
         )
         self.address: str = self.group.attr_primary_end_point_address
+
+    def _subnets(self, network: NetworkStack) -> elasticache.CfnSubnetGroup:
+        chosen = network.vpc.select_subnets(subnet_type=network.holding.subnet_type)
+        return elasticache.CfnSubnetGroup(
+            self, "Subnets", description="Where Redis is", subnet_ids=chosen.subnet_ids
+        )
+
+    def _parameters(self) -> elasticache.CfnParameterGroup:
+        engine, version = ENGINE
+        return elasticache.CfnParameterGroup(
+            self,
+            "Parameters",
+            cache_parameter_group_family=f"{engine}{version.partition('.')[0]}",
+            description="Full, it refuses, and a bar is told again; it forgets none by itself",
+            properties={"maxmemory-policy": "noeviction"},
+        )

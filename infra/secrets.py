@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from infra.accepting import accept
+from infra.retention import removal
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -32,7 +33,7 @@ class SecretsStack(Stack):
 
     def __init__(self, scope: Construct, name: str, *, size: Size, **props: Any) -> None:  # noqa: ANN401 - the CDK's
         super().__init__(scope, name, **props)
-        self._removal = RemovalPolicy.RETAIN if size.keeps_data else RemovalPolicy.DESTROY
+        self._removal = removal(size)
         self.key = kms.Key(
             self,
             "Key",

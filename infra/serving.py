@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_elasticloadbalancingv2 as elbv2
@@ -26,6 +26,7 @@ from infra.granting import (
     topics_told,
 )
 from infra.network import HTTP, HTTPS
+from infra.retention import removal
 from infra.speed import fargate_service
 from infra.tasks import Process, ProcessTask
 from lake.errors import MisuseError
@@ -202,7 +203,7 @@ class ServingStack(Stack):
             generate_secret_string=secretsmanager.SecretStringGenerator(
                 password_length=48, exclude_punctuation=True
             ),
-            removal_policy=RemovalPolicy.RETAIN if self._size.keeps_data else RemovalPolicy.DESTROY,
+            removal_policy=removal(self._size),
         )
         accept(
             secret,

@@ -12,18 +12,27 @@ from typing import TYPE_CHECKING, Any, Final
 from lake.errors import MisuseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 PLACEHOLDER_ACCOUNT: Final = "123456789012"
 """Of no one: what is synthesised for it can be looked at, and cannot be deployed."""
 REGION: Final = "us-east-1"
 
-_ACCOUNT: Final = re.compile(r"\d{12}")
-_REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-_DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
-_ARN: Final = re.compile(r"arn:aws[a-z-]*:acm:us-east-1:\d{12}:certificate/[0-9a-f-]+")
-_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_KNOWN: Final = ("size", "account", "region", "domain", "certificate", "alarm_email", "budget_usd")
+_FORMS: Final = {
+    "account": (re.compile(r"\d{12}"), "an account's number of 12 digits"),
+    "region": (re.compile(r"[a-z]{2}(-[a-z]+)+-\d"), "a region, as us-east-1"),
+    "domain": (
+        re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"),
+        "a domain's name, as bars.example.com",
+    ),
+    "certificate": (
+        re.compile(r"arn:aws[a-z-]*:acm:us-east-1:\d{12}:certificate/[0-9a-f-]+"),
+        "the ARN of a certificate in us-east-1, where CloudFront looks for it",
+    ),
+    "alarm_email": (re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"), "an address of e-mail"),
+}
+"""What is taken as it was said: how it looks, and in words."""
+_KNOWN: Final = (*_FORMS, "size", "budget_usd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,33 +151,19 @@ def read_deployment(context: Mapping[str, Any]) -> Deployment:
         MisuseError: If something cannot be as it was said, or lacks.
     """
     said = {name: str(context[name]) for name in _KNOWN if context.get(name) not in {None, ""}}
-    _hold(said, "account", _ACCOUNT.fullmatch, "an account's number of 12 digits")
-    _hold(said, "region", _REGION.fullmatch, "a region, as us-east-1")
-    _hold(said, "domain", _DOMAIN.fullmatch, "a domain's name, as bars.example.com")
-    _hold(
-        said,
-        "certificate",
-        _ARN.fullmatch,
-        "the ARN of a certificate in us-east-1, where CloudFront looks for it",
-    )
-    _hold(said, "alarm_email", _EMAIL.fullmatch, "an address of e-mail")
+    taken = {name: said[name] for name in _FORMS if name in said}
+    for name, text in taken.items():
+        form, what = _FORMS[name]
+        if not form.fullmatch(text):
+            raise _refused(name, text, what)
     if ("domain" in said) != ("certificate" in said):
         fact = "A domain needs its certificate, and a certificate its domain."
         raise MisuseError(fact, hint="give -c domain=... and -c certificate=..., or neither.")
     return Deployment(
         size=_size(said.get("size", DEV.name)),
-        account=said.get("account", PLACEHOLDER_ACCOUNT),
-        region=said.get("region", REGION),
-        domain=said.get("domain"),
-        certificate=said.get("certificate"),
-        alarm_email=said.get("alarm_email"),
         budget_usd=_budget(said.get("budget_usd")),
+        **taken,
     )
-
-
-def _hold(said: Mapping[str, str], name: str, is_one: Callable[[str], object], what: str) -> None:
-    if name in said and not is_one(said[name]):
-        raise _refused(name, said[name], what)
 
 
 def _size(text: str) -> Size:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_efs as efs
 
@@ -28,6 +28,7 @@ from infra.granting import (
 )
 from infra.hive import LAKE
 from infra.redis import Redis
+from infra.retention import removal
 from infra.tasks import USER, Ground, Kept, Process, ProcessTask
 from lake.services import ALERTS, FEED, PUBLISHER
 
@@ -130,7 +131,7 @@ class SpeedStack(Stack):
             throughput_mode=efs.ThroughputMode.ELASTIC,
             # What is in it goes to the lake within seconds: there is nothing to bring back.
             enable_automatic_backups=False,
-            removal_policy=RemovalPolicy.RETAIN if self._size.keeps_data else RemovalPolicy.DESTROY,
+            removal_policy=removal(self._size),
         )
         place = files.add_access_point(
             "State",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
@@ -13,6 +13,7 @@ from aws_cdk import aws_s3 as s3
 from infra.accepting import accept
 from infra.catalogue import Catalogue
 from infra.hive import LAKE
+from infra.retention import removal
 from lake import keys
 from lake.dynamodb_tables import TABLES, TTL
 
@@ -51,7 +52,7 @@ class StorageStack(Stack):
     def __init__(self, scope: Construct, name: str, *, size: Size, **props: Any) -> None:  # noqa: ANN401 - the CDK's
         super().__init__(scope, name, **props)
         self._size = size
-        self._removal = RemovalPolicy.RETAIN if size.keeps_data else RemovalPolicy.DESTROY
+        self._removal = removal(size)
         self.key = kms.Key(
             self,
             "Key",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import Size as Amount
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
@@ -17,7 +16,7 @@ from infra.accepting import accept
 from infra.environment import CACHE, STATE, environment
 from infra.fetchers import PLATFORM, ROOT
 from infra.granting import secret_read
-from infra.retention import kept_for
+from infra.retention import log_group
 from lake.services import API_PORT, HEALTH_PORT
 
 if TYPE_CHECKING:
@@ -107,12 +106,11 @@ class ProcessTask(Construct):
         super().__init__(scope, name)
         self._process, self._ground = process, ground
         self.role = self._role("Role")
-        self.log = logs.LogGroup(
+        self.log = log_group(
             self,
             "Log",
-            log_group_name=f"/fiblake/{ground.size.name}/{process.name}",
-            retention=kept_for(process.log_days),
-            removal_policy=RemovalPolicy.DESTROY,
+            called=f"/fiblake/{ground.size.name}/{process.name}",
+            days=process.log_days,
         )
         self._execution = self._role("ExecutionRole")
         accept(self._execution, "AwsSolutions-IAM5[Resource::*]", LOGIN)

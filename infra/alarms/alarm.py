@@ -34,6 +34,9 @@ Resource = Literal[
 """What AWS measures: all of the stacks' resources of a kind, each of which is watched apart."""
 
 BOTH: Final[tuple[SizeName, ...]] = ("dev", "prod")
+PROD: Final[tuple[SizeName, ...]] = ("prod",)
+MINUTE: Final = 60
+_FIVE_MINUTES: Final = 300
 RUNBOOK: Final = "docs/runbook"
 
 
@@ -75,20 +78,23 @@ class Measured:
     name: str = "measured"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """A row of the table of alarms.
+
+    A row that says no more than it must counts what should never be: it rings after five minutes
+    in which there was any of it, and no data is no alarm.
 
     Attributes:
         slug: Its name, and that of its page in the runbook.
         says: What is wrong when it rings, in one sentence.
         signals: What is watched: each apart, or as one number that `expression` makes of them.
+        severity: `page`: someone looks now. `notice`: on the next working day.
         comparison: With the threshold, of a number that is wrong.
         threshold: In the metric's unit. Of `spend` alone it is the budget's, and told as nought.
         period_s: Over which a number is taken.
         periods: For how many of them in turn it must be wrong.
         missing: What no number at all says. `breaching`: that whoever tells it is dead.
-        severity: `page`: someone looks now. `notice`: on the next working day.
         expression: CloudWatch's metric math over the signals' names.
         sizes: Of systems that have it.
         promql: What Prometheus evaluates, where it is not made of the signals; None: it is made.
@@ -97,12 +103,12 @@ class Alarm:
     slug: str
     says: str
     signals: tuple[Told | Measured, ...]
-    comparison: Comparison
-    threshold: float
-    period_s: int
-    periods: int
-    missing: Missing
     severity: Severity
+    comparison: Comparison = ">"
+    threshold: float = 0
+    period_s: int = _FIVE_MINUTES
+    periods: int = 1
+    missing: Missing = "notBreaching"
     expression: str = ""
     sizes: tuple[SizeName, ...] = BOTH
     promql: str | None = None

@@ -7,7 +7,6 @@ from typing import Final
 from infra.alarms.alarm import Alarm, Measured, Told
 from lake import metrics
 
-_FIVE: Final = 300
 _QUARTER_DAY: Final = 21_600
 _HOUR: Final = 3_600
 _DAY: Final = 86_400
@@ -33,33 +32,18 @@ BATCH: Final = (
             Measured("AWS/States", "ExecutionsAborted", "chain", "Sum", "aborted"),
         ),
         expression="FILL(failed, 0) + FILL(late, 0) + FILL(aborted, 0)",
-        comparison=">",
-        threshold=0,
-        period_s=_FIVE,
-        periods=1,
-        missing="notBreaching",
         severity="page",
     ),
     Alarm(
         slug="dead-letters",
         says="A queue holds what could not be delivered or run.",
         signals=(Measured("AWS/SQS", "ApproximateNumberOfMessagesVisible", "queues", "Maximum"),),
-        comparison=">",
-        threshold=0,
-        period_s=_FIVE,
-        periods=1,
-        missing="notBreaching",
         severity="page",
     ),
     Alarm(
         slug="fetch-errors",
         says="A function that fetches from the vendor failed.",
         signals=(Measured("AWS/Lambda", "Errors", "functions", "Sum"),),
-        comparison=">",
-        threshold=0,
-        period_s=_FIVE,
-        periods=1,
-        missing="notBreaching",
         severity="notice",
     ),
     Alarm(
@@ -72,29 +56,21 @@ BATCH: Final = (
             Told(metrics.ROWS, "fetch", (("kind", "daily"), ("outcome", "rejected")), "Sum", "bad"),
         ),
         expression="IF(good + bad > 0, 100 * bad / (good + bad), 0)",
-        comparison=">",
         threshold=0.1,
         period_s=_HOUR,
-        periods=1,
-        missing="notBreaching",
         severity="notice",
     ),
     Alarm(
         slug="differences",
         says="Batch made bars of a session that live bars had told otherwise.",
         signals=(Told(metrics.DIFFERENCES, "batch"),),
-        comparison=">",
-        threshold=0,
         period_s=_HOUR,
-        periods=1,
-        missing="notBreaching",
         severity="notice",
     ),
     Alarm(
         slug="backup-old",
         says="No whole backup was made for a day and a half.",
         signals=(Told(metrics.BACKUP_AGE, "batch"),),
-        comparison=">",
         threshold=1.5 * _DAY,
         period_s=_DAY // 2,
         periods=3,
@@ -105,10 +81,7 @@ BATCH: Final = (
         slug="spend",
         says="This month's bill has reached the budget.",
         signals=(Measured("AWS/Billing", "EstimatedCharges", "account", "Maximum"),),
-        comparison=">",
-        threshold=0,
         period_s=_QUARTER_DAY,
-        periods=1,
         missing="ignore",
         severity="notice",
     ),

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from infra.alarms.alarm import Alarm, Told
+from infra.alarms.alarm import MINUTE, Alarm, Told
 from lake import metrics
-
-_MINUTE: Final = 60
-_FIVE: Final = 300
 
 FEED: Final = (
     Alarm(
@@ -17,7 +14,7 @@ FEED: Final = (
         signals=(Told(metrics.FEED_SUBSCRIBED, "feed", statistic="Minimum"),),
         comparison="<",
         threshold=1,
-        period_s=_MINUTE,
+        period_s=MINUTE,
         periods=5,
         missing="breaching",
         severity="page",
@@ -30,11 +27,9 @@ FEED: Final = (
             Told(metrics.MARKET_OPEN, "feed", statistic="Minimum", name="open"),
         ),
         expression="IF(open > 0, silence, 0)",
-        comparison=">",
         threshold=120,
-        period_s=_MINUTE,
+        period_s=MINUTE,
         periods=2,
-        missing="notBreaching",
         severity="page",
         promql="max(fiblake_feed_silence_seconds) > 120 and min(fiblake_market_open) > 0",
     ),
@@ -42,44 +37,29 @@ FEED: Final = (
         slug="feed-behind",
         says="Events are half a minute old when they are received.",
         signals=(Told(metrics.FEED_LAG, "feed", statistic="Minimum"),),
-        comparison=">",
         threshold=30,
-        period_s=_MINUTE,
+        period_s=MINUTE,
         periods=5,
-        missing="notBreaching",
         severity="page",
     ),
     Alarm(
         slug="feed-shed",
         says="More events came than could be taken, and some were given up.",
         signals=(Told(metrics.FEED_EVENTS, "feed", (("outcome", "shed"),), "Sum"),),
-        comparison=">",
-        threshold=0,
-        period_s=_FIVE,
-        periods=1,
-        missing="notBreaching",
         severity="page",
     ),
     Alarm(
         slug="feed-gaps",
         says="Events are missing from the recording, and REST did not have them either.",
         signals=(Told(metrics.FEED_GAPS, "feed", statistic="Sum"),),
-        comparison=">",
-        threshold=0,
-        period_s=_FIVE,
-        periods=1,
-        missing="notBreaching",
         severity="notice",
     ),
     Alarm(
         slug="feed-unlanded",
         says="Recorded events have waited for half an hour to be in the lake.",
         signals=(Told(metrics.FEED_UNLANDED, "feed", statistic="Minimum"),),
-        comparison=">",
         threshold=5,  # one or two always wait for their turn
-        period_s=_FIVE,
         periods=6,
-        missing="notBreaching",
         severity="page",
     ),
 )

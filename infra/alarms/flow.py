@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from infra.alarms.alarm import Alarm, Measured, SizeName, Told
+from infra.alarms.alarm import MINUTE, PROD, Alarm, Measured, Told
 from lake import metrics
-
-_PROD: Final[tuple[SizeName, ...]] = ("prod",)
-_MINUTE: Final = 60
-_FIVE: Final = 300
 
 FLOW: Final = (
     Alarm(
@@ -18,25 +14,20 @@ FLOW: Final = (
         signals=(
             Measured("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", "streams", "Maximum"),
         ),
-        comparison=">",
         threshold=60_000,
-        period_s=_MINUTE,
+        period_s=MINUTE,
         periods=5,
         missing="ignore",
         severity="page",
-        sizes=_PROD,
+        sizes=PROD,
     ),
     Alarm(
         slug="stream-throttled",
         says="More is written to a stream than its shards take.",
         signals=(Measured("AWS/Kinesis", "WriteProvisionedThroughputExceeded", "streams", "Sum"),),
-        comparison=">",
-        threshold=0,
-        period_s=_FIVE,
         periods=3,
-        missing="notBreaching",
         severity="notice",
-        sizes=_PROD,
+        sizes=PROD,
     ),
     Alarm(
         slug="engine-away",
@@ -44,11 +35,11 @@ FLOW: Final = (
         signals=(Measured("AWS/KinesisAnalytics", "cpuUtilization", "engine", "SampleCount"),),
         comparison="<",
         threshold=1,
-        period_s=_MINUTE,
+        period_s=MINUTE,
         periods=5,
         missing="breaching",
         severity="page",
-        sizes=_PROD,
+        sizes=PROD,
         promql="min(fiblake_engine_running) < 1 or absent(fiblake_engine_running)",
     ),
     Alarm(
@@ -60,24 +51,15 @@ FLOW: Final = (
             ),
         ),
         expression="DIFF(failed)",
-        comparison=">",
-        threshold=0,
-        period_s=_FIVE,
         periods=2,
-        missing="notBreaching",
         severity="page",
-        sizes=_PROD,
+        sizes=PROD,
         promql='sum(increase(fiblake_engine_checkpoints_total{outcome="failed"}[10m])) > 1',
     ),
     Alarm(
         slug="engine-poison",
         says="Events that cannot be read came to the stream engine.",
         signals=(Told(metrics.ENGINE_EVENTS, "engine", (("outcome", "poison"),), "Sum"),),
-        comparison=">",
-        threshold=0,
-        period_s=_FIVE,
-        periods=1,
-        missing="notBreaching",
         severity="notice",
         sizes=("dev",),
     ),
@@ -85,13 +67,12 @@ FLOW: Final = (
         slug="publisher-behind",
         says="Bars and prices come into the view half a minute late, or not at all.",
         signals=(Told(metrics.PUBLISH_LAG, "publisher"),),
-        comparison=">",
         threshold=30,
-        period_s=_MINUTE,
+        period_s=MINUTE,
         periods=5,
         missing="breaching",
         severity="page",
-        sizes=_PROD,
+        sizes=PROD,
     ),
     Alarm(
         slug="stream-gaps",
@@ -100,33 +81,22 @@ FLOW: Final = (
             Told(metrics.STREAM_GAPS, service, statistic="Sum")
             for service in ("publisher", "alerts")
         ),
-        comparison=">",
-        threshold=0,
-        period_s=_FIVE,
-        periods=1,
-        missing="notBreaching",
         severity="page",
-        sizes=_PROD,
+        sizes=PROD,
     ),
     Alarm(
         slug="publisher-poison",
         says="Rows that cannot be read came to the publisher, and are set aside.",
         signals=(Told(metrics.PUBLISHED, "publisher", (("row", "poison"),), "Sum"),),
-        comparison=">",
-        threshold=0,
-        period_s=_FIVE,
-        periods=1,
-        missing="notBreaching",
         severity="notice",
-        sizes=_PROD,
+        sizes=PROD,
     ),
     Alarm(
         slug="alerts-behind",
         says="Alerts are evaluated a minute late, or not at all.",
         signals=(Told(metrics.ALERTS_LAG, "alerts"),),
-        comparison=">",
         threshold=60,
-        period_s=_MINUTE,
+        period_s=MINUTE,
         periods=5,
         missing="breaching",
         severity="page",
@@ -135,11 +105,9 @@ FLOW: Final = (
         slug="deliveries-waiting",
         says="Notifications that are due have waited for ten minutes.",
         signals=(Told(metrics.DELIVERIES_DUE, "alerts", statistic="Minimum"),),
-        comparison=">",
         threshold=100,
-        period_s=_MINUTE,
+        period_s=MINUTE,
         periods=10,
-        missing="notBreaching",
         severity="page",
     ),
     Alarm(
@@ -149,11 +117,6 @@ FLOW: Final = (
             Told(metrics.DELIVERIES, service, (("outcome", "dead"),), "Sum")
             for service in ("alerts", "api")
         ),
-        comparison=">",
-        threshold=0,
-        period_s=_FIVE,
-        periods=1,
-        missing="notBreaching",
         severity="notice",
     ),
 )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from infra.alarms.alarm import Alarm, Measured, Together
+from infra.alarms.alarm import MINUTE, Alarm, Measured, Together
 from lake import services
 
-_MINUTE: Final = 60
-_FIVE: Final = 300
 _BALANCER: Final = "AWS/ApplicationELB"
 _BEHIND: Final = [each.name for each in services.SERVICES if each is not services.API]
 """Services that nobody outside asks."""
@@ -20,7 +18,7 @@ SERVING: Final = (
         signals=(Measured(_BALANCER, "HealthyHostCount", "targets", "Minimum"),),
         comparison="<",
         threshold=1,
-        period_s=_MINUTE,
+        period_s=MINUTE,
         periods=3,
         missing="breaching",
         severity="page",
@@ -36,11 +34,8 @@ SERVING: Final = (
         ),
         # Of fewer than 20 requests in five minutes one that failed would be 5 %.
         expression="IF(requests > 20, 100 * (FILL(ours, 0) + FILL(its, 0)) / requests, 0)",
-        comparison=">",
         threshold=1,
-        period_s=_FIVE,
         periods=2,
-        missing="notBreaching",
         severity="page",
         promql='100 * sum(rate(fiblake_requests_total{status=~"5.."}[5m]))'
         " / sum(rate(fiblake_requests_total[5m])) > 1"
@@ -50,11 +45,8 @@ SERVING: Final = (
         slug="api-slow",
         says="One answer in a hundred has taken more than a second for a quarter of an hour.",
         signals=(Measured(_BALANCER, "TargetResponseTime", "balancer", "p99"),),
-        comparison=">",
         threshold=1,
-        period_s=_FIVE,
         periods=3,
-        missing="notBreaching",
         severity="notice",
         promql="histogram_quantile(0.99, sum by (le) "
         "(rate(fiblake_request_seconds_bucket[5m]))) > 1",
@@ -69,7 +61,7 @@ SERVICES: Final = (
         signals=(Measured("AWS/ECS", "CPUUtilization", "services", "SampleCount"),),
         comparison="<",
         threshold=1,
-        period_s=_MINUTE,
+        period_s=MINUTE,
         periods=5,
         missing="breaching",
         severity="page",
@@ -82,9 +74,7 @@ SERVICES: Final = (
         slug="service-busy",
         says="A service has used 85 % of its processor for a quarter of an hour.",
         signals=(Measured("AWS/ECS", "CPUUtilization", "services", "Average"),),
-        comparison=">",
         threshold=85,
-        period_s=_FIVE,
         periods=3,
         missing="ignore",
         severity="notice",
@@ -94,9 +84,7 @@ SERVICES: Final = (
         slug="service-memory",
         says="A service has used 90 % of its memory for ten minutes; beyond it, it is killed.",
         signals=(Measured("AWS/ECS", "MemoryUtilization", "services", "Maximum"),),
-        comparison=">",
         threshold=90,
-        period_s=_FIVE,
         periods=2,
         missing="ignore",
         severity="page",

@@ -61,8 +61,15 @@ def test_a_bar_has_the_fields_of_silver() -> None:
 
 
 def test_no_module_is_larger_than_can_be_held_in_the_head() -> None:
-    packages = ("lake", "database", "batch_layer", "speed_layer", "serving_layer", "fiblake")
-    files = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    layers = ("batch_layer", "speed_layer", "serving_layer")
+    packages = ("lake", "database", *layers, "fiblake", "infra")
+    made = {"node_modules", "cdk.out"}  # what is put into folders, and no part of them
+    files = [
+        path
+        for package in packages
+        for path in (ROOT / package).rglob("*.py")
+        if not made & set(path.parts)
+    ]
     long_files = {str(path) for path in files if len(path.read_text("utf-8").splitlines()) > 400}
     long_functions = {
         f"{path}:{node.name}"
