@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -166,6 +167,33 @@ with Client({url!r}) as client, client.watch("price:*") as told:
     return followed(log)
 
 
+def test_a_price_is_followed_on_to_the_alert_that_fires_by_it_and_to_its_delivery(
+    sample_lake_folder: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    settings = {**LOGGED, "FIBLAKE_TRACE_ONE_IN": "1", "FIBLAKE_STATE": str(tmp_path / "state")}
+    when = {"kind": "price", "relation": "above", "level": 1}
+    with served(sample_lake_folder, log, "--feed", "replay:sample@200x", **settings) as url:
+        rule = {"symbol": "AAPL", "when": when, "deliver": ["log"]}
+        made = httpx.post(f"{url}/v1/alerts", json=rule)
+        assert 201 == made.status_code, made.text
+        assert eventually(lambda: '"hop": "delivery"' in log.read_text())
+    (lines,) = [
+        lines for lines in followed(log).values() if "delivery" in {line["hop"] for line in lines}
+    ]
+    fired, delivered = (
+        next(line for line in lines if line["hop"] == hop) for hop in ("alerts", "delivery")
+    )
+
+    assert {"AAPL"} == {line["symbol"] for line in lines}
+    assert "feed" == lines[0]["hop"]
+    assert fired["timestamp"] <= delivered["timestamp"]
+    assert "log" == delivered["destination"]
+    assert delivered["firing"].startswith(made.json()["alert"])
+    told = [line for line in logged(log)[0] if "traces" in line]
+    assert [[lines[0]["trace"]]] == [line["traces"] for line in told]
+
+
 def _told_on(client: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     """Return a client's, but for what it was told on coming: that is read, not followed."""
     first = {lines[0]["symbol"]: trace for trace, lines in reversed(client.items())}
@@ -187,17 +215,28 @@ def _must_pass_all_hops(
         assert all(one["age_ms"] <= other["age_ms"] for one, other in pairwise(lines))
 
 
-def test_the_server_alone_tells_what_the_catalogue_says(
+def test_the_server_alone_tells_what_the_catalogue_says_and_what_its_web_server_says(
     sample_lake_folder: Path, tmp_path: Path
 ) -> None:
     log, port = tmp_path / "log", free_port()
     settings = {**LOGGED, "FIBLAKE_HEALTH_PORT": str(port)}
     with served(sample_lake_folder, log, **settings) as url:
         assert 200 == httpx.get(f"{url}/v1/bars/AAPL").status_code
+        at = httpx.URL(url)
+        with socket.create_connection((at.host, at.port or 80), timeout=30) as stranger:
+            stranger.sendall(b"no request at all\r\n\r\n")
+            assert stranger.recv(100).startswith(b"HTTP/1.1 400")
         is_whole = tells_all(port, "api")
 
     assert is_whole
     must_be_whole(log, "api")
+    assert ["warning"] == [
+        line["level"] for line in logged(log)[0] if line["event"].startswith("Invalid HTTP request")
+    ]
+    # All lines are JSON, but for what a user is told.
+    assert [f"fiblake serves {url}/ until Ctrl-C"] == [
+        line for line in log.read_text().splitlines() if not line.startswith("{")
+    ]
 
 
 @pytest.fixture(scope="module")
