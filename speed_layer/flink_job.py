@@ -40,6 +40,16 @@ _EDGES: Final = ("dawn", "open", "close", "dusk")
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
 """The first time that a zip can tell: the same package for the same content."""
 _STOP_S: Final = 30
+_HOT_ALONE: Final = (
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+)
+"""Ten times what the JVM has: its second compiler leaves alone what is warm at a start, and no more.
+
+What each event runs through is as hot within a second of trading.
+"""
 
 
 def sessions_csv(table: SessionTable, first: dt.date, last: dt.date) -> str:
@@ -178,21 +188,31 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
+def home() -> Path:
+    """Return where PyFlink has Flink itself."""
+    return next(PYTHON.parents[1].glob("lib/python3*/site-packages/pyflink"))
+
+
 def started_by(option: str) -> dict[str, str]:
     """Return the variables of a start from the jars that were prepared, by an option of the JVM."""
-    # The JVM says much of classes that it does not archive.
-    return {"FLINK_LIB_DIR": str(JARS), "JVM_ARGS": f"{option} -Xlog:cds=off"}
+    return {
+        # Without it PyFlink looks for it, and for the jars too, whatever is told of them.
+        "FLINK_HOME": str(home()),
+        "FLINK_LIB_DIR": str(JARS),
+        # The JVM says much of classes that it does not archive.
+        "JVM_ARGS": f"{option} -Xlog:cds=off",
+    }
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's variables and some more; options of the JVM are added to its own."""
+    """Return this process's variables and some more; options of the JVM are added to ours."""
     prepared = started_by(f"-XX:SharedArchiveFile={ARCHIVE}") if ARCHIVE.exists() else {}
     # No function of the job is Python's: a server for such ones would start with it, and slowly.
     told = {**os.environ, "_python_worker_execution_mode": "process", **prepared, **more}
     options = [
         each["JVM_ARGS"] for each in ({**prepared, **more}, os.environ) if "JVM_ARGS" in each
     ]
-    return told | ({"JVM_ARGS": " ".join(options)} if options else {})
+    return told | {"JVM_ARGS": " ".join([*_HOT_ALONE, *options])}
 
 
 def need_all() -> None:

@@ -20,7 +20,6 @@ from typing import Final
 from speed_layer import flink_job
 from speed_layer.flink_health import free_port
 
-_HOME: Final = "lib/python3*/site-packages/pyflink/lib"
 _LOADER: Final = "flink-table-planner-loader-*.jar"
 _PLANNER: Final = "flink-table-planner.jar"
 _LONGEST_S: Final = 600.0
@@ -58,7 +57,7 @@ def prepare(sessions: str) -> Path:
 
 def _unpack(jars: Path) -> None:
     jars.mkdir(parents=True)
-    own = next(flink_job.PYTHON.parents[1].glob(_HOME))
+    own = flink_job.home() / "lib"
     for jar in sorted(own.glob("*.jar")):
         if not jar.match(_LOADER):
             (jars / jar.name).symlink_to(jar)

@@ -1,0 +1,35 @@
+"""A start of the Flink job from what was prepared for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+
+import pytest
+
+from lake.session import SessionTable
+from speed_layer import flink_job
+from tests.flink import Job
+from tests.parts import missing
+
+SESSION = dt.date(2026, 3, 9)
+LOADED = re.compile(r"\b(\S+) source: (.*)")
+PLANNER = ("org.apache.calcite.", "org.apache.flink.table.planner.")
+
+
+@pytest.mark.usefixtures("flink")
+def test_classes_of_the_planner_come_from_the_archive(
+    tmp_path: Path, sessions: SessionTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not flink_job.ARCHIVE.exists():
+        missing("a prepared start of Flink", flink_job.HINT)
+    told = tmp_path / "told"
+    monkeypatch.setenv("JVM_ARGS", f"-Xlog:class+load:file={told}")
+    Job(tmp_path / "job", sessions, SESSION, SESSION).run()
+    found = LOADED.findall(told.read_text("utf-8"))
+    sources = [source for name, source in found if name.startswith(PLANNER)]
+    archived = [source for source in sources if source.startswith("shared objects file")]
+
+    assert len(sources) > 3_000
+    assert len(archived) > 0.9 * len(sources)
