@@ -46,9 +46,9 @@ _HOT_ALONE: Final = (
     "-XX:Tier4CompileThreshold=150000",
     "-XX:Tier4BackEdgeThreshold=400000",
 )
-"""Ten times what the JVM has: its second compiler leaves alone what is warm at a start, and no more.
+"""Ten times what the JVM has: its second compiler leaves alone what is warm at a start alone.
 
-What each event runs through is as hot within a second of trading.
+What each event runs through is as hot as that within a second of trading.
 """
 
 
