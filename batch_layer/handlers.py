@@ -176,26 +176,18 @@ def _fetched(kind: BarsKind, order: Order, clock: Clock, context: Context) -> Su
     settings = read_settings()
     name_logs("fetch", settings)
     with job_told("fetch", kind.name, settings) as told:
-        return _fetched_sessions(kind, order, clock, context, told=told, settings=settings)
+        fetcher = SessionFetcher.of(kind, open_store(settings), settings, clock)
+        return _fetched_sessions(replace(fetcher, is_over=_is_over(context)), order, told)
 
 
-def _fetched_sessions(  # noqa: PLR0913 - what it is of
-    kind: BarsKind,
-    order: Order,
-    clock: Clock,
-    context: Context,
-    *,
-    settings: Settings,
-    told: list[Measured],
-) -> Summary:
-    fetcher = SessionFetcher.of(kind, open_store(settings), settings, clock)
+def _fetched_sessions(fetcher: SessionFetcher, order: Order, told: list[Measured]) -> Summary:
     try:
-        report = replace(fetcher, is_over=_is_over(context)).fetch(order)
+        report = fetcher.fetch(order)
     except BusyError as error:
         return _busy(order, error)
     brought = report.fetched + report.from_landing
     left = {"not_yet": len(report.not_yet), "failed": len(report.failed)}
-    told += _told(kind.name, {"fetched": brought, **left}, report.rows, report.rejected)
+    told += _told(fetcher.kind.name, {"fetched": brought, **left}, report.rows, report.rejected)
     summary = _summary(order, report)
     _log.info("fetched", **summary)
     _refuse_failures(report, is_last=summary["state"] == "done")

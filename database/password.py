@@ -13,6 +13,7 @@ from lake.secrets import read_secret
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+    from sqlalchemy.engine.interfaces import DBAPIConnection
 
 _log = structlog.get_logger(__name__)
 _KEPT_S: Final = 300
@@ -40,7 +41,7 @@ class RotatedPassword:
 
     def connect(
         self, dialect: sa.Dialect, _: object, arguments: list[Any], options: dict[str, Any]
-    ) -> Any:  # noqa: ANN401 - the driver's connection
+    ) -> DBAPIConnection:
         """Return a connection: SQLAlchemy's event `do_connect`.
 
         Raises:

@@ -240,9 +240,13 @@ def landed_content(source: str, digest: str, ending: str) -> str:
 def landed_unit(key: str, prefix: str) -> tuple[str, dt.datetime] | None:
     """Return of which unit answers are, and when they had come; None: no answers are there."""
     match = _LANDED.match(key.removeprefix(prefix))
-    if match is None:
-        return None
-    return match[1], dt.datetime.strptime(match[2], _STAMP).replace(tzinfo=dt.UTC)
+    return (match[1], landed_at(key)) if match else None
+
+
+def landed_at(key: str) -> dt.datetime:
+    """Return when the answers under a key that `landed` has made had come; to the second."""
+    stamp = key.rpartition("/")[2].partition(".")[0]
+    return dt.datetime.strptime(stamp, _STAMP).replace(tzinfo=dt.UTC)
 
 
 def lease(name: str) -> str:

@@ -87,7 +87,7 @@ def _parts(
 ) -> Iterator[tuple[bytes, int]]:
     """Yield the lines of a table, some megabytes at a time, and how many they are."""
     table = table_of(name, kinds)
-    order = [table.c[column] for column in METADATA.tables[name].primary_key.columns.keys()]  # noqa: SIM118
+    order = [table.c[column.name] for column in METADATA.tables[name].primary_key]
     lines, count = bytearray(), 0
     options = {"stream_results": True, "yield_per": _FETCHED}
     rows = connection.execute(sa.select(table).order_by(*order), execution_options=options)

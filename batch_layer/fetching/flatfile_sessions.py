@@ -91,7 +91,7 @@ class FlatFileSessions:
         newer = [
             session
             for session, key in landed.items()
-            if session in files and files[session].modified > _landed_at(key) - _MARGIN
+            if session in files and files[session].modified > keys.landed_at(key) - _MARGIN
         ]
         return [each for each in newer if files[each].etag != version_of(landed[each])]
 
@@ -103,9 +103,3 @@ class FlatFileSessions:
         if month not in self._months:
             self._months[month] = self.files.listed(self.kind, month)
         return self._months[month]
-
-
-def _landed_at(key: str) -> dt.datetime:
-    told = keys.landed_unit(key, "")
-    assert told is not None  # noqa: S101 - such keys alone are told of; tells mypy so
-    return told[1]

@@ -169,7 +169,7 @@ class ReferenceRebuilder:
     def _bring(self, bringer: ReferenceBringer, kind: str, told: Sequence[ToldRows]) -> int:
         pending = bringer.pending(kind)
         steps: list[Step] = [
-            (_came(kind, key), partial(bringer.actions, kind, unit, key, before))
+            (keys.landed_at(key), partial(bringer.actions, kind, unit, key, before))
             for unit, key, before in pending
         ]
         table = ACTIONS[kind].table
@@ -262,12 +262,6 @@ def _commit_listings(store: ObjectStore, told: ToldRows) -> None:
         _log.warning("listings of a file are refused", told_at=str(told.at), why=str(error))
 
 
-def _came(kind: str, key: str) -> dt.datetime:
-    told = keys.landed_unit(key, keys.landing(MASSIVE, kind))
-    assert told is not None  # noqa: S101 - it was listed as one
-    return told[1]
-
-
 def _seconds(told: Sequence[ToldRows]) -> pl.Series:
     at = [each.at.replace(microsecond=0) for each in told]
     return pl.Series("at", at, pl.Datetime("us", "UTC"))
@@ -309,8 +303,6 @@ def _take(store: ObjectStore, table: _Table, rows: pl.DataFrame, before: Before)
 
 def _instants(store: ObjectStore, kind: str) -> pl.Series:
     """Return when answers of a kind had come, to the second."""
-    prefix = keys.landing(MASSIVE, kind)
     found = landing.landed(store, MASSIVE, kind).values()
-    told = [keys.landed_unit(key, prefix) for each in found for key in each]
-    at: list[dt.datetime] = [each[1] for each in told if each is not None]
+    at = [keys.landed_at(key) for each in found for key in each]
     return pl.Series("at", at, pl.Datetime("us", "UTC"))

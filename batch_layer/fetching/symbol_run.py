@@ -213,9 +213,7 @@ class SymbolRun:
 
     def _land(self, unit: Unit, answers: Sequence[Answer], rows: pl.DataFrame) -> UnitRows:
         key = landing.land(self.store, MASSIVE, KIND, str(unit), answers)
-        told = keys.landed_unit(key, keys.landing(MASSIVE, KIND))
-        assert told is not None  # noqa: S101 - such a key alone comes from landing; tells mypy so
-        landed = LandedUnit(unit, told[1], key)
+        landed = LandedUnit(unit, keys.landed_at(key), key)
         return UnitRows(landed, rows, before(landed, self.landed.get(unit.symbol, ())))
 
     def _note(self, each: _Came | _Missed) -> UnitRows | None:
