@@ -101,6 +101,17 @@ def latest_deliveries(
     return [Delivery(*row) for row in connection.execute(ordered.limit(limit))]
 
 
+def undelivered(connection: Connection) -> tuple[int, int]:
+    """Return how many deliveries wait, and how many were given up on."""
+    # Those that were made are many, and are not looked at.
+    asked = sa.select(sa.func.count()).select_from(DELIVERIES)
+    waiting, dead = (
+        connection.execute(asked.where(DELIVERIES.c.state == state)).scalar_one()
+        for state in ("waiting", "dead")
+    )
+    return waiting, dead
+
+
 def redeliver(  # noqa: PLR0913 - what, whose, and who says so when
     connection: Connection,
     owner: str,

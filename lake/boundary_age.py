@@ -41,9 +41,16 @@ def boundary_ages(
         boundary = read_boundary(store)
     except DamagedObjectError:
         return  # the next run of the resampler makes it anew
-    table = table or load_sessions(store)
-    settled = table.last_closed(clock.now() - dt.timedelta(minutes=settings.settling_minutes))
+    table, now = table or load_sessions(store), clock.now()
     for kind, committed in (("daily", boundary.daily), ("minute", boundary.minute)):
-        if committed is not None and settled is not None:
-            behind = len(table.ordinals(committed, settled)) - 1
-            yield Measured(metrics.BOUNDARY_AGE, max(behind, 0), (kind,))
+        if committed is not None:
+            behind = sessions_behind(committed, table, settings, now)
+            yield Measured(metrics.BOUNDARY_AGE, behind, (kind,))
+
+
+def sessions_behind(
+    committed: dt.date, table: SessionTable, settings: Settings, now: dt.datetime
+) -> int:
+    """Return how many sessions after the last one that is committed have settled."""
+    settled = table.last_closed(now - dt.timedelta(minutes=settings.settling_minutes))
+    return 0 if settled is None else max(len(table.ordinals(committed, settled)) - 1, 0)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from lake.clock import Clock, SystemClock
-from lake.exchange import load_sessions
-from lake.hours import hours_of
+from lake.exchange import load_sessions, trading_day
+from lake.hours import timetable
 from lake.store import open_store
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     from lake.session import SessionTable
@@ -75,13 +75,10 @@ class Patient:
         Raises:
             EmptyLakeError: If the lake has no session table.
         """
-        table, now = self.sessions(), self.now
-        today = [day for day in (now.date(), now.date() - _DAY) if table.ordinal(day) is not None]
-        days = (hours_of(day, table) for day in today)
-        return any(hours.dawn <= now < hours.dusk for hours in days)
-
-
-_DAY: Final = dt.timedelta(days=1)
+        now = self.now
+        today = trading_day(now)
+        hours = timetable(self.sessions(), today, today).days
+        return any(each.dawn <= now < each.dusk for each in hours)
 
 
 def answer_s(patience_s: float) -> float:

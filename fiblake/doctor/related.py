@@ -5,13 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
-import sqlalchemy as sa
-
 from database import Database, open_database
 from database.database import FILE
+from database.deliveries import undelivered
 from database.keys import has_keys
 from database.migrating import revision_of
-from database.tables import DELIVERIES
 from fiblake.doctor.finding import Check, Finding, fail, ok, runbook, warn
 from lake.state import state_folder
 
@@ -45,17 +43,14 @@ def database(patient: Patient) -> Iterator[Finding]:
         yield ok("database.revision", f"Its tables are at {found.at}, as this version needs them.")
         with opened.read() as connection:
             keys = has_keys(connection)
-            counts = {str(state): int(count) for state, count in connection.execute(_COUNTS)}
+            waiting, dead = undelivered(connection)
     if keys:
         yield ok("database.keys", "There are keys of the API.")
     else:
         hint = "fiblake keys create NAME --scope read --scope live."
         fact = "There is no key: the API answers on this machine alone."
         yield warn("database.keys", fact, hint)
-    yield _of_deliveries(counts.get("waiting", 0), counts.get("dead", 0))
-
-
-_COUNTS: Final = sa.select(DELIVERIES.c.state, sa.func.count()).group_by(DELIVERIES.c.state)
+    yield _of_deliveries(waiting, dead)
 
 
 def _behind(opened: Database, at: str | None, head: str) -> Finding:
@@ -68,12 +63,13 @@ def _behind(opened: Database, at: str | None, head: str) -> Finding:
     return fail(check, fact, "fiblake db upgrade.")
 
 
-def _of_deliveries(due: int, dead: int) -> Finding:
-    check, fact = "database.deliveries", f"{due:,} deliveries wait, and {dead:,} were given up on."
+def _of_deliveries(waiting: int, dead: int) -> Finding:
+    check = "database.deliveries"
+    fact = f"{waiting:,} deliveries wait, and {dead:,} were given up on."
     if dead:
         hint = "see why: fiblake alerts firings; they may be told again."
         return warn(check, fact, hint, runbook("deliveries-dead"))
-    if due > _WAITING:
+    if waiting > _WAITING:
         hint = "see whether fiblake alerts run, or fiblake up, is there to deliver."
         return warn(check, fact, hint, runbook("deliveries-waiting"))
     return ok(check, fact)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 from batch_layer.processing.status import status_of
 from fiblake.doctor.finding import Check, Finding, fail, ok, runbook, warn
 from lake import keys
 from lake.boundary import read_boundary
+from lake.boundary_age import sessions_behind
 from lake.documents import encode_document
-from lake.errors import EmptyLakeError, UnknownSessionError
-from lake.exchange import last_settled
+from lake.errors import EmptyLakeError
 from lake.instant import written
+from lake.session import EXPECTED_AHEAD
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator
 
     from fiblake.doctor.patient import Patient
     from lake.session import SessionTable
 
-_AHEAD: Final = 34
-"""Sessions that the table should reach beyond today: those of the longest bar."""
 _EMPTY: Final = "fiblake demo, fiblake import FILE or fiblake fetch daily fills it."
 
 
@@ -59,7 +58,7 @@ def sessions(patient: Patient) -> Iterator[Finding]:
     hint = "fiblake resample makes it anew."
     if ahead == 0:
         yield fail(check, fact, hint)
-    elif ahead < _AHEAD:
+    elif ahead < EXPECTED_AHEAD:
         yield warn(check, fact, hint)
     else:
         yield ok(check, fact)
@@ -105,8 +104,7 @@ def _gaps(missing: int, partial: int) -> Iterator[Finding]:
 
 def _of_boundary(patient: Patient, table: SessionTable, kind: str, last: dt.date) -> Finding:
     check = f"lake.{kind}_boundary"
-    settled = _settled(patient, table)
-    late = 0 if settled is None else max(_place(table, settled) - _place(table, last), 0)
+    late = sessions_behind(last, table, patient.settings, patient.now)
     fact = f"Batch has committed {kind} bars up to {last}: {late} settled sessions are missing."
     hint = "see how the daily chain went, or run fiblake fetch daily and fiblake resample."
     if late == 0:
@@ -115,18 +113,6 @@ def _of_boundary(patient: Patient, table: SessionTable, kind: str, last: dt.date
     # key of a vendor, whoever imports files knows when.
     tell = warn if late == 1 or patient.settings.massive_key is None else fail
     return tell(check, fact, hint, runbook("boundary-late"))
-
-
-def _place(table: SessionTable, session: dt.date) -> int:
-    return table.ordinal(session) or 0
-
-
-def _settled(patient: Patient, table: SessionTable) -> dt.date | None:
-    settling = dt.timedelta(minutes=patient.settings.settling_minutes)
-    try:
-        return last_settled(table, patient.now, settling)
-    except UnknownSessionError:
-        return None
 
 
 def _sessions_or_none(patient: Patient) -> SessionTable | None:

@@ -128,6 +128,25 @@ def test_a_boundary_that_is_late_fails_where_a_vendor_is_there_to_be_asked(
     assert "3 settled sessions are missing" in late[3, "key"][1]
 
 
+@pytest.mark.parametrize(
+    ("now", "is_open"),
+    [
+        ("2013-03-01T08:59:59Z", False),
+        ("2013-03-01T09:00:00Z", True),
+        ("2013-03-02T00:59:59Z", True),
+        ("2013-03-02T01:00:00Z", False),
+        ("2013-03-02T15:00:00Z", False),
+    ],
+)
+def test_the_market_is_open_in_extended_hours_of_sessions(
+    sample_lake: Lake, now: str, *, is_open: bool
+) -> None:
+    lake = sample_lake.store.location
+    patient = patient_of(lake=lake, now=dt.datetime.fromisoformat(now))
+
+    assert is_open is patient.is_open()
+
+
 def test_silver_that_is_stale_and_a_table_that_ends_are_told(
     own_sample_lake: Lake, bars_file: Path
 ) -> None:
