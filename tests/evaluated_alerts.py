@@ -186,43 +186,35 @@ def many_rules(
     found: dict[str, Rule] = {}
     for number, symbol in enumerate(symbols):
         day = bars.row(by_predicate=pl.col("symbol") == symbol, named=True)
-        middle, span = (day["high"] + day["low"]) / 2, day["high"] - day["low"]
-        more = {"repeat": True, "cooldown_seconds": 0}
-        level = {"level": round(middle, 2)}
-        kinds: list[tuple[dict[str, Any], dict[str, Any]]] = [
-            ({"kind": "price", "relation": "above", **level}, more),
-            (
-                {"kind": "price", "relation": "crosses", **level, "hysteresis_percent": 0.05},
-                {**more, "cooldown_seconds": 60},
-            ),
-            ({"kind": "price", "relation": "below", "level": day["low"] + span / 4}, {}),
-            ({"kind": "move", "percent": 100 * span / middle / 8, "window": "5m"}, more),
-            (
-                {"kind": "close", "interval": "1m", "relation": "crosses", "than": level},
-                {**more, "active": {"start": "10:00", "end": "15:30"}},
-            ),
-            ({"kind": "close", "interval": "5m", "relation": "above", "than": {"range": 2}}, more),
-            (
-                {"kind": "close", "interval": "15m", "relation": "below", "than": {"average": 3}},
-                more,
-            ),
-            ({"kind": "volume", "interval": "5m", "times": 1.2, "average": 3}, more),
-            (
-                {
-                    "kind": "all",
-                    "of": [
-                        {"kind": "price", "relation": "above", **level},
-                        {
-                            "kind": "close",
-                            "interval": "1m",
-                            "relation": "above",
-                            "than": {"average": 2},
-                        },
-                    ],
-                },
-                more,
-            ),
-        ]
-        for kind, (when, others) in enumerate(kinds):
+        for kind, (when, others) in enumerate(_kinds(day)):
             found[f"al_{number:06x}{kind:06x}"] = rule(symbol, when, deliver=deliver, **others)
     return found
+
+
+def _kinds(day: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return a condition of each kind that a day's prices meet, and how often it may fire."""
+    middle, span = (day["high"] + day["low"]) / 2, day["high"] - day["low"]
+    more = {"repeat": True, "cooldown_seconds": 0}
+    level = {"level": round(middle, 2)}
+    above = {"kind": "price", "relation": "above", **level}
+    over_average = {"relation": "above", "than": {"average": 2}}
+    return [
+        (above, more),
+        (
+            {"kind": "price", "relation": "crosses", **level, "hysteresis_percent": 0.05},
+            {**more, "cooldown_seconds": 60},
+        ),
+        ({"kind": "price", "relation": "below", "level": day["low"] + span / 4}, {}),
+        ({"kind": "move", "percent": 100 * span / middle / 8, "window": "5m"}, more),
+        (
+            {"kind": "close", "interval": "1m", "relation": "crosses", "than": level},
+            {**more, "active": {"start": "10:00", "end": "15:30"}},
+        ),
+        ({"kind": "close", "interval": "5m", "relation": "above", "than": {"range": 2}}, more),
+        ({"kind": "close", "interval": "15m", "relation": "below", "than": {"average": 3}}, more),
+        ({"kind": "volume", "interval": "5m", "times": 1.2, "average": 3}, more),
+        (
+            {"kind": "all", "of": [above, {"kind": "close", "interval": "1m", **over_average}]},
+            more,
+        ),
+    ]
