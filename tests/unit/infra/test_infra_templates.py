@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from typing import Any
 
 import pytest
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
 
-from tests.templates import SIZES, assembly, several, statements, templates
+from tests.parts import missing
+from tests.templates import ROOT, SIZES, assembly, several, statements, templates
+
+CDK = ROOT / "infra/node_modules/.bin/cdk"
+
+# What keeps the CDK's command line from asking anyone.
+ALONE = {"CDK_DISABLE_CLI_TELEMETRY": "true", "AWS_EC2_METADATA_DISABLED": "true"}
 
 # A rule of cfn-lint that does not hold here, and why.
 PASSED_OVER = {
@@ -156,6 +164,22 @@ def test_what_holds_data_is_retained_in_prod_alone() -> None:
     assert {"Retain"} == {policy for _, policy in deleted("prod")}
     assert {"Delete"} == {policy for _, policy in deleted("dev")}
     assert {kind for kind, _ in deleted("prod")} >= held - {"AWS::EFS::FileSystem"}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_pinned_command_line_reads_what_the_library_wrote_without_an_account(size: str) -> None:
+    if not CDK.exists():
+        missing("the CDK's command line", "make infra/node_modules/ready (it needs npm)")
+    done = subprocess.run(
+        [CDK, "list", "--no-notices", "--app", assembly(size)],
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **ALONE},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert {f"fiblake-{size}-{stack}" for stack in templates(size)} == set(done.stdout.split())
 
 
 @pytest.mark.parametrize("size", SIZES)
