@@ -8,7 +8,6 @@ others' images are those that tests use; Prometheus and Grafana are left out.
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import random
@@ -137,7 +136,9 @@ class Composed:
         self._instead = instead or {}
         # An address each, and another network at each start: whoever else tests here has his own.
         network = f"127.{random.randrange(64, 256)}.{random.randrange(256)}"  # noqa: S311 - no secret
-        self.hosts = dict(zip(self.containers, map(f"{network}.{{}}".format, itertools.count(1))))  # noqa: B905
+        self.hosts = {
+            name: f"{network}.{number}" for number, name in enumerate(self.containers, start=1)
+        }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._bin = folder / "bin"
         self._bin.mkdir(parents=True)
