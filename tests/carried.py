@@ -6,17 +6,24 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lake.instant import microseconds
+from speed_layer import flink_job
 from tests.clocked import WallClock
-from tests.compose import Composed, wait_until
+from tests.kinesis import client_of
+
+if TYPE_CHECKING:
+    from types_boto3_kinesis import KinesisClient
+    from types_boto3_kinesis.type_defs import PutRecordsRequestEntryTypeDef
 
 BEGINS: Final = dt.datetime(2026, 1, 5, 9, 2, tzinfo=dt.UTC)
+_LOOK_S: Final = 0.2
+_MOST: Final = 500
 
 
 @contextmanager
@@ -40,68 +47,85 @@ def ticking(path: Path) -> Iterator[Path]:
         wall.close()
 
 
-class Carried:
-    """Lines between Kinesis and Flink, carried by files where its connector is missing."""
+@contextmanager
+def carried(folder: Path, url: str, *, events: str, bars: str) -> Iterator[list[str]]:
+    """Carry lines between Kinesis and Flink by files, where Flink has no connector.
 
-    def __init__(self, folder: Path) -> None:
-        self._events, self._bars = folder / "events", folder / "bars"
-        for each in (self._events, self._bars):
+    It is for a job that is not killed: of files that wait Flink reads any one first.
+
+    Args:
+        folder: For the files.
+        url: Of the Kinesis server, which need not run yet, and may be away for a while.
+        events: The stream that goes to Flink, whose shards stay as they are.
+        bars: The stream that what comes from there goes to.
+
+    Yields:
+        What `fiblake flink run` needs to be told beside; nothing where it has its connector.
+    """
+    if flink_job.has_connector():
+        yield []
+        return
+    carrier, ended = _Carrier(folder, events, bars), threading.Event()
+    thread = threading.Thread(target=carrier.carry, args=(url, ended), daemon=True)
+    thread.start()
+    try:
+        yield carrier.options
+    finally:
+        ended.set()
+        thread.join()
+
+
+class _Carrier:
+    """Takes lines from a stream to files, and from other files to another stream."""
+
+    def __init__(self, folder: Path, events: str, bars: str) -> None:
+        self._events, self._bars = events, bars
+        self._to_flink, self._from_flink = folder / "events", folder / "bars"
+        for each in (self._to_flink, self._from_flink):
             each.mkdir(parents=True)
-        places = ["--events", str(self._events), "--bars", str(self._bars)]
+        places = ["--events", str(self._to_flink), "--bars", str(self._from_flink)]
         self.options = [*places, "--follow-ms", "200", "--checkpoint-ms", "500"]
+        self._read: dict[str, str] = {}
+        self._brought: set[Path] = set()
 
-    @contextmanager
-    def between(self, system: Composed) -> Iterator[None]:
-        ended = threading.Event()
-        thread = threading.Thread(target=self._carry, args=(system, ended), daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+    def carry(self, url: str, ended: threading.Event) -> None:
+        with closing(client_of(url)) as kinesis:
+            while not ended.wait(_LOOK_S):
+                # What failed is tried again: what then comes twice counts once.
+                with suppress(BotoCoreError, ClientError):
+                    self._take(kinesis)
+                    self._bring(kinesis)
 
-    def _carry(self, system: Composed, ended: threading.Event) -> None:
-        own: Any = {
-            "endpoint_url": f"http://{system.hosts['kinesis']}:4568",
-            "region_name": "us-east-1",
-            "aws_access_key_id": "key",
-            "aws_secret_access_key": "secret",
+    def _take(self, kinesis: KinesisClient) -> None:
+        if not self._read:
+            shards = kinesis.list_shards(StreamName=self._events)["Shards"]
+            self._read = {each["ShardId"]: self._begin(kinesis, each["ShardId"]) for each in shards}
+        answers = {
+            shard: kinesis.get_records(ShardIterator=place) for shard, place in self._read.items()
         }
-        wait_until(lambda: ended.is_set() or "kinesis" in system.processes, system.said)
-        with closing(boto3.client("kinesis", **own)) as it:
-            wait_until(lambda: ended.is_set() or system.is_healthy("kinesis"), system.said)
-            shards = it.list_shards(StreamName="fiblake-events")["Shards"]
-            places = [_begin(it, each["ShardId"]) for each in shards]
-            brought: dict[Path, int] = {}
-            while not ended.wait(0.2):
-                places = [self._to_flink(it, place) for place in places]
-                self._from_flink(it, brought)
-
-    def _to_flink(self, kinesis: Any, place: str) -> str:
-        answer = kinesis.get_records(ShardIterator=place)
-        if answer["Records"]:
+        records = [each for answer in answers.values() for each in answer["Records"]]
+        if records:
             name = f"{time.monotonic_ns()}.jsonl"
-            hidden = self._events / f".{name}"
-            hidden.write_bytes(b"".join(each["Data"] + b"\n" for each in answer["Records"]))
-            hidden.rename(self._events / name)
-        return str(answer["NextShardIterator"])
+            hidden = self._to_flink / f".{name}"
+            hidden.write_bytes(b"".join(each["Data"] + b"\n" for each in records))
+            hidden.rename(self._to_flink / name)
+        self._read = {shard: answer["NextShardIterator"] for shard, answer in answers.items()}
 
-    def _from_flink(self, kinesis: Any, brought: dict[Path, int]) -> None:
-        for path in sorted(self._bars.rglob("part-*")):
-            if path not in brought:
-                lines = path.read_bytes().splitlines()
-                brought[path] = len(lines)
-                for first in range(0, len(lines), 500):
-                    some = lines[first : first + 500]
-                    records = [
-                        {"Data": line, "PartitionKey": str(n)} for n, line in enumerate(some)
-                    ]
-                    kinesis.put_records(StreamName="fiblake-bars", Records=records)
+    def _begin(self, kinesis: KinesisClient, shard: str) -> str:
+        told = kinesis.get_shard_iterator(
+            StreamName=self._events, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+        )
+        return told["ShardIterator"]
 
-
-def _begin(kinesis: Any, shard: str) -> str:
-    told = kinesis.get_shard_iterator(
-        StreamName="fiblake-events", ShardId=shard, ShardIteratorType="TRIM_HORIZON"
-    )
-    return str(told["ShardIterator"])
+    def _bring(self, kinesis: KinesisClient) -> None:
+        for path in sorted({*self._from_flink.rglob("part-*")} - self._brought):
+            records: list[PutRecordsRequestEntryTypeDef] = [
+                {"Data": line, "PartitionKey": str(number)}
+                for number, line in enumerate(path.read_bytes().splitlines())
+            ]
+            answers = [
+                kinesis.put_records(StreamName=self._bars, Records=records[at : at + _MOST])
+                for at in range(0, len(records), _MOST)
+            ]
+            if not any(each["FailedRecordCount"] for each in answers):
+                self._brought.add(path)

@@ -26,6 +26,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 
+from tests.carried import carried
 from tests.dockerfiles import DOCKERFILES, ROOT, Stage, tool
 from tests.parts import PostgresServer
 
@@ -125,15 +126,12 @@ class Composed:
     Args:
         folder: An empty one, for volumes and logs.
         clock: The file of a `WallClock` that fiblake's processes look at.
-        instead: Options that a service gets behind its command.
     """
 
-    def __init__(
-        self, folder: Path, clock: Path, instead: Mapping[str, list[str]] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, clock: Path) -> None:
         self.folder = folder
         self.containers = containers(model())
-        self._instead = instead or {}
+        self._more: dict[str, list[str]] = {}
         # An address each, and another network at each start: whoever else tests here has his own.
         network = f"127.{random.randrange(64, 256)}.{random.randrange(256)}"  # noqa: S311 - no secret
         self.hosts = {
@@ -148,6 +146,10 @@ class Composed:
 
     def up(self) -> None:
         """Start all in order, each once what it needs is as it needs it."""
+        endpoint = self.containers["engine"].environment["FIBLAKE_KINESIS_ENDPOINT"]
+        url = self._here("engine", endpoint)
+        lines = carried(self.folder / "carried", url, events="fiblake-events", bars="fiblake-bars")
+        self._more["engine"] = self._stack.enter_context(lines)
         names = [name for name, each in self.containers.items() if "profiles" not in each.told]
         waiting = [name for name in names if name not in NOT_RUN]
         deadline = time.monotonic() + _LONG_S
@@ -175,7 +177,7 @@ class Composed:
         command = [self._here(name, part) for part in container.command]
         with self.log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [*self._standing_in(name, command), *self._instead.get(name, [])],
+                [*self._standing_in(name, command), *self._more.get(name, [])],
                 cwd=_KINESIS / "node_modules/kinesis-local"
                 if name == "kinesis"
                 else self._home(name),
@@ -304,11 +306,9 @@ class Composed:
 
 
 @contextmanager
-def composed(
-    folder: Path, clock: Path, instead: Mapping[str, list[str]] | None = None
-) -> Iterator[Composed]:
+def composed(folder: Path, clock: Path) -> Iterator[Composed]:
     """Yield a system, none of whose processes outlives the block."""
-    system = Composed(folder, clock, instead)
+    system = Composed(folder, clock)
     try:
         yield system
     finally:

@@ -89,14 +89,7 @@ class KinesisServer:
 
     def client(self) -> KinesisClient:
         """Return a client, for the test to close."""
-        return boto3.client(
-            "kinesis",
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=KEY_ID,
-            aws_secret_access_key=SECRET,
-            config=Config(retries={"total_max_attempts": 1, "mode": "standard"}),
-        )
+        return client_of(self.url)
 
     def stream(self, *, shards: int = 1, name: str = "") -> str:
         """Return the name of a new, empty stream that may be written to.
@@ -207,6 +200,18 @@ class KinesisServer:
                     return
                 time.sleep(0.1)
         pytest.fail(f"kinesis-local did not answer within {_START_S} s", pytrace=False)
+
+
+def client_of(url: str) -> KinesisClient:
+    """Return a client of a server, for the test to close; it tries nothing again."""
+    return boto3.client(
+        "kinesis",
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id=KEY_ID,
+        aws_secret_access_key=SECRET,
+        config=Config(retries={"total_max_attempts": 1, "mode": "standard"}),
+    )
 
 
 def arn(stream: str) -> str:

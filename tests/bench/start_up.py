@@ -9,18 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from lake.services import SERVICES
-from speed_layer import flink_job
 from tests.bench.chapter import Size
 from tests.bench.lakes import lake_at, make_market
 from tests.bench.timing import ROOT, BenchmarkError, markdown
-from tests.carried import Carried, ticking
+from tests.carried import ticking
 from tests.compose import composed
 from tests.parts import free_port
 
@@ -39,10 +37,7 @@ class _Start:
 
 def services(work: Path) -> str:
     """Return the table of services, each started again while all others run."""
-    with ticking(work / "clock") as clock, ExitStack() as stack:
-        carried = None if flink_job.has_connector() else Carried(work / "carried")
-        instead = {"engine": carried.options} if carried else {}
-        system = stack.enter_context(composed(work / "system", clock, instead))
+    with ticking(work / "clock") as clock, composed(work / "system", clock) as system:
         system.up()
         rows = []
         for service in SERVICES:

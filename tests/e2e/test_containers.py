@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
@@ -10,15 +9,8 @@ import pytest
 
 from lake.services import SERVICES
 from lake.settings import Settings
-from speed_layer import flink_job
-from tests.carried import Carried, ticking
-from tests.compose import (
-    Container,
-    composed,
-    containers,
-    model,
-    wait_until,
-)
+from tests.carried import ticking
+from tests.compose import Container, composed, containers, model, wait_until
 from tests.dockerfiles import ROOT
 
 
@@ -91,23 +83,17 @@ def test_nobody_waits_for_what_never_comes(told: dict[str, Container]) -> None:
 @pytest.mark.usefixtures("flink")
 def test_a_vendor_s_trade_becomes_the_price_that_the_api_tells(tmp_path: Path) -> None:
     """Through Kinesis, Flink, the publisher and Redis, by a key that the setup made."""
-    carried = None if flink_job.has_connector() else Carried(tmp_path / "carried")
-    instead = {"engine": carried.options} if carried else {}
-    with (
-        ticking(tmp_path / "clock") as clock,
-        composed(tmp_path / "system", clock, instead) as system,
-    ):
-        with carried.between(system) if carried else nullcontext():
-            system.up()
-            key = (system.volume("key") / "key").read_text("utf-8").strip()
-            api = f"http://{system.hosts['api']}:8000"
-            asked = f"{api}/v1/live/AAPL?interval=1m&session=extended"
-            headers = {"Authorization": f"Bearer {key}"}
-            wait_until(lambda: httpx.get(asked, headers=headers).json()["price"], system.said)
-            price = httpx.get(asked, headers=headers).json()["price"]
-            sold = _sold(f"http://{system.hosts['vendor']}:8001", "AAPL")
-            stranger, page = httpx.get(asked), httpx.get(f"{api}/")
-            printed = system.said("setup")
+    with ticking(tmp_path / "clock") as clock, composed(tmp_path / "system", clock) as system:
+        system.up()
+        key = (system.volume("key") / "key").read_text("utf-8").strip()
+        api = f"http://{system.hosts['api']}:8000"
+        asked = f"{api}/v1/live/AAPL?interval=1m&session=extended"
+        headers = {"Authorization": f"Bearer {key}"}
+        wait_until(lambda: httpx.get(asked, headers=headers).json()["price"], system.said)
+        price = httpx.get(asked, headers=headers).json()["price"]
+        sold = _sold(f"http://{system.hosts['vendor']}:8001", "AAPL")
+        stranger, page = httpx.get(asked), httpx.get(f"{api}/")
+        printed = system.said("setup")
         codes = system.down()
 
     assert price["price"] in sold
