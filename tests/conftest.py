@@ -38,6 +38,7 @@ pytest_plugins = [
     "tests.dialect_streams",
     "tests.receiving",
     "tests.whole_system",
+    "tests.api",
 ]
 
 # How long an example takes says more of the machine than of what is tested.

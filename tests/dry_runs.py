@@ -17,8 +17,7 @@ from lake.clock import SetClock
 from lake.session import EPOCH, SessionTable
 from serving_layer.alerts.dry_run import DryRuns
 from serving_layer.merged import MergedReader
-from tests.frames import KNOWN, split
-from tests.integration.test_listings import said
+from tests.frames import KNOWN, said, split
 from tests.minutes import Row, at, bar, commit
 
 FIRST, LAST = dt.date(2012, 3, 1), dt.date(2012, 9, 28)

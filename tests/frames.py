@@ -153,3 +153,16 @@ def listing_rows(*spans: tuple[str, str, dt.date, dt.date | None], **told: str) 
     same = {"name": "Acorn", "exchange": "XNYS", "kind": "CS", **told}
     rows = pl.DataFrame(spans, pl.Schema(kinds), orient="row")
     return rows.with_columns(pl.lit(value).alias(name) for name, value in same.items())
+
+
+def said(*rows: tuple[str, str, dt.date, dt.date | None]) -> pl.DataFrame:
+    """Return listings, symbols and when they had them, of which nothing else is known."""
+    kinds = {"listing": pl.String(), "symbol": pl.String(), "first": pl.Date(), "last": pl.Date()}
+    frame = pl.DataFrame(list(rows), kinds, orient="row")
+    texts = (pl.lit(None, pl.String()).alias(name) for name in ("name", "exchange", "kind"))
+    return frame.with_columns(*texts)
+
+
+def tell(lake: Lake, *rows: tuple[str, str, dt.date, dt.date | None]) -> int:
+    """Tell a lake of them; return how many of its rows changed."""
+    return listings.commit(lake.store, said(*rows), clock=lake.clock)

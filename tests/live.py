@@ -49,6 +49,24 @@ def bar(symbol: str = "AAPL", version: int = 2, **others: Any) -> dict[str, Any]
     }
 
 
+def day_bar(symbol: str, session: dt.date, version: int, **others: Any) -> dict[str, Any]:
+    """Return a live bar of a day."""
+    midnight = dt.datetime.combine(session, dt.time(), dt.UTC)
+    return {
+        "symbol": symbol,
+        "interval": "1d",
+        "session": session,
+        "hours": "regular",
+        "start": int(midnight.timestamp()) * 10**6,
+        "vwap": 10.0,
+        "trades": version,
+        "minutes": version,
+        "state": "forming",
+        "version": 2 * version,
+        **others,
+    }
+
+
 def vanished(symbol: str = "AAPL", version: int = 4, **others: Any) -> dict[str, Any]:
     """Return a bar all of whose trades were cancelled."""
     nothing = dict.fromkeys(("open", "high", "low", "close", "vwap"))

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from fiblake import Lake
+from tests.api import Api
 from tests.command_line import Run, write
-from tests.integration.test_api import Api
 
 DOCS = Path(__file__).parents[2] / "docs/alert-dry-run.md"
 UP = {"kind": "price", "relation": "crosses_up", "level": 450.0}

@@ -21,8 +21,7 @@ from lake.interval import SESSION_INTERVALS
 from lake.session import EPOCH
 from speed_layer.alerts.ends import midnight
 from speed_layer.views import MemoryView
-from tests.frames import commit
-from tests.integration.test_listings import tell
+from tests.frames import commit, tell
 from tests.integration.test_resample import plain_bars
 from tests.live import NO_PRICES, bar, bars_of
 from tests.minutes import at, every_minute

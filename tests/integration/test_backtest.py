@@ -22,9 +22,9 @@ from lake.horizon import move_horizon
 from serving_layer.answers import MEDIA
 from serving_layer.backtest import dataset, indicators, universe
 from serving_layer.backtest.query import BacktestQuery
+from tests.api import Api, as_json, problem
 from tests.conftest import NOW
 from tests.frames import set_clock, split
-from tests.integration.test_api import Api, as_json, problem
 from tests.minutes import commit, every_minute
 
 NAMES = ["IBM", "AAPL"]

@@ -20,7 +20,7 @@ from serving_layer.app import create_app
 from speed_layer.views import MemoryView
 from tests.access import serving
 from tests.conftest import NOW
-from tests.integration.test_listings import tell
+from tests.frames import tell
 from tests.live import OPEN, SESSION, bar, bars_of, price, prices_of
 from tests.minutes import commit, every_minute
 

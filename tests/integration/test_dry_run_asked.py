@@ -44,6 +44,7 @@ from serving_layer.app import create_app
 from serving_layer.merged import MergedReader
 from tests.access import serving
 from tests.alert_oracle import Told, told_of_prices
+from tests.api import Api, problem
 from tests.dry_runs import (
     FIRST,
     LAST,
@@ -57,7 +58,6 @@ from tests.dry_runs import (
     runs_of,
 )
 from tests.frames import KNOWN
-from tests.integration.test_api import Api, problem
 from tests.minutes import ZONE, at
 from tests.trading import frame, trade
 

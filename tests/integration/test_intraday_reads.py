@@ -16,9 +16,8 @@ from lake.exchange import load_sessions
 from lake.interval import MINUTE_INTERVALS, Interval
 from lake.schemas import BARS, INTRADAY_BARS
 from lake.session import EPOCH
-from tests.frames import assert_bars_equal, split
-from tests.integration.test_api import Api, as_json, problem
-from tests.integration.test_listings import said
+from tests.api import Api, as_json, problem
+from tests.frames import assert_bars_equal, said, split
 from tests.minutes import Row, at, bar, bronze, commit, every_minute, expected_bars
 
 DAY, EARLY, AFTER = dt.date(2024, 11, 27), dt.date(2024, 11, 29), dt.date(2024, 12, 2)

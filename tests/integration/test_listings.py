@@ -31,7 +31,7 @@ from serving_layer.alerts.checking import of_known_symbol
 from serving_layer.merged import MergedReader
 from serving_layer.page import self_contained_page
 from tests.conftest import NOW
-from tests.frames import assert_bars_equal, assert_silver_is_right, commit, set_clock, split
+from tests.frames import assert_bars_equal, assert_silver_is_right, commit, set_clock, split, tell
 from tests.integration.test_resample import plain_bars
 
 RENAMED = dt.date(2020, 6, 9)
@@ -51,17 +51,6 @@ def renamed(lake: Lake) -> Lake:
     commit(lake, plain_bars("META", [day for day in days if day <= ENDED], close=7.0))
     lake.resample()
     return lake
-
-
-def said(*rows: tuple[str, str, dt.date, dt.date | None]) -> pl.DataFrame:
-    kinds = {"listing": pl.String(), "symbol": pl.String(), "first": pl.Date(), "last": pl.Date()}
-    frame = pl.DataFrame(list(rows), kinds, orient="row")
-    texts = (pl.lit(None, pl.String()).alias(name) for name in ("name", "exchange", "kind"))
-    return frame.with_columns(*texts)
-
-
-def tell(lake: Lake, *rows: tuple[str, str, dt.date, dt.date | None]) -> int:
-    return listings.commit(lake.store, said(*rows), clock=lake.clock)
 
 
 FACEBOOK = (("L1", "FB", EPOCH, RENAMED - DAY), ("L1", "META", RENAMED, None))

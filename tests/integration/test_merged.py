@@ -30,7 +30,7 @@ from speed_layer.views import MemoryView
 from tests.conftest import NOW
 from tests.frames import assert_bars_close, commit, split
 from tests.integration.test_resample import new_lake
-from tests.live import NO_PRICES, bars_of
+from tests.live import NO_PRICES, bars_of, day_bar
 from tests.oracle import bars_of as folded
 
 SOME = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -38,24 +38,6 @@ SYMBOLS: Final = ("AA", "B")
 FIRST: Final = 10_500
 SESSIONS: Final = 12
 Row = dict[str, Any]
-
-
-def day_bar(symbol: str, session: dt.date, version: int, **others: Any) -> Row:
-    """Return a live bar of a day."""
-    midnight = dt.datetime.combine(session, dt.time(), dt.UTC)
-    return {
-        "symbol": symbol,
-        "interval": "1d",
-        "session": session,
-        "hours": "regular",
-        "start": int(midnight.timestamp()) * 10**6,
-        "vwap": 10.0,
-        "trades": version,
-        "minutes": version,
-        "state": "forming",
-        "version": 2 * version,
-        **others,
-    }
 
 
 @dataclass

@@ -30,10 +30,9 @@ from serving_layer.merged import MergedReader
 from serving_layer.query import BarsQuery
 from serving_layer.routes import BarsAnswer, ManyBarsAnswer
 from speed_layer.views import View, open_view
-from tests.integration.test_api import Api, problem
-from tests.integration.test_listings import tell
-from tests.integration.test_merged import day_bar
-from tests.live import NO_BARS, NO_PRICES, bar, bars_of, price, prices_of
+from tests.api import Api, problem
+from tests.frames import tell
+from tests.live import NO_BARS, NO_PRICES, bar, bars_of, day_bar, price, prices_of
 from tests.minutes import at, every_minute
 from tests.minutes import commit as commit_minutes
 from tests.parts import RedisServer

@@ -13,9 +13,9 @@ from fiblake import Lake
 from lake import keys
 from lake.parquet import encode_frame
 from lake.schemas import DIFFERENCES
+from tests.api import Api, problem
 from tests.conftest import NOW
 from tests.frames import dividend, set_clock, split
-from tests.integration.test_api import Api, problem
 
 DAY = dt.date(2012, 6, 4)
 

@@ -16,7 +16,6 @@ from fiblake import Lake
 from serving_layer.auth.buckets import Rate
 from speed_layer.views import MemoryView
 from tests.feeding import eventually
-from tests.integration.test_merged import day_bar
 from tests.live import (
     MINUTE,
     NO_BARS,
@@ -25,6 +24,7 @@ from tests.live import (
     SESSION,
     bar,
     bars_of,
+    day_bar,
     price,
     prices_of,
     vanished,

@@ -14,8 +14,7 @@ from serving_layer.dialects.relay import Relay
 from serving_layer.dialects.telling import Telling
 from serving_layer.stream.flow import Flow, News
 from speed_layer.views import MemoryView
-from tests.integration.test_merged import day_bar
-from tests.live import NO_PRICES, bars_of
+from tests.live import NO_PRICES, bars_of, day_bar
 
 FOUR = dict.fromkeys(("open", "high", "low", "close"), 5.0)
 DAY = day_bar("AAPL", dt.date(2013, 3, 4), 2, **FOUR, volume=100.0)
