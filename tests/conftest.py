@@ -39,6 +39,7 @@ pytest_plugins = [
     "tests.receiving",
     "tests.whole_system",
     "tests.api",
+    "tests.merged",
 ]
 
 # How long an example takes says more of the machine than of what is tested.

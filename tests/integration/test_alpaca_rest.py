@@ -31,8 +31,8 @@ from serving_layer.dialects.alpaca_rest import (
 from tests.access import Guarded
 from tests.dialects import DAY, EARLY, NEW_YORK, Doors, doors, doors_of, start_of
 from tests.frames import listing_rows
-from tests.integration.test_merged_api import FOUR, MON, WED, day
 from tests.live import NO_PRICES, bars_of
+from tests.merged import FOUR, MON, WED, day
 from tests.minutes import at
 
 UNITS = {"m": TimeFrameUnit.Minute, "h": TimeFrameUnit.Hour, "d": TimeFrameUnit.Day}

@@ -25,8 +25,8 @@ from tests.access import FOREIGN, Guarded
 from tests.conftest import NOW
 from tests.dialects import DAY, EARLY, Doors, doors, doors_of, milliseconds, start_of
 from tests.frames import dividend, listing_rows, set_clock, split
-from tests.integration.test_merged_api import FOUR, LAST, MON, WED, day
 from tests.live import NO_BARS, NO_PRICES, OPEN, bars_of, price, prices_of
+from tests.merged import FOUR, LAST, MON, WED, day
 from tests.minutes import at
 
 SPANS = {"m": "minute", "h": "hour", "d": "day"}

@@ -14,8 +14,8 @@ from lake.interval import MINUTE_INTERVALS, SESSION_INTERVALS, Interval
 from tests.access import Guarded
 from tests.dialects import DAY, EARLY, Doors, doors, doors_of, start_of
 from tests.frames import listing_rows
-from tests.integration.test_merged_api import LAST, MON, WED, day
 from tests.live import NO_PRICES, bars_of
+from tests.merged import LAST, MON, WED, day
 from tests.minutes import at
 from tests.udf import (
     check_config,
