@@ -40,6 +40,7 @@ pytest_plugins = [
     "tests.whole_system",
     "tests.api",
     "tests.merged",
+    "tests.past_lake",
 ]
 
 # How long an example takes says more of the machine than of what is tested.
