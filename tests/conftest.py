@@ -41,6 +41,7 @@ pytest_plugins = [
     "tests.api",
     "tests.merged",
     "tests.past_lake",
+    "tests.embedded_alerts",
 ]
 
 # How long an example takes says more of the machine than of what is tested.

@@ -18,9 +18,9 @@ from lake.clock import SystemClock
 from lake.errors import UnavailableError
 from speed_layer.alerts.ends import midnight
 from speed_layer.alerts.inlet import Inlet
+from tests.embedded_alerts import Running, above, at, begun
 from tests.evaluated_alerts import MADE, NoBars, put_alert, rule, told
 from tests.feeding import eventually
-from tests.integration.test_alerts_embedded import Running, above, at, begun
 
 EVE: Final = dt.date(2026, 1, 2)
 TODAY: Final = dt.date(2026, 1, 5)
