@@ -41,6 +41,14 @@ def page(browser: Browser) -> Iterator[Page]:
     assert [] == faults
 
 
+@pytest.fixture
+def forgiving(browser: Browser) -> Iterator[Page]:
+    """A page that may log an error: as where the server refuses what it is asked for."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    yield page
+    page.close()
+
+
 def is_foreign(url: str) -> bool:
     return re.match(r"(https?://127\.0\.0\.1[:/]|file:|data:|blob:)", url) is None
 

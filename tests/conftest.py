@@ -42,6 +42,7 @@ pytest_plugins = [
     "tests.merged",
     "tests.past_lake",
     "tests.embedded_alerts",
+    "tests.alert_page",
 ]
 
 # How long an example takes says more of the machine than of what is tested.
