@@ -32,6 +32,10 @@ with warnings.catch_warnings():
     from alpaca.data.live import StockDataStream
 
 _PATIENCE_S: Final = 30.0
+REFUSED: Final = 1008
+LATER: Final = 1013
+"""Codes of a close: of who may not, and of who may try again later."""
+AUTHENTICATED: Final = {"T": "success", "msg": "authenticated"}
 
 
 class Market:
@@ -169,3 +173,17 @@ async def until(holds: Callable[[], object]) -> None:
 def alpaca_stream(host: str, secret: str = "any", feed: str = "iex") -> StockDataStream:  # noqa: S107 - no secret
     """Return alpaca-py's client, which tries again soon."""
     return StockDataStream("id", secret, url_override=f"ws://{host}/v2/{feed}")
+
+
+def run(serve: Any, work: Callable[[str], Any]) -> None:
+    """Let clients talk to a server."""
+    with serve as host:
+        asyncio.run(work(host))
+
+
+def status(name: str, message: str) -> dict[str, str]:
+    return {"ev": "status", "status": name, "message": message}
+
+
+def error(code: int, msg: str, detail: str = "") -> dict[str, Any]:
+    return {"T": "error", "code": code, "msg": msg} | ({"detail": detail} if detail else {})
