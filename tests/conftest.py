@@ -43,6 +43,7 @@ pytest_plugins = [
     "tests.past_lake",
     "tests.embedded_alerts",
     "tests.alert_page",
+    "tests.streaming",
 ]
 
 # How long an example takes says more of the machine than of what is tested.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +18,14 @@ from lake.live import LiveBars
 from serving_layer.app import create_app
 from serving_layer.stream.connection import Manners
 from serving_layer.stream.routes import Streams
+from speed_layer.views import MemoryView
 from tests.access import serving
+from tests.live import day_bar
 
 PATIENCE_S = 30
 Frame = dict[str, Any]
+MON, TUE = dt.date(2013, 3, 4), dt.date(2013, 3, 5)
+FOUR = ("open", "high", "low", "close")
 
 
 @contextmanager
@@ -130,3 +135,24 @@ class Client:
 
 def _key(item: Frame) -> tuple[str, str | None]:
     return item["symbol"], item.get("start")
+
+
+def day(symbol: str, session: dt.date, close: float, trades: int) -> dict[str, Any]:
+    return day_bar(symbol, session, trades, **dict.fromkeys(FOUR, close), volume=100.0)
+
+
+@pytest.fixture
+def held_view() -> MemoryView:
+    return MemoryView()
+
+
+@pytest.fixture
+def stream_host(lake: Lake, held_view: MemoryView) -> Iterator[str]:
+    with streaming(lake, held_view) as host:
+        yield host
+
+
+@pytest.fixture
+def stream_client(stream_host: str) -> Iterator[Client]:
+    with Client(stream_host) as client:
+        yield client

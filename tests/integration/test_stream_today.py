@@ -13,9 +13,8 @@ import pytest
 from fiblake import Lake
 from lake.interval import DAILY
 from speed_layer.views import MemoryView
-from tests.integration.test_stream import MON, TUE, day
 from tests.live import NO_PRICES, bars_of
-from tests.streaming import PATIENCE_S, Client, streaming
+from tests.streaming import MON, PATIENCE_S, TUE, Client, day, streaming
 
 FRIDAY = MON - dt.timedelta(days=3)
 
