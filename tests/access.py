@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 
 from database import Database, open_database
 from database.audit import Actor
@@ -29,6 +31,10 @@ from serving_layer.stream.socket import SOCKETS
 
 ACTOR = Actor("command:test", "host")
 FOREIGN = "fib_0123456789_" + "ab" * 24
+SECRET = "a secret of tokens that is long enough for any way to sign, of 64 bytes"  # noqa: S105 - the test's own
+DOCUMENTATION = {"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+OPEN = {"/", "/health/live", "/health/ready", *DOCUMENTATION}
+"""What anyone may ask for; beside the parts of pages."""
 
 
 class Guarded:
@@ -120,3 +126,40 @@ def both_guarded(make_guarded: MakeGuarded, any_settings: Settings) -> Guarded:
 def guarded(make_guarded: MakeGuarded) -> Guarded:
     """An app that asks for keys, with a database in a file."""
     return make_guarded()
+
+
+def routes(app: Any) -> Iterator[tuple[str, str]]:
+    """Yield the method and path of each route over HTTP, hidden or not, that is not open to all."""
+    for route in iter_route_contexts(app.routes):
+        if route.methods and route.path not in OPEN:
+            yield from ((method, str(route.path)) for method in sorted(route.methods))
+
+
+def asked(method: str, path: str, key: str) -> tuple[str, str, dict[str, Any]]:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return method, re.sub(r"{(\w+)[^}]*}", r"\1", path), {"headers": headers}
+
+
+@pytest.fixture
+def key_server(make_guarded: MakeGuarded) -> Guarded:
+    """An app that asks for keys, and signs tokens by a secret that a test knows."""
+    return make_guarded(token_secret=SECRET)
+
+
+def bad_keys(server: Guarded) -> dict[str, str]:
+    """Return keys that do not hold, by what is wrong with them."""
+    revoked, expired = server.key(), server.key(expires=dt.datetime(2026, 1, 6, tzinfo=dt.UTC))
+    half = server.key().secret
+    server.clock.instant = dt.datetime(2026, 1, 7, tzinfo=dt.UTC)
+    server.request("DELETE", f"/v1/keys/{revoked.key.key}", server.key("admin").secret)
+    return {
+        "none": "",
+        "expired": expired.secret,
+        "revoked": revoked.secret,
+        "foreign": FOREIGN,
+        "half of one": half[:-1],
+        "one with another end": half[:-4] + ("0000" if half[-4:] != "0000" else "1111"),
+        "its digest": server.key().secret[:15] + "0" * 48,
+        "text": "é key",
+        "a token of no key": "a.b.c",
+    }

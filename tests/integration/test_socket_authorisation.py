@@ -20,8 +20,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from serving_layer.auth import SCOPES, Scope, require
-from tests.access import Guarded, MakeGuarded, serving
-from tests.integration.test_authorisation import SECRET, bad_keys
+from tests.access import SECRET, Guarded, MakeGuarded, bad_keys, serving
 
 SCOPE: Scope = "live"
 PLACED = {"feed": "sip"}
