@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lake.alerts.book import BarsKey, Firing
+from lake.alerts.book import BarsKey, Book, Firing
 from lake.alerts.evaluate import Progress, beginning, evaluate, looks_at, rebased
 from lake.alerts.market import BarsBefore, Market, PriceWindow
 from lake.alerts.plan import Plan, plan_of
@@ -19,6 +19,8 @@ OPEN = 1_767_623_400 * SECOND_US
 """2026-01-05T14:30:00Z, Monday: 09:30 at the exchange."""
 DAY_US = 86_400 * SECOND_US
 NEVER = 2**63 - 1
+ABOVE = {"kind": "price", "relation": "above", "level": 100}
+BELOW = {"kind": "price", "relation": "below", "level": 100}
 
 
 def rule_of(when: Mapping[str, object], **rest: object) -> Rule:
@@ -174,3 +176,26 @@ class Among:
             market.bars = {key: market.bars[key] for key in pairs}
             if not any(plan.has_prices for plan in plans):
                 market.price = None
+
+
+def firings(rule: Rule, seen: Sequence[Seen]) -> list[Firing]:
+    book = Book()
+    book.add("al_1", 1, rule)
+    return book.take(seen)
+
+
+def seconds(rule: Rule, seen: Sequence[Seen]) -> list[int]:
+    return [(each.time - OPEN) // SECOND_US for each in firings(rule, seen)]
+
+
+def texts(rule: Rule, seen: Sequence[Seen]) -> list[str]:
+    return [each.text for each in firings(rule, seen)]
+
+
+def prices(*of: float) -> list[Seen]:
+    """A tick a second."""
+    return [tick(second, price) for second, price in enumerate(of)]
+
+
+def closes(*of: float, interval: str = "13d", volume: float = 100) -> list[Seen]:
+    return [bar(interval, at, close, volume=volume) for at, close in enumerate(of)]
