@@ -44,6 +44,7 @@ pytest_plugins = [
     "tests.embedded_alerts",
     "tests.alert_page",
     "tests.streaming",
+    "tests.watching",
 ]
 
 # How long an example takes says more of the machine than of what is tested.
