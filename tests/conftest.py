@@ -45,6 +45,7 @@ pytest_plugins = [
     "tests.alert_page",
     "tests.streaming",
     "tests.watching",
+    "tests.sending",
 ]
 
 # How long an example takes says more of the machine than of what is tested.

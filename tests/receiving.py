@@ -138,8 +138,11 @@ def _read(connection: socket.socket) -> Told | None:
     return Told(first.split()[1], headers, body)
 
 
+Start = Callable[..., Receiver]
+
+
 @pytest.fixture
-def receive() -> Iterator[Callable[..., Receiver]]:
+def receive() -> Iterator[Start]:
     """Start receivers, which end with the test."""
     receivers: list[Receiver] = []
 

@@ -16,7 +16,7 @@ from database.deliveries import redeliver
 from lake.clock import SystemClock
 from lake.settings import Settings
 from speed_layer.delivery.delivering import delivering
-from tests.integration.test_delivering import now, quick, wait_until
+from tests.delivering import now, quick, wait_until
 from tests.outbox import ACTOR, ME, add_destination, notify, states
 from tests.parts import free_port
 from tests.receiving import SECRET

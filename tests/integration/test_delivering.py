@@ -1,19 +1,13 @@
-"""Deliverers on both kinds of database and real receivers: many at once, and killed in between."""
+"""Deliverers on both kinds of database and real receivers, many at once."""
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -22,60 +16,15 @@ from structlog.testing import capture_logs
 
 from database import Database
 from database.deliveries import redeliver
-from database.migrating import upgrade
-from database.outbox import Claimed
 from database.tables import NOTIFICATIONS
 from lake.clock import SystemClock
 from lake.logs import configure_logs
 from lake.settings import Settings
 from speed_layer.delivery import deliverer as module
-from speed_layer.delivery.deliverer import Deliverer
 from speed_layer.delivery.delivering import delivering
-from speed_layer.delivery.outcome import Bounds, NoSender, Outcome
+from tests.delivering import PATIENCE_S, ids_of, now, quick, wait_until
 from tests.outbox import ACTOR, ME, add_destination, deliveries, notify, states
-from tests.parts import PostgresServer, environment
-from tests.receiving import SECRET, Answer, Receiver, Told, always, answer
-
-Start = Callable[..., Receiver]
-ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30
-KILLED = """
-import sys
-from contextlib import closing
-from database import open_database
-from lake.clock import SystemClock
-from lake.settings import Settings
-from speed_layer.delivery.delivering import delivering
-settings = Settings()
-with closing(open_database(settings)) as database, delivering(settings, database, SystemClock()):
-    print("begun", flush=True)
-    sys.stdin.read()
-"""
-
-
-def quick(settings: Settings, **others: Any) -> Settings:
-    """Return settings that allow receivers of a test, and try again soon."""
-    known = {
-        "webhook_allow": "127.0.0.0/8",
-        "delivery_retry_seconds": 0.05,
-        "delivery_longest_retry_seconds": 0.2,
-    }
-    return settings.model_copy(update={**known, **others})
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < deadline, "it never was so"
-        time.sleep(0.02)
-
-
-def now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
-def ids_of(told: Iterable[Told]) -> list[str]:
-    return [each.headers["webhook-id"] for each in told]
+from tests.receiving import SECRET, Answer, Start, Told, always, answer
 
 
 def failing(times: int, status: str = "503 Service Unavailable") -> Answer:
@@ -282,138 +231,6 @@ def test_of_several_deliverers_one_makes_each_attempt(
     assert sorted(ids) == sorted(ids_of(receiver.told))
 
 
-def test_what_was_under_way_at_the_end_is_due_again_at_once(
-    any_settings: Settings,
-    any_database: Database,
-    receive: Start,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "_GRACE_S", 0.2)
-
-    def hang(_: Told) -> Iterable[bytes]:
-        receiver.pause(60)
-        yield answer()
-
-    receiver = receive(hang)
-    add_destination(any_database, receiver.url)
-    notify(any_database, "al_1.1.1", made=now())
-    with delivering(quick(any_settings), any_database, SystemClock()):
-        receiver.wait(1)
-    found = deliveries(any_database, "al_1.1.1")["hook"]
-
-    assert ("waiting", 0) == (found.state, found.attempts)
-    assert found.due is not None
-    assert found.due <= now()
-    receiver.answers = always()
-    with delivering(quick(any_settings), any_database, SystemClock()):
-        wait_until(lambda: ["delivered"] == states(any_database, "al_1.1.1"))
-
-
-def test_what_was_under_way_at_a_kill_is_delivered_by_whoever_is_left(
-    any_settings: Settings,
-    any_database: Database,
-    receive: Start,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def hang(_: Told) -> Iterable[bytes]:
-        receiver.pause(60)
-        yield answer()
-
-    receiver = receive(hang)
-    add_destination(any_database, receiver.url)
-    settings = quick(any_settings, delivery_timeout_seconds=1)
-    for name, value in environment(settings).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    killed = subprocess.Popen(
-        [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    try:
-        assert killed.stdout
-        assert b"begun\n" == killed.stdout.readline()
-        notify(any_database, "al_1.1.1", made=now())
-        receiver.wait(1)
-    finally:
-        killed.send_signal(signal.SIGKILL)
-        killed.communicate()
-    receiver.answers = always()
-    with delivering(settings, any_database, SystemClock()):
-        wait_until(lambda: ["delivered"] == states(any_database, "al_1.1.1"))
-
-    assert ["al_1.1.1"] * 2 == ids_of(receiver.told)
-    assert 1 == deliveries(any_database, "al_1.1.1")["hook"].attempts
-
-
-def test_a_database_that_is_away_is_waited_for_and_told_of_once(
-    postgres_server: PostgresServer,
-    postgres_settings: Settings,
-    database_of: Callable[[Settings], Database],
-    receive: Start,
-) -> None:
-    database = database_of(postgres_settings)
-    upgrade(database)
-    receiver = receive()
-    add_destination(database, receiver.url)
-
-    def hold(_: Told) -> Iterable[bytes]:
-        postgres_server.kill()
-        yield answer()
-
-    receiver.answers = hold
-    with (
-        capture_logs() as logs,
-        delivering(quick(postgres_settings), database, SystemClock()) as deliverer,
-    ):
-        notify(database, "al_1.1.1", made=now())
-        try:
-            wait_until(lambda: deliverer.told()["fault"] is not None)
-            time.sleep(1.5)
-            assert "does not answer" in deliverer.told()["fault"]
-        finally:
-            postgres_server.start()
-        wait_until(lambda: deliverer.told()["fault"] is None)
-        wait_until(lambda: ["delivered"] == states(database, "al_1.1.1"))
-
-    # It was delivered once: what became of it was kept until it could be marked.
-    assert ["al_1.1.1"] == ids_of(receiver.told)
-    events = [each["event"] for each in logs if each["log_level"] in {"error", "warning"}]
-    assert ["alerts are not delivered", "alerts are delivered again"] == events
-
-
-class Breaking:
-    """A sender that breaks at its first attempt."""
-
-    def __init__(self) -> None:
-        self.attempts = 0
-
-    async def send(self, _: Claimed) -> Outcome:
-        self.attempts += 1
-        if self.attempts == 1:
-            msg = f"broken by {SECRET}"
-            raise RuntimeError(msg)
-        return Outcome()
-
-    async def close(self) -> None:
-        return
-
-
-def test_an_attempt_that_breaks_ends_no_other(own_database: Database) -> None:
-    notify(own_database, "al_1.1.1", to=("hook",), made=now())
-    bounds = Bounds(retry_s=0.01, longest_retry_s=0.01)
-    senders = {"log": Breaking(), "": Breaking()}
-    keep = dt.timedelta(days=1)
-    deliverer = Deliverer(own_database, senders, SystemClock(), bounds, keep)
-    with capture_logs() as logs:
-        deliverer.start()
-        wait_until(lambda: ["delivered"] == states(own_database, "al_1.1.1"))
-        deliverer.stop()
-
-    (broken,) = [each for each in logs if each["log_level"] == "error"]
-    assert ("RuntimeError", "al_1.1.1") == (broken["error"], broken["notification"])
-    assert SECRET not in repr(logs)
-    assert 2 == deliveries(own_database, "al_1.1.1")["hook"].attempts
-
-
 def test_what_cannot_be_sent_here_says_why_and_waits(own_database: Database) -> None:
     notify(own_database, "al_1.1.1", to=("sns",), made=now())
     with delivering(Settings(), own_database, SystemClock()):
@@ -438,10 +255,3 @@ def _is_there(database: Database, notification: str) -> bool:
     with database.read() as connection:
         found = connection.scalar(asked.where(NOTIFICATIONS.c.notification == notification))
     return found is not None
-
-
-def test_a_part_that_is_missing_is_told_at_each_attempt() -> None:
-    sender = NoSender("httpx is not installed")
-    claimed = Claimed("al_1.1.1", "hook", 0, "", now(), ME, "alert", "{}", None, None)
-
-    assert Outcome("httpx is not installed") == asyncio.run(sender.send(claimed))

@@ -23,8 +23,8 @@ from speed_layer.delivery.delivering import delivering
 from speed_layer.delivery.outcome import Outcome
 from speed_layer.delivery.sns import SnsSender
 from speed_layer.delivery.topics import Topic, create_topics
+from tests.delivering import now, quick, wait_until
 from tests.deployed import deploy_topics
-from tests.integration.test_delivering import now, quick, wait_until
 from tests.moto_serially import REGION
 from tests.outbox import ME, NOW, deliveries, notify, states
 from tests.parts import MotoServer, free_port
