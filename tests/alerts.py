@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
 from database import Database
@@ -39,6 +40,12 @@ class Owner:
     def fired(self, query: str = "") -> list[str]:
         firings = self.ask("GET", f"/firings{query}").json()["firings"]
         return [each["firing"] for each in firings]
+
+
+@pytest.fixture
+def desk(guarded: Guarded) -> Owner:
+    """An owner of an app that asks for keys, with a database in a file."""
+    return Owner(guarded, "desk")
 
 
 def rule(**changed: Any) -> dict[str, Any]:

@@ -46,6 +46,7 @@ pytest_plugins = [
     "tests.streaming",
     "tests.watching",
     "tests.sending",
+    "tests.alerts",
 ]
 
 # How long an example takes says more of the machine than of what is tested.
