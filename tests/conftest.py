@@ -47,6 +47,7 @@ pytest_plugins = [
     "tests.watching",
     "tests.sending",
     "tests.alerts",
+    "tests.backups",
 ]
 
 # How long an example takes says more of the machine than of what is tested.
