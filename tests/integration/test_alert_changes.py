@@ -61,6 +61,11 @@ def test_alerts_that_change_are_evaluated_as_they_are_within_a_second(
         unheard = set(connection.scalars(sa.select(DELIVERIES.c.notification)))
         assert {"al_a"} == all_states(connection).keys()
     assert {"al_a.1.1", "al_a.2.1"} == unheard
+    assert_is_told_in_full(first)
+    assert ["al_a.2.2", "al_b.1.1"] == [each["notification"] for each in others if each["is_muted"]]
+
+
+def assert_is_told_in_full(first: sa.RowMapping) -> None:
     assert ("anyone", "al_a", "AAPL", "alert") == tuple(
         first[name] for name in ("owner", "alert", "symbol", "kind")
     )
@@ -74,7 +79,6 @@ def test_alerts_that_change_are_evaluated_as_they_are_within_a_second(
         "price": 101.0,
         "name": "high",
     } == envelope.data
-    assert ["al_a.2.2", "al_b.1.1"] == [each["notification"] for each in others if each["is_muted"]]
 
 
 def state_of(database: Database, alert: str) -> int | None:
