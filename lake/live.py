@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from lake.bar import Hours
     from lake.interval import Interval
 
-BARS_SCHEMA: Final = pl.Schema(pl.from_arrow(LIVE_BARS.empty_table()).schema)  # type: ignore[union-attr]
+BARS_SCHEMA: Final = pl.Schema(LIVE_BARS)
 """The columns of `LIVE_BARS`."""
-PRICES_SCHEMA: Final = pl.Schema(pl.from_arrow(PRICES.empty_table()).schema)  # type: ignore[union-attr]
+PRICES_SCHEMA: Final = pl.Schema(PRICES)
 """The columns of `PRICES`."""
 
 

@@ -18,7 +18,7 @@ from lake.schemas import EVENTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-SCHEMA: Final = pl.Schema(pl.from_arrow(EVENTS.empty_table()).schema)  # type: ignore[union-attr]
+SCHEMA: Final = pl.Schema(EVENTS)
 """The columns of `EVENTS` as Polars has them."""
 _FEW: Final = 128
 _REQUIRED: Final = frozenset(field.name for field in EVENTS if not field.nullable)

@@ -227,7 +227,8 @@ def _open(path: Path) -> MappedPartition | None:
         file = pa.ipc.open_file(pa.memory_map(str(path)))
         if file.schema != BARS or file.num_record_batches > 1:
             return None
-        bars = file.get_batch(0) if file.num_record_batches else _NO_BARS
+        none = not file.num_record_batches
+        bars = pa.RecordBatch.from_pylist([], BARS) if none else file.get_batch(0)
     except (pa.ArrowException, OSError):
         return None
     runs = pc.run_end_encode(bars["listing"])
@@ -235,6 +236,3 @@ def _open(path: Path) -> MappedPartition | None:
     begins = [0, *ends][:-1]
     spans = dict(zip(runs.values.to_pylist(), zip(begins, ends, strict=True), strict=True))
     return MappedPartition(bars, bars["start"].cast(pa.int32()).to_numpy(), spans)
-
-
-_NO_BARS: Final = pa.RecordBatch.from_pylist([], BARS)

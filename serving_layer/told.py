@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from serving_layer.asked import Asked
     from serving_layer.query import BarsQuery
 
-_INTRADAY: Final = pl.Schema(pl.from_arrow(INTRADAY_BARS.empty_table()).schema)  # type: ignore[union-attr]
+_INTRADAY: Final = pl.Schema(INTRADAY_BARS)
 _EVER: Final = Named("", EPOCH, dt.date.max)
 _DAY: Final = ("session", "symbol", "open", "high", "low", "close", "volume", "vwap", "trades")
 

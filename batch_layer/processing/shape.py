@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batch_layer.processing.dailies import Dailies, Dates, Integers
     from batch_layer.processing.fold import Pieces, Span
 
-_STATES: Final = pa.array(["forming", "final"])
+_STATES: Final = ("forming", "final")
 _NAMES: Final = ("listing", "symbol", "state")
 _ENCODED: Final = pa.schema(
     [
@@ -51,7 +51,7 @@ def bars_of(dailies: Dailies, merged: Pieces, span: Span, dates: Dates) -> pa.Ta
         "sessions": values["sessions"].cast(pa.int32()),
         "sessions_expected": pa.array(through - begin + 1, pa.int32()),
         "through": pa.array(dates[through]),
-        "state": _encoded((through == end).astype(np.int64), _STATES),
+        "state": _encoded((through == end).astype(np.int64), pa.array(_STATES)),
         "revision": pa.array(_revisions(dailies, merged, span), pa.int32()),
     }
     return pa.table(columns, schema=_ENCODED)

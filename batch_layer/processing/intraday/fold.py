@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 PACKAGE: Final = "batch_layer.processing.intraday"
 _FINER: Final = dict(zip(INTRADAY, (MINUTE, *INTRADAY[:2], INTRADAY[2], INTRADAY[2]), strict=True))
 """Of which interval's bars each one is merged."""
-_HOURS: Final = pa.array(["regular", "extended"])
-_FINAL: Final = pa.array(["final"])
+# Tuples: Arrow's first array looks for pandas, which every process would wait for at its start.
+_HOURS: Final = ("regular", "extended")
+_FINAL: Final = ("final",)
 _NAMES: Final = ("symbol", "hours", "state")
 _ENCODED: Final = pa.schema(
     [
@@ -79,7 +80,7 @@ def _shaped(merged: Minutes, hours: SessionHours, length: NDArray[np.int32]) -> 
     columns = {
         "symbol": _encoded(symbol, merged.symbols),
         "session": session,
-        "hours": _encoded(is_extended.astype(np.int64), _HOURS),
+        "hours": _encoded(is_extended.astype(np.int64), pa.array(_HOURS)),
         "start": pa.array(dawn_us + minute * _MINUTE_US).cast(SCHEMA.field("start").type),
         **{name: values[name] for name in (*PRICES, "volume")},
         "vwap": vwap_of(values["notional"].to_numpy(), values["volume"].to_numpy()),
@@ -87,7 +88,7 @@ def _shaped(merged: Minutes, hours: SessionHours, length: NDArray[np.int32]) -> 
         "minutes": values["minutes"],
         "minutes_expected": pa.array(length[minute]),
         "through": session,
-        "state": _encoded(np.zeros(len(minute), np.int64), _FINAL),
+        "state": _encoded(np.zeros(len(minute), np.int64), pa.array(_FINAL)),
         "revision": values["revision"],
     }
     return pa.table(columns, schema=_ENCODED)
