@@ -55,7 +55,7 @@ COPY --from=build /opt/fiblake /opt/fiblake
 COPY --from=java /opt/java/openjdk /opt/java/openjdk
 COPY --from=flink /opt/flink /opt/flink
 COPY --from=jar /build/target/fiblake-flink.jar /opt/fiblake/lib/python3.11/site-packages/speed_layer/flink/target/
-# It is looked for beside the packages. What is prepared lets it start in half the time.
+# It is looked for beside the packages. What is prepared lets it start sooner.
 RUN ln -s /opt/flink /opt/fiblake/lib/python3.11/site-packages/.venv-flink \
     && fiblake flink prepare \
     && rm -rf /tmp/*

@@ -136,7 +136,7 @@ def _restored(
 
 @app.command("prepare")
 def prepare_() -> None:
-    """Load the job's classes once, so that it starts in half the time; it takes a minute."""
+    """Load the job's classes once, so that it starts sooner; it takes half a minute."""
     today = trading_day(SystemClock().now())
     table = compute_sessions(today + _AHEAD)
     archive = flink_start.prepare(flink_job.sessions_csv(table, today - _BACK, today + _AHEAD))

@@ -1,9 +1,10 @@
-"""What lets the Flink job start in half the time: its classes, loaded and checked once.
+"""What lets the Flink job start soon: its classes, loaded and checked once.
 
 Flink keeps its planner in a jar within a jar, which is unpacked and loaded anew at each start. Here
-it is unpacked once, into a folder of jars that stands for Flink's own (Flink allows for it), and a
-short run of the job leaves an archive of all classes that it loaded. The JVM passes over an archive
-that is not of the same Java and the same jars: it is only slower then.
+it is unpacked once, into a folder of jars that stands for Flink's own (Flink allows for it), with
+the job's jar beside it. A short run of the job leaves an archive of all classes that it loaded, and
+of all of that jar. The JVM passes over an archive that is not of the same Java and the same jars:
+it is only slower then.
 
 Source: https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html, "Dynamic Archive";
         https://nightlies.apache.org/flink/flink-docs-release-2.3/docs/dev/configuration/advanced/
@@ -45,7 +46,7 @@ def prepare(sessions: str) -> Path:
         places = {name: str(work / name) for name in ("events", "bars", "corrections", "rejects")}
         arguments = [part for name, place in places.items() for part in (f"--{name}", place)]
         arguments += ["--sessions", str(work / "sessions.csv"), "--state", str(work / "state")]
-        arguments += ["--rest-port", str(free_port())]
+        arguments += ["--rest-port", str(free_port()), "--load-all"]
         flink_job.run(
             arguments,
             logs=work / "logs",
@@ -63,3 +64,4 @@ def _unpack(jars: Path) -> None:
             (jars / jar.name).symlink_to(jar)
     with zipfile.ZipFile(next(own.glob(_LOADER))) as loader:
         loader.extract(_PLANNER, jars)
+    (jars / flink_job.JAR.name).symlink_to(flink_job.JAR)

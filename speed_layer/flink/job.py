@@ -13,12 +13,16 @@ import json
 import os
 import sys
 import threading
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from string import Template
 from typing import Final
 from urllib.parse import urlsplit
 
+from py4j.protocol import Py4JJavaError
 from pyflink.common import Configuration
+from pyflink.java_gateway import get_gateway
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
 HERE: Final = Path(__file__).resolve().parent
@@ -47,6 +51,8 @@ def main(arguments: list[str]) -> None:
         .with_configuration(configuration(options))
         .build()
     )
+    if options.load_all and (jar := job_jar()):
+        load_all(jar)
     for name, kind in _FUNCTIONS.items():
         tables.execute_sql(f"CREATE TEMPORARY SYSTEM FUNCTION {name} AS 'fiblake.flink.{kind}'")
     for statement in definitions(options):
@@ -94,6 +100,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     told("--endpoint", help="of a Kinesis that is not Amazon's")
     told("--tied", action="store_true", help="end when standard input does")
     told("--rest-port", type=int, help="of the mini cluster's REST, on this machine alone")
+    told("--load-all", action="store_true", help="load all classes of the jar, for an archive")
     told("--explain", action="store_true", help="tell the plan, and do not run")
     return parser.parse_args(arguments)
 
@@ -118,8 +125,8 @@ def configuration(options: argparse.Namespace) -> Configuration:
         "table.exec.source.idle-timeout": "60 s",
         "table.local-time-zone": "UTC",
     }
-    jar = next((HERE / name for name in _JARS if (HERE / name).exists()), None)
-    if jar is not None:
+    jar = job_jar()
+    if jar is not None and not is_loaded(jar):
         chosen["pipeline.jars"] = jar.as_uri()
     if options.parallelism:
         chosen["parallelism.default"] = str(options.parallelism)
@@ -151,6 +158,28 @@ def configuration(options: argparse.Namespace) -> Configuration:
     for name, value in chosen.items():
         made.set_string(name, value)
     return made
+
+
+def job_jar() -> Path | None:
+    """Return the jar of the functions and connectors, where there is one beside this file."""
+    return next((HERE / name for name in _JARS if (HERE / name).exists()), None)
+
+
+def is_loaded(jar: Path) -> bool:
+    """Return whether Flink has a jar among its own."""
+    own = os.environ.get("FLINK_LIB_DIR")
+    return own is not None and (Path(own) / jar.name).exists()
+
+
+def load_all(jar: Path) -> None:
+    """Load what classes of a jar can be: an archive of loaded classes has them then."""
+    loader = get_gateway().jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    with zipfile.ZipFile(jar) as packed:
+        names = [name for name in packed.namelist() if name.endswith(".class")]
+    for name in names:
+        # Some are of libraries that are not there.
+        with suppress(Py4JJavaError):
+            loader.loadClass(name.removesuffix(".class").replace("/", "."))
 
 
 def parameters(options: argparse.Namespace) -> str:

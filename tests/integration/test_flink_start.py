@@ -16,10 +16,11 @@ from tests.parts import missing
 SESSION = dt.date(2026, 3, 9)
 LOADED = re.compile(r"\b(\S+) source: (.*)")
 PLANNER = ("org.apache.calcite.", "org.apache.flink.table.planner.")
+OURS = ("fiblake.",)
 
 
 @pytest.mark.usefixtures("flink")
-def test_classes_of_the_planner_come_from_the_archive(
+def test_classes_of_the_planner_and_of_the_job_come_from_the_archive(
     tmp_path: Path, sessions: SessionTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not flink_job.ARCHIVE.exists():
@@ -28,8 +29,9 @@ def test_classes_of_the_planner_come_from_the_archive(
     monkeypatch.setenv("JVM_ARGS", f"-Xlog:class+load:file={told}")
     Job(tmp_path / "job", sessions, SESSION, SESSION).run()
     found = LOADED.findall(told.read_text("utf-8"))
-    sources = [source for name, source in found if name.startswith(PLANNER)]
-    archived = [source for source in sources if source.startswith("shared objects file")]
+    for package, least in ((PLANNER, 3_000), (OURS, 10)):
+        sources = [source for name, source in found if name.startswith(package)]
+        archived = [source for source in sources if source.startswith("shared objects file")]
 
-    assert len(sources) > 3_000
-    assert len(archived) > 0.9 * len(sources)
+        assert len(sources) > least
+        assert len(archived) > 0.9 * len(sources)
