@@ -41,14 +41,15 @@ _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
 """The first time that a zip can tell: the same package for the same content."""
 _STOP_S: Final = 30
 _HOT_ALONE: Final = (
-    "-XX:Tier4InvocationThreshold=50000",
-    "-XX:Tier4MinInvocationThreshold=6000",
-    "-XX:Tier4CompileThreshold=150000",
-    "-XX:Tier4BackEdgeThreshold=400000",
+    "-XX:Tier4InvocationThreshold=500000",
+    "-XX:Tier4MinInvocationThreshold=60000",
+    "-XX:Tier4CompileThreshold=1500000",
+    "-XX:Tier4BackEdgeThreshold=4000000",
 )
-"""Ten times what the JVM has: its second compiler leaves alone what is warm at a start alone.
+"""A hundred times what the JVM has: its second compiler leaves alone what is warm at a start alone.
 
-What each event runs through is as hot as that within a second of trading.
+What each event runs through is as hot as that within seconds of much trade, and needs no more of
+little.
 """
 
 
