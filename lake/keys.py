@@ -50,7 +50,7 @@ LANDING: Final = "landing/"
 REJECTS: Final = "rejects/"
 DAILY_REJECTS: Final = f"{REJECTS}daily/"
 
-_LANDED: Final = re.compile(r"^(.+)/(\d{8}T\d{6}Z)\.(?:json|csv)\.gz$")
+_LANDED: Final = re.compile(r"^(.+)/\d{8}T\d{6}Z\.(?:json|csv)\.gz$")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _YEAR: Final = re.compile(r"/year=(\d{4})/bars\.parquet$")
 _SESSION: Final = re.compile(r"/year=\d{4}/session=(\d{4}-\d{2}-\d{2})/bars\.parquet$")

@@ -227,8 +227,8 @@ def _open(path: Path) -> MappedPartition | None:
         file = pa.ipc.open_file(pa.memory_map(str(path)))
         if file.schema != BARS or file.num_record_batches > 1:
             return None
-        none = not file.num_record_batches
-        bars = pa.RecordBatch.from_pylist([], BARS) if none else file.get_batch(0)
+        is_empty = file.num_record_batches == 0
+        bars = pa.RecordBatch.from_pylist([], BARS) if is_empty else file.get_batch(0)
     except (pa.ArrowException, OSError):
         return None
     runs = pc.run_end_encode(bars["listing"])

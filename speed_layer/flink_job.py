@@ -32,7 +32,9 @@ PYTHON: Final = PROJECT.parents[1] / ".venv-flink/bin/python"
 JAR: Final = PROJECT / "target/fiblake-flink.jar"
 START: Final = PYTHON.parents[1] / "start"
 """What `flink_start` prepared, if it did."""
-JARS: Final = START / "lib"
+JARS: Final = START / "jars"
+CLASS_PATH: Final = START / "lib/flink.jar"
+"""Names those jars in their order: PyFlink would name them in that of the file system."""
 ARCHIVE: Final = START / "classes.jsa"
 HINT: Final = "make .venv-flink/ready."
 _CONNECTOR: Final = "org/apache/flink/connector/kinesis/table/KinesisDynamicTableFactory.class"
@@ -46,10 +48,9 @@ _HOT_ALONE: Final = (
     "-XX:Tier4CompileThreshold=1500000",
     "-XX:Tier4BackEdgeThreshold=4000000",
 )
-"""A hundred times what the JVM has: its second compiler leaves alone what is warm at a start alone.
+"""A hundred times what the JVM has: its second compiler leaves alone what is warm only at a start.
 
-What each event runs through is as hot as that within seconds of much trade, and needs no more of
-little.
+What each event runs through is as hot as that after some hundred thousand events.
 """
 
 
@@ -126,14 +127,17 @@ def running(
     """
     need_all()
     logs.mkdir(parents=True, exist_ok=True)
+    prepared = started_by(f"-XX:SharedArchiveFile={ARCHIVE}") if is_prepared() else {}
+    variables = _environment({**prepared, **(environment or {})})
+    own = ["--tied", *(["--loaded"] if prepared else [])]
     theirs, ours = os.pipe()
     try:
         process = subprocess.Popen(  # noqa: S603 - our own program
-            [str(PYTHON), str(PROJECT / "job.py"), "--tied", *arguments],
+            [str(PYTHON), str(PROJECT / "job.py"), *own, *arguments],
             stdin=theirs,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=_environment(environment or {}) | {"FLINK_LOG_DIR": str(logs)},
+            env=variables | {"FLINK_LOG_DIR": str(logs)},
             start_new_session=True,  # Flink's JVM is a process of its own, and outlives its parent
         )
     finally:
@@ -194,12 +198,20 @@ def home() -> Path:
     return next(PYTHON.parents[1].glob("lib/python3*/site-packages/pyflink"))
 
 
+def is_prepared() -> bool:
+    """Return whether there is a start that was prepared, of jars that are all there."""
+    return ARCHIVE.exists() and all(jar.exists() for jar in JARS.iterdir())
+
+
 def started_by(option: str) -> dict[str, str]:
     """Return the variables of a start from the jars that were prepared, by an option of the JVM."""
+    own = home()
     return {
-        # Without it PyFlink looks for it, and for the jars too, whatever is told of them.
-        "FLINK_HOME": str(home()),
-        "FLINK_LIB_DIR": str(JARS),
+        # Without it PyFlink looks for all of these itself, whatever is told of them.
+        "FLINK_HOME": str(own),
+        "FLINK_LIB_DIR": str(CLASS_PATH.parent),
+        "FLINK_OPT_DIR": str(own / "opt"),
+        "FLINK_PLUGINS_DIR": str(own / "plugins"),
         # The JVM says much of classes that it does not archive.
         "JVM_ARGS": f"{option} -Xlog:cds=off",
     }
@@ -207,12 +219,9 @@ def started_by(option: str) -> dict[str, str]:
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     """Return this process's variables and some more; options of the JVM are added to ours."""
-    prepared = started_by(f"-XX:SharedArchiveFile={ARCHIVE}") if ARCHIVE.exists() else {}
     # No function of the job is Python's: a server for such ones would start with it, and slowly.
-    told = {**os.environ, "_python_worker_execution_mode": "process", **prepared, **more}
-    options = [
-        each["JVM_ARGS"] for each in ({**prepared, **more}, os.environ) if "JVM_ARGS" in each
-    ]
+    told = {**os.environ, "_python_worker_execution_mode": "process", **more}
+    options = [each["JVM_ARGS"] for each in (more, os.environ) if "JVM_ARGS" in each]
     return told | {"JVM_ARGS": " ".join([*_HOT_ALONE, *options])}
 
 

@@ -55,7 +55,7 @@ def carried(folder: Path, url: str, *, events: str, bars: str) -> Iterator[list[
 
     Args:
         folder: For the files.
-        url: Of the Kinesis server, which need not run yet, and may be away for a while.
+        url: Of the Kinesis server, which need not run yet, and may be away for some minutes.
         events: The stream that goes to Flink, whose shards stay as they are.
         bars: The stream that what comes from there goes to.
 

@@ -91,7 +91,7 @@ class Alarm:
         signals: What is watched: each apart, or as one number that `expression` makes of them.
         severity: `page`: someone looks now. `notice`: on the next working day.
         comparison: With the threshold, of a number that is wrong.
-        threshold: In the metric's unit. Of `spend` alone it is the budget's, and told as nought.
+        threshold: In the metric's unit. Of `spend` alone it is the budget's, and left at nought.
         period_s: Over which a number is taken.
         periods: For how many of them in turn it must be wrong.
         missing: What no number at all says. `breaching`: that whoever tells it is dead.

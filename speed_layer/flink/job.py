@@ -100,6 +100,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     told("--endpoint", help="of a Kinesis that is not Amazon's")
     told("--tied", action="store_true", help="end when standard input does")
     told("--rest-port", type=int, help="of the mini cluster's REST, on this machine alone")
+    told("--loaded", action="store_true", help="the jar is among Flink's own")
     told("--load-all", action="store_true", help="load all classes of the jar, for an archive")
     told("--explain", action="store_true", help="tell the plan, and do not run")
     return parser.parse_args(arguments)
@@ -126,7 +127,7 @@ def configuration(options: argparse.Namespace) -> Configuration:
         "table.local-time-zone": "UTC",
     }
     jar = job_jar()
-    if jar is not None and not is_loaded(jar):
+    if jar is not None and not options.loaded:
         chosen["pipeline.jars"] = jar.as_uri()
     if options.parallelism:
         chosen["parallelism.default"] = str(options.parallelism)
@@ -163,12 +164,6 @@ def configuration(options: argparse.Namespace) -> Configuration:
 def job_jar() -> Path | None:
     """Return the jar of the functions and connectors, where there is one beside this file."""
     return next((HERE / name for name in _JARS if (HERE / name).exists()), None)
-
-
-def is_loaded(jar: Path) -> bool:
-    """Return whether Flink has a jar among its own."""
-    own = os.environ.get("FLINK_LIB_DIR")
-    return own is not None and (Path(own) / jar.name).exists()
 
 
 def load_all(jar: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from lake.services import SERVICES
+from speed_layer import flink_job
 from tests.bench.chapter import Size
 from tests.bench.lakes import lake_at, make_market
 from tests.bench.timing import ROOT, BenchmarkError, markdown
@@ -53,7 +54,9 @@ def services(work: Path) -> str:
             _wait_for(system.ready_url(service.name))
             profile = system.log(service.name).read_text("utf-8")[said:]
             rows.append(_row(" ".join(service.command), started, profile))
-    return markdown(_HEADER, rows)
+    # Without its connector the engine is told to read and write files besides.
+    by = "" if flink_job.has_connector() else "\n\nFlink has no Kinesis connector: by files."
+    return markdown(_HEADER, rows) + by
 
 
 def alone(size: Size, work: Path) -> str:

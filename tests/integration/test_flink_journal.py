@@ -30,7 +30,7 @@ def restored(flink: None, tmp_path_factory: pytest.TempPathFactory) -> list[str]
     compiler = shutil.which("javac")
     if compiler is None:
         missing("javac", flink_job.HINT)
-    of_flink = next(flink_job.PYTHON.parents[1].glob("lib/*/site-packages/pyflink/lib"))
+    of_flink = flink_job.home() / "lib"
     classes = tmp_path_factory.mktemp("classes")
     path = f"{classes}:{flink_job.JAR}:{of_flink}/*"
     subprocess.run([compiler, "-cp", path, "-d", str(classes), str(SOURCE)], check=True)

@@ -81,7 +81,7 @@ def test_what_is_packaged_runs_as_flink_runs_it(tmp_path: Path) -> None:
     job = Job(tmp_path / "job", calendar(), day.session, day.session)
     job.write(encode_events(day.tape))
     (job.folder / "sessions.csv").write_bytes((application / "sessions.csv").read_bytes())
-    flink = flink_job.PYTHON.parents[1] / "lib/python3.11/site-packages/pyflink/bin/flink"
+    flink = flink_job.home() / "bin/flink"
     how = ["run", "-t", "local", "-pyclientexec", str(flink_job.PYTHON), "-py", "job.py"]
     ran = subprocess.run(
         [str(flink), *how, "--jarfile", "lib/fiblake-flink.jar", *job.arguments()],

@@ -10,8 +10,9 @@ import pytest
 
 from lake.session import SessionTable
 from speed_layer import flink_job
-from tests.flink import Job
+from tests.flink import Job, lines_of
 from tests.parts import missing
+from tests.trading import trade
 
 SESSION = dt.date(2026, 3, 9)
 LOADED = re.compile(r"\b(\S+) source: (.*)")
@@ -23,11 +24,13 @@ OURS = ("fiblake.",)
 def test_classes_of_the_planner_and_of_the_job_come_from_the_archive(
     tmp_path: Path, sessions: SessionTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not flink_job.ARCHIVE.exists():
+    if not flink_job.is_prepared():
         missing("a prepared start of Flink", flink_job.HINT)
     told = tmp_path / "told"
     monkeypatch.setenv("JVM_ARGS", f"-Xlog:class+load:file={told}")
-    Job(tmp_path / "job", sessions, SESSION, SESSION).run()
+    job = Job(tmp_path / "job", sessions, SESSION, SESSION)
+    job.write(lines_of([trade(SESSION, "10:00:00"), trade(SESSION, "10:10:00")]))
+    job.run()
     found = LOADED.findall(told.read_text("utf-8"))
     for package, least in ((PLANNER, 3_000), (OURS, 10)):
         sources = [source for name, source in found if name.startswith(package)]
@@ -35,3 +38,19 @@ def test_classes_of_the_planner_and_of_the_job_come_from_the_archive(
 
         assert len(sources) > least
         assert len(archived) > 0.9 * len(sources)
+
+
+def test_what_was_prepared_of_a_jar_that_has_gone_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, jars = tmp_path / "classes.jsa", tmp_path / "jars"
+    monkeypatch.setattr(flink_job, "ARCHIVE", archive)
+    monkeypatch.setattr(flink_job, "JARS", jars)
+    assert not flink_job.is_prepared()
+    archive.touch()
+    jars.mkdir()
+    (tmp_path / "own.jar").touch()
+    (jars / "own.jar").symlink_to(tmp_path / "own.jar")
+    assert flink_job.is_prepared()
+    (tmp_path / "own.jar").unlink()
+    assert not flink_job.is_prepared()
