@@ -175,12 +175,13 @@ class Massive:
             settle_s=plan.settle_s,
             again_s=plan.again_s,
         )
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop  # from the start on: whoever never starts holds none
         self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="massive", daemon=True)
 
     def start(self) -> None:
         """Connect, and go on for ever."""
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
 
     def take(self, timeout_s: float) -> Delivery | None:
@@ -244,8 +245,6 @@ class Massive:
             with suppress(RuntimeError):  # it ends by itself
                 self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
-        elif not self._loop.is_closed():
-            self._loop.close()
         self._filler.close()
 
     def _read(self, frames: list[tuple[int, str | bytes]], notes: list[Span]) -> Delivery:
