@@ -200,7 +200,7 @@ def home() -> Path:
 
 def is_prepared() -> bool:
     """Return whether there is a start that was prepared, of jars that are all there."""
-    return ARCHIVE.exists() and all(jar.exists() for jar in JARS.iterdir())
+    return all(each.exists() for each in (ARCHIVE, CLASS_PATH, *JARS.glob("*")))
 
 
 def started_by(option: str) -> dict[str, str]:

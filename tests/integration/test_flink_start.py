@@ -43,11 +43,12 @@ def test_classes_of_the_planner_and_of_the_job_come_from_the_archive(
 def test_what_was_prepared_of_a_jar_that_has_gone_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive, jars = tmp_path / "classes.jsa", tmp_path / "jars"
-    monkeypatch.setattr(flink_job, "ARCHIVE", archive)
-    monkeypatch.setattr(flink_job, "JARS", jars)
-    assert not flink_job.is_prepared()
+    archive, jars, path = (tmp_path / name for name in ("classes.jsa", "jars", "flink.jar"))
+    for name, place in (("ARCHIVE", archive), ("JARS", jars), ("CLASS_PATH", path)):
+        monkeypatch.setattr(flink_job, name, place)
     archive.touch()
+    assert not flink_job.is_prepared()  # as earlier versions left it
+    path.touch()
     jars.mkdir()
     (tmp_path / "own.jar").touch()
     (jars / "own.jar").symlink_to(tmp_path / "own.jar")
