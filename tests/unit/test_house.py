@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -114,3 +115,10 @@ def test_no_shared_fixture_hides_another() -> None:
 
     assert len(modules) > 5
     assert sorted(set(names)) == sorted(names)
+
+
+def test_a_start_of_the_command_does_not_wait_for_pandas() -> None:
+    """Arrow imports it, where it is there, for the first array that is made."""
+    code = "import sys, fiblake.cli; sys.exit('pandas' in sys.modules)"
+
+    assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
