@@ -109,6 +109,15 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis server that a test may kill."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def views() -> Iterator[list[View]]:
     """Those that a test opened, to be closed."""
     opened: list[View] = []

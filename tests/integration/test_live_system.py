@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -38,15 +37,6 @@ DAY_US: Final = 86_400 * 10**6
 @pytest.fixture
 def store(lake_folder: Path) -> LocalStore:
     return LocalStore(lake_folder)
-
-
-@pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
-    """A Redis server that a test may kill."""
-    server = RedisServer()
-    server.start()
-    yield server
-    server.stop()
 
 
 def batch_of(day: Day, folder: Path) -> pl.DataFrame:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import polars as pl
-import pytest
 
 from fiblake import Lake
 from lake.bar import Hours
@@ -20,15 +19,6 @@ from tests.api import problem
 from tests.live import bars_of, price, prices_of
 from tests.merged import MON, Served, day
 from tests.parts import RedisServer
-
-
-@pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
-    """A Redis server that a test may kill."""
-    server = RedisServer()
-    server.start()
-    yield server
-    server.stop()
 
 
 def redis_view(server: RedisServer, views: list[View]) -> View:

@@ -150,14 +150,6 @@ def test_an_address_that_guesses_keys_is_refused_before_the_database_is_asked(
     assert 200 == server.get("/health/live").status_code
 
 
-@pytest.fixture
-def own_redis() -> Any:
-    server = RedisServer()
-    server.start()
-    yield server
-    server.stop()
-
-
 def limits_of(server: Guarded) -> str:
     told: str = server.get("/health/live").json()["access"]["limits"]
     return told
