@@ -17,8 +17,7 @@ Written by `make bench` on {machine}.
 six seconds of its start. It is ready when its own health check, at `/health/ready`, says so: the
 feed is subscribed, all tasks of the engine's job run, the others read their stream, or answer.
 Imports are those of Python, measured in a start of their own; the engine's JVM is no part of them.
-The engine's start is processor time nearly alone, so it is where the machine is felt: complete runs
-within one day took 5.5 to 6.4 s.
+The engine's start is processor time nearly alone: it varies as the machine does.
 """
 _TEXTS: Final = {
     "services": """## Services
